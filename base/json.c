@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON, over yajl: tree and writer (see json.h). The only file that includes yajl's headers. */
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <yajl/yajl_gen.h>
+#include <yajl/yajl_parse.h>
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+struct level {
+	struct json *node;
+	struct json *last;
+};
+
+struct parse {
+	struct arena *arena;
+	struct level stack[JSON_DEPTH_MAX];
+	size_t depth;
+	const char *key;
+	struct json *root;
+	const char *problem;
+};
+
+static int refuse(struct parse *p, const char *problem)
+{
+	p->problem = problem;
+	return 0;
+}
+
+static struct json *add(struct parse *p, enum json_type type)
+{
+	struct json *j = arena_alloc(p->arena, sizeof(*j));
+
+	if (!j) {
+		refuse(p, "out of memory");
+		return NULL;
+	}
+	j->type = type;
+	j->key = TAKE_PTR(p->key);
+	if (p->depth == 0) {
+		p->root = j;
+	} else {
+		struct level *l = &p->stack[p->depth - 1];
+
+		if (l->last)
+			l->last->next = j;
+		else
+			l->node->first = j;
+		l->last = j;
+		l->node->count++;
+	}
+	return j;
+}
+
+static char *copy(struct parse *p, const unsigned char *s, size_t len)
+{
+	char *t;
+
+	if (memchr(s, '\0', len)) {
+		refuse(p, "a string contains the character U+0000");
+		return NULL;
+	}
+	t = arena_strndup(p->arena, (const char *)s, len);
+	if (!t)
+		refuse(p, "out of memory");
+	return t;
+}
+
+static int on_null(void *ctx)
+{
+	return add(ctx, JSON_NULL) != NULL;
+}
+
+static int on_bool(void *ctx, int value)
+{
+	struct json *j = add(ctx, JSON_BOOL);
+
+	if (j)
+		j->boolean = value != 0;
+	return j != NULL;
+}
+
+static int on_number(void *ctx, const char *s, size_t len)
+{
+	struct json *j = add(ctx, JSON_NUMBER);
+
+	if (!j)
+		return 0;
+	j->text = copy(ctx, (const unsigned char *)s, len);
+	return j->text != NULL;
+}
+
+static int on_string(void *ctx, const unsigned char *s, size_t len)
+{
+	struct json *j = add(ctx, JSON_STRING);
+
+	if (!j)
+		return 0;
+	j->text = copy(ctx, s, len);
+	return j->text != NULL;
+}
+
+static int on_key(void *ctx, const unsigned char *s, size_t len)
+{
+	struct parse *p = ctx;
+
+	p->key = copy(p, s, len);
+	return p->key != NULL;
+}
+
+static int on_open(struct parse *p, enum json_type type)
+{
+	struct json *j;
+
+	if (p->depth == JSON_DEPTH_MAX)
+		return refuse(p, "nested too deeply");
+	j = add(p, type);
+	if (!j)
+		return 0;
+	p->stack[p->depth++] = (struct level){ .node = j };
+	return 1;
+}
+
+static int on_open_object(void *ctx)
+{
+	return on_open(ctx, JSON_OBJECT);
+}
+
+static int on_open_array(void *ctx)
+{
+	return on_open(ctx, JSON_ARRAY);
+}
+
+static int on_close(void *ctx)
+{
+	struct parse *p = ctx;
+
+	p->depth--;
+	return 1;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_bool,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_open_object,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_close,
+	.yajl_start_array = on_open_array,
+	.yajl_end_array = on_close,
+};
+
+static void where(const char *text, size_t at, int *line, int *column)
+{
+	*line = 1;
+	*column = 1;
+	for (size_t i = 0; i < at; i++) {
+		if (text[i] == '\n') {
+			++*line;
+			*column = 1;
+		} else {
+			++*column;
+		}
+	}
+}
+
+/* The one line that matters out of yajl's message ("parse error: trailing garbage\n  <excerpt>\n ^\n"). */
+static int syntax_error(yajl_handle h, const struct parse *p, const char *text, size_t len, const char *what,
+	struct err *e)
+{
+	unsigned char *msg = yajl_get_error(h, 0, (const unsigned char *)text, len);
+	size_t at = yajl_get_bytes_consumed(h);
+	const char *why = p->problem;
+	int line, column, r;
+
+	if (!why && msg)
+		why = str_starts((char *)msg, "parse error: ") ? (char *)msg + 13 : (char *)msg;
+	where(text, at < len ? at : len, &line, &column);
+	r = err_text(e, EINVAL, "parse %s: line %d, column %d: %.*s", what, line, column,
+		why ? (int)strcspn(why, "\n") : 13, why ? why : "syntax error");
+	if (msg)
+		yajl_free_error(h, msg);
+	return r;
+}
+
+int json_parse(struct arena *a, const char *text, size_t len, const char *what, const struct json **out,
+	struct err *e)
+{
+	struct parse p = { .arena = a };
+	yajl_handle h = yajl_alloc(&callbacks, NULL, &p);
+	yajl_status s;
+	int r = 0;
+
+	if (!h)
+		return err_set(e, ENOMEM, "parse %s", what);
+	s = yajl_parse(h, (const unsigned char *)text, len);
+	if (s == yajl_status_ok)
+		s = yajl_complete_parse(h);
+	if (s != yajl_status_ok)
+		r = syntax_error(h, &p, text, len, what, e);
+	else if (!p.root)
+		r = err_text(e, EINVAL, "parse %s: it is empty", what);
+	yajl_free(h);
+	if (r == 0)
+		*out = p.root;
+	return r;
+}
+
+const struct json *json_get(const struct json *obj, const char *name)
+{
+	const struct json *m, *found = NULL;
+
+	if (!obj || obj->type != JSON_OBJECT)
+		return NULL;
+	json_each(m, obj)
+		if (str_eq(m->key, name))
+			found = m;
+	return found && found->type != JSON_NULL ? found : NULL;
+}
+
+static const char *const type_names[] = {
+	[JSON_NULL] = "null",
+	[JSON_BOOL] = "a boolean",
+	[JSON_NUMBER] = "a number",
+	[JSON_STRING] = "a string",
+	[JSON_ARRAY] = "an array",
+	[JSON_OBJECT] = "an object",
+};
+
+static int mistyped(const struct json *j, const char *what, const char *wanted, struct err *e)
+{
+	return err_text(e, EINVAL, "%s must be %s, not %s", what, wanted, j ? type_names[j->type] : "absent");
+}
+
+int json_as_string(const struct json *j, const char *what, const char **out, struct err *e)
+{
+	if (!j || j->type != JSON_STRING)
+		return mistyped(j, what, "a string", e);
+	*out = j->text;
+	return 0;
+}
+
+int json_as_bool(const struct json *j, const char *what, bool *out, struct err *e)
+{
+	if (!j || j->type != JSON_BOOL)
+		return mistyped(j, what, "a boolean", e);
+	*out = j->boolean;
+	return 0;
+}
+
+int json_as_i64(const struct json *j, const char *what, int64_t *out, struct err *e)
+{
+	int r;
+
+	if (!j || j->type != JSON_NUMBER)
+		return mistyped(j, what, "an integer", e);
+	r = str_to_i64(j->text, out);
+	if (r == -EINVAL) {
+		double d = strtod(j->text, NULL);
+
+		/* 2^63 is the first double that does not fit. */
+		if (d == trunc(d) && d >= -0x1p63 && d < 0x1p63) {
+			*out = (int64_t)d;
+			return 0;
+		}
+	}
+	if (r < 0)
+		return err_text(e, EINVAL, "%s must be a 64-bit integer, not %s", what, j->text);
+	return 0;
+}
+
+int json_as_u64(const struct json *j, const char *what, uint64_t *out, struct err *e)
+{
+	int r;
+
+	if (!j || j->type != JSON_NUMBER)
+		return mistyped(j, what, "an integer", e);
+	r = str_to_u64(j->text, out);
+	if (r == -EINVAL && j->text[0] != '-') {
+		double d = strtod(j->text, NULL);
+
+		if (d == trunc(d) && d >= 0 && d < 0x1p64) {
+			*out = (uint64_t)d;
+			return 0;
+		}
+	}
+	if (r < 0)
+		return err_text(e, EINVAL, "%s must be an unsigned 64-bit integer, not %s", what, j->text);
+	return 0;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+struct json_writer {
+	yajl_gen gen;
+	bool failed;
+};
+
+struct json_writer *json_writer_new(bool pretty)
+{
+	struct json_writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->gen = yajl_gen_alloc(NULL);
+	if (!w->gen) {
+		free(w);
+		return NULL;
+	}
+	if (pretty) {
+		yajl_gen_config(w->gen, yajl_gen_beautify, 1);
+		yajl_gen_config(w->gen, yajl_gen_indent_string, "  ");
+	}
+	return w;
+}
+
+void json_writer_free(struct json_writer *w)
+{
+	if (!w)
+		return;
+	yajl_gen_free(w->gen);
+	free(w);
+}
+
+static void check(struct json_writer *w, yajl_gen_status s)
+{
+	if (s != yajl_gen_status_ok)
+		w->failed = true;
+}
+
+/* How long the well-formed UTF-8 sequence at s is (Unicode table 3-7); 0 if there is none. */
+static size_t utf8_len(const unsigned char *s, size_t left)
+{
+	size_t n;
+	unsigned char lo = 0x80, hi = 0xbf;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		n = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		n = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (n > left)
+		return 0;
+	if (s[0] == 0xe0)
+		lo = 0xa0;
+	else if (s[0] == 0xed)
+		hi = 0x9f;
+	else if (s[0] == 0xf0)
+		lo = 0x90;
+	else if (s[0] == 0xf4)
+		hi = 0x8f;
+	if (s[1] < lo || s[1] > hi)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+static void put_text(struct json_writer *w, const char *text)
+{
+	_cleanup_strbuf_ struct strbuf fixed = { 0 };
+	const unsigned char *s = (const unsigned char *)text;
+	size_t len = strlen(text), start = 0, i = 0;
+
+	while (i < len) {
+		size_t n = utf8_len(s + i, len - i);
+
+		if (n == 0) {
+			strbuf_add(&fixed, text + start, i - start);
+			strbuf_puts(&fixed, "\xef\xbf\xbd");
+			start = ++i;
+		} else {
+			i += n;
+		}
+	}
+	if (start == 0) {
+		check(w, yajl_gen_string(w->gen, s, len));
+		return;
+	}
+	strbuf_add(&fixed, text + start, len - start);
+	if (fixed.failed)
+		w->failed = true;
+	else
+		check(w, yajl_gen_string(w->gen, (unsigned char *)fixed.s, fixed.len));
+}
+
+static void put_name(struct json_writer *w, const char *name)
+{
+	if (name)
+		put_text(w, name);
+}
+
+void json_open_object(struct json_writer *w, const char *name)
+{
+	put_name(w, name);
+	check(w, yajl_gen_map_open(w->gen));
+}
+
+void json_close_object(struct json_writer *w)
+{
+	check(w, yajl_gen_map_close(w->gen));
+}
+
+void json_open_array(struct json_writer *w, const char *name)
+{
+	put_name(w, name);
+	check(w, yajl_gen_array_open(w->gen));
+}
+
+void json_close_array(struct json_writer *w)
+{
+	check(w, yajl_gen_array_close(w->gen));
+}
+
+void json_put_string(struct json_writer *w, const char *name, const char *value)
+{
+	put_name(w, name);
+	if (value)
+		put_text(w, value);
+	else
+		check(w, yajl_gen_null(w->gen));
+}
+
+void json_put_bool(struct json_writer *w, const char *name, bool value)
+{
+	put_name(w, name);
+	check(w, yajl_gen_bool(w->gen, value));
+}
+
+static void put_number(struct json_writer *w, const char *text)
+{
+	check(w, yajl_gen_number(w->gen, text, strlen(text)));
+}
+
+void json_put_i64(struct json_writer *w, const char *name, int64_t value)
+{
+	char text[24];
+
+	put_name(w, name);
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	put_number(w, text);
+}
+
+void json_put_u64(struct json_writer *w, const char *name, uint64_t value)
+{
+	char text[24];
+
+	put_name(w, name);
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	put_number(w, text);
+}
+
+void json_put_double(struct json_writer *w, const char *name, double value)
+{
+	char text[40];
+
+	put_name(w, name);
+	if (!isfinite(value)) {
+		check(w, yajl_gen_null(w->gen));
+		return;
+	}
+	snprintf(text, sizeof(text), "%.15g", value);
+	put_number(w, text);
+}
+
+void json_put_null(struct json_writer *w, const char *name)
+{
+	put_name(w, name);
+	check(w, yajl_gen_null(w->gen));
+}
+
+void json_put_strv(struct json_writer *w, const char *name, char *const *values)
+{
+	const char *s;
+
+	json_open_array(w, name);
+	strv_each(s, values)
+		json_put_string(w, NULL, s);
+	json_close_array(w);
+}
+
+void json_put_json(struct json_writer *w, const char *name, const struct json *j)
+{
+	const struct json *m;
+
+	switch (j->type) {
+	case JSON_NULL:
+		json_put_null(w, name);
+		break;
+	case JSON_BOOL:
+		json_put_bool(w, name, j->boolean);
+		break;
+	case JSON_NUMBER:
+		put_name(w, name);
+		put_number(w, j->text);
+		break;
+	case JSON_STRING:
+		json_put_string(w, name, j->text);
+		break;
+	case JSON_ARRAY:
+		json_open_array(w, name);
+		json_each(m, j)
+			json_put_json(w, NULL, m);
+		json_close_array(w);
+		break;
+	case JSON_OBJECT:
+		json_open_object(w, name);
+		json_each(m, j)
+			json_put_json(w, m->key, m);
+		json_close_object(w);
+		break;
+	}
+}
+
+const char *json_writer_text(struct json_writer *w, size_t *len)
+{
+	const unsigned char *s;
+	size_t n;
+
+	if (w->failed || yajl_gen_get_buf(w->gen, &s, &n) != yajl_gen_status_ok)
+		return NULL;
+	/* yajl ends a beautified document with a newline. */
+	while (n > 0 && s[n - 1] == '\n')
+		n--;
+	((unsigned char *)s)[n] = '\0';
+	if (len)
+		*len = n;
+	return (const char *)s;
+}
