@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities of the process to be. caps.c is the only file that uses libcap. */
+#ifndef SECURITY_CAPS_H
+#define SECURITY_CAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "spec/spec.h"
+
+/* The sets that this kernel knows, and that this process may grant: asked of the kernel once. Bit n is capability n. */
+struct caps_host {
+	int last_cap;
+	uint64_t known, grantable;
+};
+int caps_host(struct caps_host *out, struct err *e);
+
+/*
+ * Clips the sets to what the host can grant (config.md: what cannot be granted is a warning, not an error) and to what the kernel allows
+ * (ambient within permitted and inheritable, effective within permitted). *dropped gets the bits that were asked for and are not given.
+ */
+void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, struct spec_caps *out, uint64_t *dropped);
+
+/*
+ * In the child, in this order around the change of user:
+ *   caps_bound()  drops the bounding set to caps->bounding and sets PR_SET_KEEPCAPS;
+ *   caps_apply()  after setresuid(): permitted, effective, inheritable, then ambient; clears KEEPCAPS.
+ * `caps` has been clipped. Few system calls: only capabilities that are really in a set are dropped or raised.
+ */
+int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e);
+int caps_apply(const struct spec_caps *caps, struct err *e);
+
+#endif
