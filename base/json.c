@@ -15,6 +15,7 @@ struct level {
 };
 
 struct parse {
+	yajl_handle handle;
 	struct arena *arena;
 	struct level stack[JSON_DEPTH_MAX];
 	size_t depth;
@@ -119,6 +120,8 @@ static int on_open(struct parse *p, enum json_type type)
 	j = add(p, type);
 	if (!j)
 		return 0;
+	/* yajl has just gone past the opening bracket. */
+	j->start = yajl_get_bytes_consumed(p->handle) - 1;
 	p->stack[p->depth++] = (struct level){ .node = j };
 	return 1;
 }
@@ -137,7 +140,7 @@ static int on_close(void *ctx)
 {
 	struct parse *p = ctx;
 
-	p->depth--;
+	p->stack[--p->depth].node->end = yajl_get_bytes_consumed(p->handle);
 	return 1;
 }
 
@@ -196,6 +199,7 @@ int json_parse(struct arena *a, const char *text, size_t len, const char *what, 
 
 	if (!h)
 		return err_set(e, ENOMEM, "parse %s", what);
+	p.handle = h;
 	s = yajl_parse(h, (const unsigned char *)text, len);
 	if (s == yajl_status_ok)
 		s = yajl_complete_parse(h);

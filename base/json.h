@@ -30,6 +30,7 @@ struct json {
 	const char *key;	    /* as a member of an object */
 	const char *text;	    /* a string's value; a number as written */
 	size_t count;		    /* elements or members */
+	size_t start, end;	    /* of an array or object: its bytes in the text, [start, end), brackets included */
 	const struct json *first;   /* of an array or object, in document order */
 	const struct json *next;    /* the sibling */
 };

@@ -17,7 +17,10 @@ int net_loopback_up(struct err *e);
  */
 int net_move_devices(const struct spec *s, int netns_fd, struct err *e);
 
-/* Statistics of the interfaces in the network namespace of `pid`, as members of `network_interfaces` (runc's events layout). */
+/*
+ * Statistics of the interfaces (but lo) in the network namespace of `pid`: writes the array member `network_interfaces` (runc's events layout)
+ * into an open object of w.
+ */
 struct json_writer;
 int net_stats(pid_t pid, struct json_writer *w, struct err *e);
 

@@ -12,6 +12,8 @@
 #include "runtime/partition.h"
 #include "runtime/runtime.h"
 
+struct rt_launch; /* launch.h */
+
 struct rt_engine {
 	const char *name; /* as in state.json */
 	/* True if this config or invocation asks for this engine (an annotation, the program's name). The first match wins. */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals to all processes of a partition, and the end of its cgroup. */
+#include "cgroups/internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+enum { ROUNDS_MAX = 200, FREEZE_MS = 200 };
+#define DESTROY_NS (5 * (uint64_t)1000000000)
+
+int cgrp_pids(const struct cgrp *c, pid_t **pids, size_t *n, struct err *e)
+{
+	const struct cg_node *node = cg_main(c);
+
+	if (!node) {
+		*pids = NULL;
+		*n = 0;
+		return 0;
+	}
+	return cg_pids_below(node, pids, n, e);
+}
+
+/* One pass over what is there now; *fresh counts processes that the pass before did not see. */
+static int signal_all(const struct cg_node *n, int sig, pid_t **seen, size_t *n_seen, size_t *fresh, struct err *e)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t count, k = 0;
+	int r = cg_pids_below(n, &pids, &count, e);
+
+	*fresh = 0;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		if (pids[i] == getpid())
+			continue;
+		while (k < *n_seen && (*seen)[k] < pids[i])
+			k++;
+		if (k == *n_seen || (*seen)[k] != pids[i])
+			(*fresh)++;
+		if (kill(pids[i], sig) < 0 && errno != ESRCH && r == 0)
+			r = err_set(e, errno, "signal %d to process %d of cgroup %s", sig, (int)pids[i], n->path);
+	}
+	free(*seen);
+	*seen = TAKE_PTR(pids);
+	*n_seen = count;
+	return r;
+}
+
+/*
+ * Frozen processes cannot fork away between the list and the signal; the kill stays pending, and thawed they die at once. Where the
+ * freezer does not get there in time (a process stuck in the kernel), or is not there, rounds go on until one finds nobody new.
+ */
+static int kill_rounds(const struct cgrp *c, const struct cg_node *n, struct err *e)
+{
+	_cleanup_free_ pid_t *seen = NULL;
+	size_t n_seen = 0, fresh = 1;
+	int r = 0;
+
+	for (int i = 0; i < ROUNDS_MAX && r == 0 && fresh > 0; i++) {
+		bool frozen = cg_freeze_to(c, true, FREEZE_MS, NULL) == 0;
+
+		r = signal_all(n, SIGKILL, &seen, &n_seen, &fresh, e);
+		cg_freeze_to(c, false, FREEZE_MS, NULL);
+		if (frozen)
+			break;
+		cg_sleep_us(1000);
+	}
+	return r;
+}
+
+static int kill_hard(const struct cgrp *c, const struct cg_node *n, struct err *e)
+{
+	const struct cg_node *v2 = cg_v2(c), *freezer = cg_v1(c, "freezer");
+	bool killed = v2 && cg_try_put(v2, "cgroup.kill", "1") == 0;
+	char state[32];
+	ssize_t len;
+
+	if (killed && !freezer)
+		return 0;
+	if (!killed)
+		return kill_rounds(c, n, e);
+	/* cgroup.kill took all that were born in the v2 cgroup. One moved in by v1 files alone, or frozen there, is still to go. */
+	len = cg_get(freezer, "freezer.state", state, sizeof(state));
+	if (len > 0 && !str_eq(state, "THAWED"))
+		cg_try_put(freezer, "freezer.state", "THAWED");
+	return kill_rounds(c, freezer, e);
+}
+
+int cgrp_kill(struct cgrp *c, int sig, struct err *e)
+{
+	const struct cg_node *n = cg_main(c);
+	_cleanup_free_ pid_t *seen = NULL;
+	size_t n_seen = 0, fresh;
+
+	if (!n)
+		return 0;
+	return sig == SIGKILL ? kill_hard(c, n, e) : signal_all(n, sig, &seen, &n_seen, &fresh, e);
+}
+
+int cgrp_destroy(struct cgrp *c, struct err *e)
+{
+	uint64_t deadline = cg_now() + DESTROY_NS;
+	int r = 0, q;
+
+	if (c->manager == CGRP_SYSTEMD) {
+		r = cg_systemd_stop(c, e);
+		/* systemd removes what it made; what is left of other hierarchies is ours whether it answered or not. */
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		q = cg_remove(&c->node[i], deadline, r < 0 ? NULL : e);
+		if (q < 0 && r == 0)
+			r = q;
+	}
+	cg_remove_parents(c);
+	return r;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What main.c and the verbs share. A verb is a file with a table of options and one function, which calls the
+ * library and prints; main.c parses, reports the error, and exits.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "cli/options.h"
+#include "runtime/runtime.h"
+
+#define CLI_FAILURE	 1   /* any failure of the runtime */
+#define CLI_EXEC_FAILURE 255 /* exec: the command itself could not be executed (runc and crun agree) */
+
+struct cli_verb {
+	const char *name;
+	const char *args;	/* the positional arguments, for the usage line; NULL: none */
+	int min_args, max_args; /* max -1: any number */
+	bool in_order;		/* the first positional argument ends the options: a command line follows */
+	const char *summary;	/* a line for the help text */
+	const struct opt *options;
+	const void *defaults; /* of the struct behind the options; NULL: all zero */
+	size_t size;	      /* of that struct */
+	/*
+	 * `args` is NULL-terminated. Returns the exit status (>= 0) or a negative errno, which becomes
+	 * CLI_FAILURE. An error text is printed in both cases.
+	 */
+	int (*run)(const struct rt_ctx *ctx, const void *options, char *const *args, struct err *e);
+};
+
+extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
+	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
+
+/* Writes to standard output, whole. */
+int cli_print(const char *text, size_t len, struct err *e);
+/* The document, and a newline. */
+int cli_print_json(struct json_writer *w, struct err *e);
+
+/* --format text/json style options: 0, or 1 for json; -EINVAL for anything but `plain` and "json". */
+int cli_format_is_json(const char *format, const char *plain, struct err *e);
+
+/*
+ * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended
+ * regular expression `name`: all of them, even if some fail; the error then counts those and quotes the
+ * first.
+ */
+int cli_for_each(const struct rt_ctx *ctx, const char *name, bool regex,
+	int (*act)(const struct rt_ctx *ctx, const char *id, const void *arg, struct err *e), const void *arg,
+	struct err *e);
+
+#endif

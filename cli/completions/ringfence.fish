@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for ringfence(8)
+
+function __ringfence_verb
+	set -l skip 0
+	for word in (commandline -opc)[2..-1]
+		if test $skip = 1
+			set skip 0
+			continue
+		end
+		switch $word
+			case --root --log --log-format --log-level --cgroup-manager --rootless --criu
+				set skip 1
+			case '-*'
+			case '*'
+				echo $word
+				return 0
+		end
+	end
+	return 1
+end
+
+function __ringfence_in
+	contains -- (__ringfence_verb) $argv
+end
+
+complete -c ringfence -f
+
+# global options
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l root -rF -d 'where state is kept (default /run/ringfence, or $XDG_RUNTIME_DIR/ringfence)'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log -rF -d 'where errors are also written: [file:]PATH, journald:ID or syslog:ID'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log-format -xa 'text json' -d 'of the log: text (default) or json'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log-level -xa 'error warning info debug' -d 'error (default), warning, info or debug'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l debug -d 'the same as --log-level debug'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l systemd-cgroup -d 'let systemd manage cgroups (--cgroup-manager systemd)'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l cgroup-manager -xa 'cgroupfs systemd disabled' -d 'cgroupfs (default), systemd or disabled'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l rootless -xa 'auto true false' -d 'auto (default), true or false: run without root\'s powers'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l criu -rF -d 'accepted and ignored, for engines that still pass it'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -s v -l version -d 'print versions and built-in features'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -s h -l help -d 'show this help'
+
+# commands
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a run -d 'Create and start a partition, wait for it, and exit with its status'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a create -d 'Set up a partition, without starting its command'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a start -d 'Run the command of a created partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a exec -d 'Run one more command in a partition, and exit with its status'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a kill -d 'Send a signal (default: SIGTERM) to a partition\'s first process'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a delete -d 'Remove a stopped partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a state -d 'Print the state of a partition as JSON'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a list -d 'List all partitions'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a ps -d 'Show the processes of a partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pause -d 'Freeze all processes of a partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a resume -d 'Let a paused partition go on'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a update -d 'Change the limits of a living partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a events -d 'Print statistics and out-of-memory events as JSON lines'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a spec -d 'Write a config.json to begin with'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print what this runtime supports as JSON'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
+complete -c ringfence -n '__ringfence_in help' -a 'run create start exec kill delete state list ps pause resume update events spec features'
+complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
+complete -c ringfence -n '__ringfence_in kill' -a 'TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH' -d signal
+
+# run
+complete -c ringfence -n '__ringfence_in run' -s b -l bundle -rF -d 'the bundle (default: the working directory)'
+complete -c ringfence -n '__ringfence_in run' -s f -l config -rF -d 'its configuration (default: config.json)'
+complete -c ringfence -n '__ringfence_in run' -l console-socket -rF -d 'Unix socket that gets the terminal\'s master'
+complete -c ringfence -n '__ringfence_in run' -l pidfd-socket -rF -d 'Unix socket that gets a pidfd of the first process'
+complete -c ringfence -n '__ringfence_in run' -l pid-file -rF -d 'where to write the first process\'s pid'
+complete -c ringfence -n '__ringfence_in run' -l no-pivot -d 'use MS_MOVE and chroot(2), for a host whose / is a ramdisk'
+complete -c ringfence -n '__ringfence_in run' -l no-new-keyring -d 'keep the caller\'s session keyring'
+complete -c ringfence -n '__ringfence_in run' -l no-subreaper -d 'do not become the reaper of orphans while attached'
+complete -c ringfence -n '__ringfence_in run' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
+complete -c ringfence -n '__ringfence_in run' -s d -l detach -d 'return as soon as the command runs'
+complete -c ringfence -n '__ringfence_in run' -l keep -d 'do not delete the partition when it has ended'
+complete -c ringfence -n '__ringfence_in run' -s h -l help -d 'show this help'
+
+# create
+complete -c ringfence -n '__ringfence_in create' -s b -l bundle -rF -d 'the bundle (default: the working directory)'
+complete -c ringfence -n '__ringfence_in create' -s f -l config -rF -d 'its configuration (default: config.json)'
+complete -c ringfence -n '__ringfence_in create' -l console-socket -rF -d 'Unix socket that gets the terminal\'s master'
+complete -c ringfence -n '__ringfence_in create' -l pidfd-socket -rF -d 'Unix socket that gets a pidfd of the first process'
+complete -c ringfence -n '__ringfence_in create' -l pid-file -rF -d 'where to write the first process\'s pid'
+complete -c ringfence -n '__ringfence_in create' -l no-pivot -d 'use MS_MOVE and chroot(2), for a host whose / is a ramdisk'
+complete -c ringfence -n '__ringfence_in create' -l no-new-keyring -d 'keep the caller\'s session keyring'
+complete -c ringfence -n '__ringfence_in create' -l no-subreaper -d 'do not become the reaper of orphans while attached'
+complete -c ringfence -n '__ringfence_in create' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
+complete -c ringfence -n '__ringfence_in create' -s h -l help -d 'show this help'
+
+# start
+complete -c ringfence -n '__ringfence_in start' -s h -l help -d 'show this help'
+
+# exec
+complete -c ringfence -n '__ringfence_in exec' -s p -l process -rF -d 'all about the command: a process object as in config.json'
+complete -c ringfence -n '__ringfence_in exec' -l cwd -rF -d 'its working directory'
+complete -c ringfence -n '__ringfence_in exec' -s e -l env -x -d 'add to its environment; may be repeated'
+complete -c ringfence -n '__ringfence_in exec' -s t -l tty -d 'give it a terminal'
+complete -c ringfence -n '__ringfence_in exec' -s u -l user -x -d 'run it as this user'
+complete -c ringfence -n '__ringfence_in exec' -s g -l additional-gids -x -d 'add a group; may be repeated'
+complete -c ringfence -n '__ringfence_in exec' -s c -l cap -x -d 'add a capability; may be repeated'
+complete -c ringfence -n '__ringfence_in exec' -l no-new-privs -d 'keep it from gaining privileges by execve(2)'
+complete -c ringfence -n '__ringfence_in exec' -l process-label -x -d 'its SELinux label'
+complete -c ringfence -n '__ringfence_in exec' -l apparmor -x -d 'its AppArmor profile'
+complete -c ringfence -n '__ringfence_in exec' -l cgroup -x -d 'run it in this sub-cgroup; may be repeated'
+complete -c ringfence -n '__ringfence_in exec' -s d -l detach -d 'return as soon as the command runs'
+complete -c ringfence -n '__ringfence_in exec' -l pid-file -rF -d 'where to write its pid'
+complete -c ringfence -n '__ringfence_in exec' -l console-socket -rF -d 'Unix socket that gets the terminal\'s master'
+complete -c ringfence -n '__ringfence_in exec' -l pidfd-socket -rF -d 'Unix socket that gets a pidfd of the command'
+complete -c ringfence -n '__ringfence_in exec' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
+complete -c ringfence -n '__ringfence_in exec' -l ignore-paused -d 'in a paused partition: wait until it goes on, instead of failing'
+complete -c ringfence -n '__ringfence_in exec' -s h -l help -d 'show this help'
+
+# kill
+complete -c ringfence -n '__ringfence_in kill' -s a -l all -d 'signal every process; one that is not running is no error'
+complete -c ringfence -n '__ringfence_in kill' -s r -l regex -d 'CONTAINER is a regular expression: all that match'
+complete -c ringfence -n '__ringfence_in kill' -s h -l help -d 'show this help'
+
+# delete
+complete -c ringfence -n '__ringfence_in delete' -s f -l force -d 'kill what still runs; an unknown CONTAINER is no error'
+complete -c ringfence -n '__ringfence_in delete' -s r -l regex -d 'CONTAINER is a regular expression: all that match'
+complete -c ringfence -n '__ringfence_in delete' -s h -l help -d 'show this help'
+
+# state
+complete -c ringfence -n '__ringfence_in state' -s h -l help -d 'show this help'
+
+# list
+complete -c ringfence -n '__ringfence_in list' -s f -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in list' -s q -l quiet -d 'ids only'
+complete -c ringfence -n '__ringfence_in list' -s h -l help -d 'show this help'
+
+# ps
+complete -c ringfence -n '__ringfence_in ps' -s f -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in ps' -s h -l help -d 'show this help'
+
+# pause
+complete -c ringfence -n '__ringfence_in pause' -s h -l help -d 'show this help'
+
+# resume
+complete -c ringfence -n '__ringfence_in resume' -s h -l help -d 'show this help'
+
+# update
+complete -c ringfence -n '__ringfence_in update' -s r -l resources -rF -d 'linux.resources as JSON; - is standard input; options below override it'
+complete -c ringfence -n '__ringfence_in update' -l blkio-weight -x -d 'share of block I/O, 10 to 1000'
+complete -c ringfence -n '__ringfence_in update' -l cpu-period -x -d 'period of the CPU quota'
+complete -c ringfence -n '__ringfence_in update' -l cpu-quota -x -d 'CPU time in a period; -1: no limit'
+complete -c ringfence -n '__ringfence_in update' -l cpu-burst -x -d 'quota that may be saved up'
+complete -c ringfence -n '__ringfence_in update' -l cpu-share -x -d 'share of CPU time, 2 to 262144'
+complete -c ringfence -n '__ringfence_in update' -l cpu-rt-period -x -d 'period of the real-time quota'
+complete -c ringfence -n '__ringfence_in update' -l cpu-rt-runtime -x -d 'real-time CPU time in a period'
+complete -c ringfence -n '__ringfence_in update' -l cpu-idle -x -d '1: run only when nobody else wants to'
+complete -c ringfence -n '__ringfence_in update' -l cpuset-cpus -x -d 'CPUs that may be used, such as 0-3,7'
+complete -c ringfence -n '__ringfence_in update' -l cpuset-mems -x -d 'memory nodes that may be used'
+complete -c ringfence -n '__ringfence_in update' -l memory -x -d 'limit of memory'
+complete -c ringfence -n '__ringfence_in update' -l memory-reservation -x -d 'memory that is spared under pressure'
+complete -c ringfence -n '__ringfence_in update' -l memory-swap -x -d 'limit of memory and swap together'
+complete -c ringfence -n '__ringfence_in update' -l kernel-memory -x -d 'accepted and ignored: kernels have no such limit any more'
+complete -c ringfence -n '__ringfence_in update' -l kernel-memory-tcp -x -d 'limit of TCP buffers (cgroup v1)'
+complete -c ringfence -n '__ringfence_in update' -l pids-limit -x -d 'number of processes and threads; -1: no limit'
+complete -c ringfence -n '__ringfence_in update' -l l3-cache-schema -x -d 'Intel RDT: L3 cache'
+complete -c ringfence -n '__ringfence_in update' -l mem-bw-schema -x -d 'Intel RDT: memory bandwidth'
+complete -c ringfence -n '__ringfence_in update' -s h -l help -d 'show this help'
+
+# events
+complete -c ringfence -n '__ringfence_in events' -l stats -d 'print the statistics once and return'
+complete -c ringfence -n '__ringfence_in events' -l interval -x -d 'between statistics: 500ms, 1m30s, … (default 5s)'
+complete -c ringfence -n '__ringfence_in events' -s h -l help -d 'show this help'
+
+# spec
+complete -c ringfence -n '__ringfence_in spec' -s b -l bundle -rF -d 'where to write it (default: the working directory)'
+complete -c ringfence -n '__ringfence_in spec' -s f -l file -rF -d 'its name (default: config.json)'
+complete -c ringfence -n '__ringfence_in spec' -l rootless -d 'for a user who is not root: map the caller to root'
+complete -c ringfence -n '__ringfence_in spec' -s h -l help -d 'show this help'
+
+# features
+complete -c ringfence -n '__ringfence_in features' -s h -l help -d 'show this help'

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ringfence create: a partition set up and waiting for `start`. */
+#include "cli/create_options.h"
+
+static const struct opt options[] = { CREATE_OPTIONS, { 0 } };
+
+static int create(const struct rt_ctx *ctx, const void *values, char *const *args, struct err *e)
+{
+	struct rt_create_opts o = *(const struct rt_create_opts *)values;
+
+	o.id = args[0];
+	return rt_create(ctx, &o, e);
+}
+
+const struct cli_verb verb_create = {
+	.name = "create",
+	.args = "CONTAINER",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "Set up a partition, without starting its command",
+	.options = options,
+	.size = sizeof(struct rt_create_opts),
+	.run = create,
+};

@@ -1,0 +1,56 @@
+# cli: the program, its manual, completions, and what makes engines find it
+bin_PROGRAMS += ringfence
+ringfence_SOURCES = \
+	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
+	cli/list.c cli/main.c cli/options.c cli/options.h cli/pause.c cli/ps.c cli/resume.c cli/run.c cli/spec.c cli/start.c \
+	cli/state.c cli/update.c
+ringfence_LDADD = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
+	-lseccomp -lcap -lcgroup $(DBUS_LIBS) $(YAJL_LIBS) -lpthread -lm
+ringfence_LDFLAGS = $(AM_LDFLAGS)
+if STATIC_LINK
+ringfence_LDFLAGS += -static
+if HAVE_SYSTEMD
+ringfence_SOURCES += cli/static_dbus.c
+endif
+endif
+EXTRA_DIST += cli/static_dbus.c
+
+dist_man_MANS += docs/ringfence.8
+
+zshcompdir = $(datadir)/zsh/site-functions
+dist_zshcomp_DATA = cli/completions/_ringfence
+fishcompdir = $(datadir)/fish/vendor_completions.d
+dist_fishcomp_DATA = cli/completions/ringfence.fish
+# bash-completion looks for a file of the command's own name.
+bashcompdir = $(datadir)/bash-completion/completions
+EXTRA_DIST += cli/completions/ringfence.bash
+
+# Snippets for engines' configurations, with the path of the installed program. podman's drop-in acts as it stands.
+ENGINE_SNIPPETS = cli/engines/50-ringfence.conf cli/engines/containerd.toml cli/engines/crio.conf cli/engines/docker-daemon.json
+enginesdir = $(datadir)/ringfence/engines
+engines_DATA = $(ENGINE_SNIPPETS)
+containersconf_DATA = cli/engines/50-ringfence.conf
+EXTRA_DIST += $(ENGINE_SNIPPETS:=.in)
+CLEANFILES += $(ENGINE_SNIPPETS)
+
+$(ENGINE_SNIPPETS): Makefile
+	$(AM_V_GEN)$(MKDIR_P) cli/engines && sed 's|@bindir[@]|$(bindir)|g' "$(srcdir)/$@.in" >"$@.tmp" && mv "$@.tmp" "$@"
+cli/engines/50-ringfence.conf: cli/engines/50-ringfence.conf.in
+cli/engines/containerd.toml: cli/engines/containerd.toml.in
+cli/engines/crio.conf: cli/engines/crio.conf.in
+cli/engines/docker-daemon.json: cli/engines/docker-daemon.json.in
+
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(bashcompdir)"
+	$(INSTALL_DATA) "$(srcdir)/cli/completions/ringfence.bash" "$(DESTDIR)$(bashcompdir)/ringfence"
+
+uninstall-local:
+	rm -f "$(DESTDIR)$(bashcompdir)/ringfence"
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/cli_options_test
+TESTS += tests/unit/cli_options_test
+tests_unit_cli_options_test_SOURCES = tests/unit/cli_options_test.c cli/options.c
+tests_unit_cli_options_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cli_options_test_LDADD = libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
+endif

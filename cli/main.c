@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: global options, the table of verbs, the one error message, the exit status. */
+#include "cli/cli.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "spec/features.h"
+
+#ifdef HAVE_SYSTEMD
+#define WITH_SYSTEMD true
+#else
+#define WITH_SYSTEMD false
+#endif
+
+static const struct cli_verb *const verbs[] = {
+	&verb_run,
+	&verb_create,
+	&verb_start,
+	&verb_exec,
+	&verb_kill,
+	&verb_delete,
+	&verb_state,
+	&verb_list,
+	&verb_ps,
+	&verb_pause,
+	&verb_resume,
+	&verb_update,
+	&verb_events,
+	&verb_spec,
+	&verb_features,
+};
+
+/* --- global options --------------------------------------------------------------------------- */
+
+struct global_options {
+	const char *root, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
+	bool debug, systemd_cgroup, version;
+};
+
+#define AT(field) offsetof(struct global_options, field)
+static const struct opt global_table[] = {
+	{ "root", 0, OPT_STRING, AT(root), "DIR",
+		"where state is kept (default /run/ringfence, or $XDG_RUNTIME_DIR/ringfence)" },
+	{ "log", 0, OPT_STRING, AT(log), "TARGET",
+		"where errors are also written: [file:]PATH, journald:ID or syslog:ID" },
+	{ "log-format", 0, OPT_STRING, AT(log_format), "FORMAT", "of the log: text (default) or json" },
+	{ "log-level", 0, OPT_STRING, AT(log_level), "LEVEL", "error (default), warning, info or debug" },
+	{ "debug", 0, OPT_BOOL, AT(debug), NULL, "the same as --log-level debug" },
+	{ "systemd-cgroup", 0, OPT_BOOL, AT(systemd_cgroup), NULL,
+		"let systemd manage cgroups (--cgroup-manager systemd)" },
+	{ "cgroup-manager", 0, OPT_STRING, AT(cgroup_manager), "NAME",
+		"cgroupfs (default), systemd or disabled" },
+	{ "rootless", 0, OPT_STRING, AT(rootless), "MODE",
+		"auto (default), true or false: run without root's powers" },
+	{ "criu", 0, OPT_STRING, AT(criu), "PATH", "accepted and ignored, for engines that still pass it" },
+	{ "version", 'v', OPT_BOOL, AT(version), NULL, "print versions and built-in features" },
+	{ "version", 'V', OPT_BOOL, AT(version), NULL, NULL },
+	{ 0 },
+};
+#undef AT
+
+static int parse_manager(const struct global_options *o, enum cgrp_manager *out, struct err *e)
+{
+	static const char *const names[] = {
+		[CGRP_CGROUPFS] = "cgroupfs",
+		[CGRP_SYSTEMD] = "systemd",
+		[CGRP_DISABLED] = "disabled",
+	};
+	/* The option that can say more wins: podman adds `--cgroup-manager disabled` to what the engine
+	 * passes anyway. */
+	const char *name = o->cgroup_manager ? o->cgroup_manager : o->systemd_cgroup ? "systemd" : "cgroupfs";
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!str_eq(name, names[i]))
+			continue;
+		if (i == CGRP_SYSTEMD && !WITH_SYSTEMD)
+			return err_text(e, EINVAL,
+				"systemd cgroup manager: this ringfence was built with --disable-systemd");
+		*out = (enum cgrp_manager)i;
+		return 0;
+	}
+	return err_text(
+		e, EINVAL, "option --cgroup-manager must be cgroupfs, systemd or disabled, not \"%s\"", name);
+}
+
+static int parse_rootless(const char *mode, int *out, struct err *e)
+{
+	bool on;
+
+	if (!mode || str_eq(mode, "auto")) {
+		*out = -1;
+		return 0;
+	}
+	if (options_parse_bool(mode, &on) < 0)
+		return err_text(e, EINVAL, "option --rootless must be auto, true or false, not \"%s\"", mode);
+	*out = on;
+	return 0;
+}
+
+static int open_log(const struct global_options *o, struct err *e)
+{
+	enum log_level level = LOG_LEVEL_ERROR;
+	int r;
+
+	if (o->log_level && log_level_parse(o->log_level, &level) < 0)
+		return err_text(e, EINVAL,
+			"option --log-level must be error, warning, info or debug, not \"%s\"", o->log_level);
+	if (o->debug)
+		level = LOG_LEVEL_DEBUG;
+	r = log_open(o->log, o->log_format, level, e);
+	if (r == 0 && o->criu)
+		log_debug("option --criu is ignored: there is no checkpoint command yet");
+	return r;
+}
+
+/* --- help and version ------------------------------------------------------------------------- */
+
+static void describe_program(struct strbuf *out)
+{
+	strbuf_puts(out, "Usage: ringfence [OPTIONS] COMMAND [ARGUMENTS]\n\nRun OCI bundles as partitions of "
+			 "this host.\n\nCommands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		strbuf_printf(out, "  %-10s%s\n", verbs[i]->name, verbs[i]->summary);
+	strbuf_puts(out, "\nOptions:\n");
+	options_describe(global_table, out);
+	strbuf_puts(out,
+		"\n\"ringfence COMMAND --help\" tells about a command, ringfence(8) about all of them.\n");
+}
+
+static void describe_verb(const struct cli_verb *v, struct strbuf *out)
+{
+	strbuf_printf(out, "Usage: ringfence %s [OPTIONS]%s%s\n\n%s.\n\nOptions:\n", v->name,
+		v->args ? " " : "", v->args ? v->args : "", v->summary);
+	options_describe(v->options, out);
+}
+
+static int print_help(const struct cli_verb *v, struct err *e)
+{
+	_cleanup_strbuf_ struct strbuf out = { 0 };
+
+	if (v)
+		describe_verb(v, &out);
+	else
+		describe_program(&out);
+	return out.failed ? err_set(e, ENOMEM, "help") : cli_print(out.s, out.len, e);
+}
+
+/* dockerd parses "NAME version VERSION", "commit: …" and "spec: …"; podman and CRI-O show all of it. */
+static int print_version(struct err *e)
+{
+	static const char text[] = PACKAGE_NAME " version " PACKAGE_VERSION "\n"
+						"commit: " GIT_COMMIT "\n"
+						"spec: " SPEC_VERSION_MAX "\n"
+#ifdef HAVE_SYSTEMD
+						"+SYSTEMD "
+#endif
+						"+SELINUX +APPARMOR +CAP +SECCOMP +EBPF +YAJL\n";
+
+	return cli_print(text, strlen(text), e);
+}
+
+/* --- running a verb --------------------------------------------------------------------------- */
+
+static const struct cli_verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (str_eq(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+static int check_args(const struct cli_verb *v, int n, struct err *e)
+{
+	if (n < v->min_args)
+		return err_text(e, EINVAL, "\"%s\" requires %s", v->name, v->args);
+	if (v->max_args >= 0 && n > v->max_args)
+		return err_text(e, EINVAL, "\"%s\" takes %s%s", v->name,
+			v->args ? "no more than " : "no arguments", v->args ? v->args : "");
+	return 0;
+}
+
+static int run_verb(const struct cli_verb *v, const struct rt_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	void *options = calloc(1, v->size ? v->size : 1);
+	int first = 0, r;
+
+	if (!options)
+		return err_set(e, ENOMEM, "%s", v->name);
+	if (v->defaults)
+		memcpy(options, v->defaults, v->size);
+	r = options_parse(v->options, !v->in_order, options, argc, argv, &first, e);
+	if (r == 0)
+		r = check_args(v, argc - first, e);
+	if (r < 0)
+		err_hint(e, "see \"ringfence %s --help\"", v->name);
+	else if (r == OPTIONS_HELP)
+		r = print_help(v, e);
+	else
+		r = v->run(ctx, options, argv + first, e);
+	options_free(v->options, options);
+	free(options);
+	return r;
+}
+
+static int run_command(const struct rt_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	const struct cli_verb *v = find_verb(argv[0]);
+
+	if (v)
+		return run_verb(v, ctx, argc, argv, e);
+	if (!str_eq(argv[0], "help"))
+		return err_text(e, EINVAL, "unknown command \"%s\"; see \"ringfence --help\"", argv[0]);
+	v = argc > 1 ? find_verb(argv[1]) : NULL;
+	if (argc > 1 && !v)
+		return err_text(e, EINVAL, "unknown command \"%s\"; see \"ringfence --help\"", argv[1]);
+	return print_help(v, e);
+}
+
+static int run(int argc, char **argv, struct err *e)
+{
+	struct global_options o = { 0 };
+	struct rt_ctx ctx = { 0 };
+	int first = argc, r;
+
+	r = options_parse(global_table, false, &o, argc, argv, &first, e);
+	if (r < 0)
+		return err_hint(e, "see \"ringfence --help\"");
+	if (r == OPTIONS_HELP)
+		return print_help(NULL, e);
+	if (o.version)
+		return print_version(e);
+	r = open_log(&o, e);
+	if (r < 0)
+		return r;
+	if (first >= argc)
+		return err_text(e, EINVAL, "no command given; see \"ringfence --help\"");
+	r = parse_manager(&o, &ctx.manager, e);
+	if (r == 0)
+		r = parse_rootless(o.rootless, &ctx.rootless, e);
+	if (r < 0)
+		return r;
+	ctx.root = o.root;
+	ctx.debug = log_enabled(LOG_LEVEL_DEBUG);
+	return run_command(&ctx, argc - first, argv + first, e);
+}
+
+/*
+ * A caller may start us with 0, 1 or 2 closed. The next file opened would take the number, and a message or
+ * the payload's output would go into it.
+ */
+static void fill_stdio(void)
+{
+	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+
+	if (poll(p, 3, 0) <= 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		if (p[i].revents & POLLNVAL)
+			(void)!open("/dev/null", O_RDWR);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int r;
+
+	fill_stdio();
+	r = run(argc, argv, &e);
+	if (e.code)
+		log_error("%s", e.text);
+	return r < 0 ? CLI_FAILURE : r;
+}

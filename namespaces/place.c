@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a mount goes: destinations inside a hostile root, and the file systems that are held open (see mount_state.h). */
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/vfs.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "namespaces/mount_state.h"
+
+/*
+ * Files below /proc that may be covered: what virtualises resources (lxcfs), and what checkpoint and FIPS set-ups need. Anything else could fake what
+ * a runtime, an LSM or the partition itself reads and writes there (CVE-2019-16884).
+ */
+static const char *const proc_files[] = {
+	"/proc/cpuinfo",
+	"/proc/diskstats",
+	"/proc/loadavg",
+	"/proc/meminfo",
+	"/proc/net/dev",
+	"/proc/slabinfo",
+	"/proc/stat",
+	"/proc/swaps",
+	"/proc/sys/crypto/fips_enabled",
+	"/proc/sys/kernel/ns_last_pid",
+	"/proc/uptime",
+	NULL,
+};
+
+int mnt_check_destination(const struct mnt_entry *m, struct err *e)
+{
+	const char *at = m->m->destination;
+
+	if (m->o.remount)
+		return 0;
+	if (str_eq(at, "/"))
+		return err_text(e, EINVAL, "mounts: destination \"/\": the root file system is what root.path names");
+	if (!path_within(at, "/proc"))
+		return 0;
+	if (str_eq(at, "/proc")) {
+		/* A bind of another procfs is looked at when it is opened. */
+		if (m->kind == MNT_BIND || (m->kind == MNT_FS && m->m->type && str_eq(m->m->type, "proc")))
+			return 0;
+		return err_text(e, EPERM, "mounts: only a proc file system may be mounted on /proc, not %s",
+			m->m->type ? m->m->type : "this");
+	}
+	if (m->kind == MNT_BIND && strv_has((char *const *)proc_files, at))
+		return 0;
+	return err_text(e, EPERM, "mounts: %s lies inside /proc: nothing may be mounted there but files like /proc/meminfo", at);
+}
+
+/* --- bases -------------------------------------------------------------------------------------------------------------------- */
+
+const struct mnt_base *mnt_base_for(const struct mnt_state *st, const char *path, size_t before, const char **rest)
+{
+	const struct mnt_base *best = NULL;
+
+	for (size_t b = 0; b < st->n_bases; b++)
+		if (path_within(path, st->bases[b].destination) &&
+			(!best || path_within(st->bases[b].destination, best->destination)))
+			best = &st->bases[b];
+	if (!best || str_eq(path, best->destination))
+		return NULL;
+	*rest = path + strlen(best->destination) + 1;
+	if (best->ours && strchr(*rest, '/'))
+		return NULL;
+	/* The way must not lead through another mount, whose content is not ours. */
+	for (size_t j = best->entry + 1; j < before; j++) {
+		const char *at = st->entries[j].m->destination;
+
+		if (path_within(at, best->destination) && path_within(path, at) && !str_eq(path, at))
+			return NULL;
+	}
+	return strlen(*rest) + FD_PATH_MAX < MNT_PLACE_PATH ? best : NULL;
+}
+
+void mnt_base_hold(struct mnt_state *st, const char *destination, int fd, bool ours, size_t entry)
+{
+	if (st->n_bases == MNT_BASES_MAX)
+		fd_close(fd);
+	else
+		st->bases[st->n_bases++] = (struct mnt_base){ destination, fd, ours, entry };
+}
+
+void mnt_base_drop(struct mnt_state *st, const char *destination)
+{
+	for (size_t b = st->n_bases; b-- > 0;) {
+		if (!path_within(st->bases[b].destination, destination))
+			continue;
+		if (st->dev == st->bases[b].fd)
+			st->dev = -EBADF;
+		fd_close(st->bases[b].fd);
+		st->bases[b] = st->bases[--st->n_bases];
+	}
+}
+
+/* --- places ------------------------------------------------------------------------------------------------------------------- */
+
+void mnt_place_free(struct mnt_place *p)
+{
+	p->own = fd_close(p->own);
+}
+
+const char *mnt_place_path(const struct mnt_place *p, char buf[MNT_PLACE_PATH])
+{
+	snprintf(buf, MNT_PLACE_PATH, "/proc/self/fd/%d%s%s", p->dir, *p->name ? "/" : "", p->name);
+	return buf;
+}
+
+/* After symlinks were followed: are we somewhere that the destination's own words would have been refused? */
+static int check_real(int rootfd, int fd, const char *destination, struct err *e)
+{
+	struct stat root, st;
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0 || fstat(rootfd, &root) < 0)
+		return err_set(e, errno, "look at mount destination %s", destination);
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return err_text(e, EPERM, "mounts: %s leads through a symlink into /proc: refused", destination);
+	if (st.st_dev == root.st_dev && st.st_ino == root.st_ino)
+		return err_text(e, EPERM, "mounts: %s leads through a symlink to the root itself: refused", destination);
+	return 0;
+}
+
+static int make(int rootfd, const char *destination, enum mnt_want want, bool no_symlinks)
+{
+	int fd;
+
+	fd = want == MNT_WANT_DIR ? path_mkdirs(rootfd, destination, 0755) : path_touch(rootfd, destination, 0644);
+	if (fd < 0 || !no_symlinks)
+		return fd;
+	fd_close(fd);
+	return path_open(rootfd, destination, O_PATH, 0, PATH_NO_SYMLINKS);
+}
+
+int mnt_place_open(int rootfd, const char *destination, enum mnt_want want, bool nofollow, bool no_symlinks,
+	struct mnt_place *p, struct err *e)
+{
+	_cleanup_close_ int fd = path_open(rootfd, destination, O_PATH, 0, PATH_NO_SYMLINKS);
+	bool existed = true, followed = false;
+	int r;
+
+	if (fd == -ELOOP && !no_symlinks) {
+		fd = path_open(rootfd, destination, O_PATH | (nofollow ? O_NOFOLLOW : 0), 0, 0);
+		followed = true;
+	}
+	if (fd == -ENOENT) {
+		if (want == MNT_WANT_ANY)
+			return -ENOENT;
+		fd = make(rootfd, destination, want, no_symlinks);
+		existed = false;
+		followed = true;
+	}
+	if (fd == -ELOOP && no_symlinks)
+		return err_text(e, ELOOP, "mount destination %s must be a real directory, not a symlink, nor behind one", destination);
+	if (fd < 0)
+		return err_set(e, -fd, "open or create mount destination %s", destination);
+	r = followed ? check_real(rootfd, fd, destination, e) : 0;
+	if (r < 0)
+		return r;
+	p->existed = existed;
+	p->name = "";
+	p->dir = p->own = TAKE_FD(fd);
+	return 0;
+}
+
+/* Into a fresh tmpfs that only we know: made by name, and what is there already was made by us too. */
+static int place_in_ours(const struct mnt_base *b, const char *name, enum mnt_want want, struct mnt_place *p)
+{
+	if (want == MNT_WANT_ANY)
+		return -ENOENT;
+	if (want == MNT_WANT_DIR ? mkdirat(b->fd, name, 0755) < 0 : mknodat(b->fd, name, S_IFREG | 0644, 0) < 0) {
+		if (errno != EEXIST)
+			return -errno;
+		p->existed = true;
+	}
+	p->dir = b->fd;
+	p->name = name;
+	return 0;
+}
+
+int mnt_place_find(struct mnt_ctx *c, size_t i, enum mnt_want want, struct mnt_place *p, struct err *e)
+{
+	const struct mnt_entry *m = &c->state->entries[i];
+	const char *destination = m->m->destination, *rest;
+	const struct mnt_base *b = mnt_base_for(c->state, destination, i, &rest);
+	/* Where the kernel's own trees go decides what all later writes to them mean (CVE-2019-19921, CVE-2023-27561). */
+	bool strict = m->kind == MNT_FS && m->m->type && (str_eq(m->m->type, "proc") || str_eq(m->m->type, "sysfs"));
+	int r;
+
+	if (b && b->ours) {
+		r = place_in_ours(b, rest, want, p);
+		if (r == 0 || r == -ENOENT)
+			return r;
+		return err_set(e, -r, "create mount destination %s", destination);
+	}
+	if (b) {
+		/* The kernel's: it is there or it is not, and no symlink in it leads out. */
+		p->dir = b->fd;
+		p->name = rest;
+		p->existed = true;
+		return 0;
+	}
+	return mnt_place_open(c->state->root, destination, want, m->o.dest_nofollow, strict || str_eq(destination, "/proc"), p, e);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations of the engine "partition": its create and start are in engine_ns.c, its exec in exec_ns.c, the rest in ops_ns.c. */
+#ifndef RUNTIME_ENGINE_NS_H
+#define RUNTIME_ENGINE_NS_H
+
+#include "runtime/engine.h"
+
+int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status, bool *exec_failed,
+	struct err *e);
+int ns_kill(struct rt_partition *p, int sig, bool all, struct err *e);
+int ns_pause(struct rt_partition *p, struct err *e);
+int ns_resume(struct rt_partition *p, struct err *e);
+int ns_update(struct rt_partition *p, const struct spec_resources *r, struct err *e);
+int ns_pids(struct rt_partition *p, pid_t **pids, size_t *n, struct err *e);
+int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e);
+int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e);
+int ns_destroy(struct rt_partition *p, bool force, struct err *e);
+
+/* Hands a seccomp notify descriptor to the agent that the config names, with the container process state. */
+int ns_send_listener(const struct rt_partition *p, int listener, struct err *e);
+
+#endif

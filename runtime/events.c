@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* events: statistics at intervals, and out-of-memory kills as they happen. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "runtime/engine.h"
+
+static int stats_line(struct rt_partition *p, char **line, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const char *text;
+	int r;
+
+	if (!w)
+		return err_set(e, ENOMEM, "tell statistics");
+	json_open_object(w, NULL);
+	json_put_string(w, "type", "stats");
+	json_put_string(w, "id", p->id);
+	json_open_object(w, "data");
+	r = p->engine->stats(p, w, e);
+	if (r < 0)
+		return r;
+	json_close_object(w);
+	json_close_object(w);
+	text = json_writer_text(w, NULL);
+	*line = text ? strdup(text) : NULL;
+	return *line ? 0 : err_set(e, ENOMEM, "tell statistics");
+}
+
+static int open_living(const struct rt_ctx *ctx, const char *id, struct rt_partition **p, struct err *e)
+{
+	enum rt_status status;
+	int r = rt_partition_open(ctx, id, RT_UNLOCKED, p, e);
+
+	if (r == 0)
+		r = rt_partition_status(*p, &status, e);
+	if (r < 0)
+		return r;
+	if (status == RT_STOPPED || status == RT_CREATING)
+		return err_text(e, ESRCH, "container not running: \"%s\" is %s", id, rt_status_names[status]);
+	return 0;
+}
+
+int rt_stats(const struct rt_ctx *ctx, const char *id, char **line, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	int r = open_living(ctx, id, &p, e);
+
+	return r < 0 ? r : stats_line(p, line, e);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int send_oom(struct rt_partition *p, int (*line)(const char *text, void *arg), void *arg)
+{
+	char text[400];
+
+	/* Ids need no escaping: rt_check_id(). */
+	snprintf(text, sizeof(text), "{\"type\":\"oom\",\"id\":\"%s\"}", p->id);
+	return line(text, arg);
+}
+
+/* What woke us is read, so that it does not wake us again. */
+static void drain(int fd, short how)
+{
+	uint64_t count;
+
+	if (how & POLLIN)
+		(void)!read(fd, &count, sizeof(count));
+}
+
+static int follow(struct rt_partition *p, int interval_ms, int (*line)(const char *text, void *arg), void *arg, struct err *e)
+{
+	_cleanup_close_ int pidfd = rt_pidfd(p), oom = -EBADF;
+	int64_t next = now_ms() + interval_ms;
+	uint64_t seen = 0, count;
+	struct err ignored;
+	short how = 0;
+
+	if (p->cgroup) {
+		oom = cgrp_oom_fd(p->cgroup, &how, &ignored);
+		cgrp_oom_count(p->cgroup, &seen, &ignored);
+	}
+	while (pidfd >= 0) {
+		struct pollfd poll_for[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = oom, .events = how } };
+		int64_t left = next - now_ms();
+		int r = 0;
+
+		if (left <= 0) {
+			_cleanup_free_ char *text = NULL;
+
+			if (stats_line(p, &text, e) == 0)
+				r = line(text, arg);
+			next += interval_ms;
+		} else {
+			poll(poll_for, 2, (int)left);
+		}
+		if (poll_for[1].revents) {
+			if (!(how & POLLIN) && cgrp_oom_count(p->cgroup, &count, &ignored) == 0 && count == seen)
+				count = 0; /* another line of memory.events changed */
+			else
+				r = r ? r : send_oom(p, line, arg);
+			cgrp_oom_count(p->cgroup, &seen, &ignored);
+			drain(oom, how);
+			/* A cgroup that is gone hangs up for ever. */
+			if (poll_for[1].revents & (POLLHUP | POLLNVAL))
+				oom = fd_close(oom);
+		}
+		if (r)
+			return r;
+		if (poll_for[0].revents)
+			break;
+	}
+	err_clear(e);
+	return 0;
+}
+
+int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms, int (*line)(const char *text, void *arg), void *arg, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	int r;
+
+	if (interval_ms <= 0)
+		return err_text(e, EINVAL, "--interval must be longer than 0");
+	r = open_living(ctx, id, &p, e);
+	return r < 0 ? r : follow(p, interval_ms, line, arg, e);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child half: a partition's first process before it becomes the payload.
+ *
+ * Theory of operation: why this order
+ *   cgroup first, while the host's paths still mean the host's, and before the cgroup namespace, which takes the cgroup one is in as its root.
+ *   Namespaces given by path next: all that follows shall act on them. Then the parent is asked for what only it may do (id maps, limits); before
+ *   the maps are there we are nobody in the user namespace. Network, host name, sysctl need nothing but their namespaces; sysctl goes through a procfs
+ *   that nobody inside can have covered. Then the root file system: mounts, devices, terminal, with the host's tree still in reach. The hooks
+ *   that must see both trees run just before the pivot. Masks and read-only paths come after everything that has to write. Labels, limits,
+ *   the working directory and the user follow, in falling order of privilege; then we wait to be started, then seccomp, capabilities and exec (payload.h).
+ *
+ * We are never dumpable: a process of a shared pid namespace could otherwise open our descriptors, which are the host's (CVE-2016-9962).
+ */
+#include "runtime/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "namespaces/net.h"
+#include "namespaces/sysctl.h"
+#include "runtime/hooks.h"
+#include "runtime/sync.h"
+#include "security/lsm.h"
+#include "security/proc_attrs.h"
+
+void init_fail(int sync, const struct err *e)
+{
+	sync_send_err(sync, SYNC_ERROR, e);
+	_exit(1);
+}
+
+/* --- the steps ------------------------------------------------------------------------------------------------------------------------ */
+
+static int step_begin(struct init *in, struct err *e)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (setsid() < 0)
+		return err_set(e, errno, "start a session");
+	return 0;
+}
+
+static int step_cgroup(struct init *in, struct err *e)
+{
+	return in->joined || !in->join_cgroup ? 0 : cgrp_join_self(in->p->cgroup, e);
+}
+
+static int step_join(struct init *in, struct err *e)
+{
+	return in->joined ? 0 : ns_join_all(in->ns, e);
+}
+
+static int step_parent(struct init *in, struct err *e)
+{
+	if (!in->ask_parent)
+		return 0;
+	if (sync_send(in->sync, SYNC_NEED_MAPS, 0, NULL, -1) < 0)
+		_exit(1);
+	sync_expect(in->sync, SYNC_GO);
+	return 0;
+}
+
+/* Root of the user namespace, until payload_user() makes us who the config says. */
+static int step_ids(struct init *in, struct err *e)
+{
+	if (!in->own_user_ns)
+		return 0;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_set(e, errno, "become root of the user namespace; the id maps must map container id 0");
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return err_set(e, errno, "drop supplementary groups");
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return 0;
+}
+
+static int step_cgroup_ns(struct init *in, struct err *e)
+{
+	const struct spec_ns_entry *ns = &in->spec->ns[SPEC_NS_CGROUP];
+
+	if (ns->present && !ns->path && unshare(CLONE_NEWCGROUP) < 0)
+		return err_set(e, errno, "make a cgroup namespace");
+	return 0;
+}
+
+static int step_network(struct init *in, struct err *e)
+{
+	const struct spec_ns_entry *ns = &in->spec->ns[SPEC_NS_NETWORK];
+
+	return ns->present && !ns->path ? net_loopback_up(e) : 0;
+}
+
+static int step_hostname(struct init *in, struct err *e)
+{
+	const struct spec *s = in->spec;
+
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return err_set(e, errno, "set hostname \"%s\"", s->hostname);
+	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return err_set(e, errno, "set domainname \"%s\"", s->domainname);
+	return 0;
+}
+
+static int step_procfs(struct init *in, struct err *e)
+{
+	if (!in->spec->n_sysctl && !payload_needs_procfs(&in->payload))
+		return 0;
+	in->payload.procfd = mnt_procfs(e);
+	return in->payload.procfd < 0 ? in->payload.procfd : 0;
+}
+
+static int step_sysctl(struct init *in, struct err *e)
+{
+	return in->spec->n_sysctl ? sysctl_apply(in->spec, in->payload.procfd, e) : 0;
+}
+
+/* A session keyring of its own: the host's keys stay with the host. Kernels without keyrings answer ENOSYS. */
+static int step_keyring(struct init *in, struct err *e)
+{
+	char name[300];
+
+	if (in->no_new_keyring)
+		return 0;
+	if (in->payload.procfd >= 0 && in->payload.proc->selinux_label) {
+		int r = lsm_set_keycreate(in->payload.procfd, in->payload.proc->selinux_label, e);
+
+		if (r < 0)
+			return r;
+	}
+	snprintf(name, sizeof(name), "_ses.%s", in->p->id);
+	/* EDQUOT: too many keyrings on this host; a partition without one of its own is no worse off than with --no-new-keyring. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS && errno != EDQUOT && errno != EPERM)
+		return err_set(e, errno, "join a new session keyring");
+	return 0;
+}
+
+static int step_rootfs(struct init *in, struct err *e)
+{
+	return mnt_enter(&in->mnt, e);
+}
+
+static int step_mounts(struct init *in, struct err *e)
+{
+	return mnt_mounts(&in->mnt, e);
+}
+
+static int step_devices(struct init *in, struct err *e)
+{
+	return mnt_devices(&in->mnt, e);
+}
+
+static int step_terminal(struct init *in, struct err *e)
+{
+	_cleanup_close_ int master = -EBADF, slave = -EBADF;
+	int r;
+
+	if (!in->payload.proc || !in->payload.proc->terminal)
+		return 0;
+	r = mnt_console(&in->mnt, in->payload.proc, &master, &slave, e);
+	if (r < 0)
+		return r;
+	if (in->console_socket >= 0) {
+		/* One descriptor with a payload that is not empty: engines take it for the terminal's name. */
+		static const char name[] = "/dev/console";
+
+		r = fd_send(in->console_socket, name, strlen(name), &master, 1);
+		in->console_socket = fd_close(in->console_socket);
+	} else {
+		r = sync_send(in->sync, SYNC_MASTER, 0, NULL, master);
+	}
+	if (r < 0)
+		return err_set(e, -r, "hand out the terminal");
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		return err_set(e, errno, "make the terminal the controlling one");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(slave, fd) < 0)
+			return err_set(e, errno, "put the terminal on descriptor %d", fd);
+	return 0;
+}
+
+static int step_hooks(struct init *in, struct err *e)
+{
+	_cleanup_free_ char *state = NULL;
+	struct hooks_env env = { .cwd = in->p->bundle };
+
+	if (in->has_hooks) {
+		if (sync_send(in->sync, SYNC_HOOKS, 0, NULL, -1) < 0)
+			_exit(1);
+		sync_expect(in->sync, SYNC_GO);
+	}
+	if (!in->spec->hooks.n[SPEC_HOOK_CREATE_CONTAINER])
+		return 0;
+	env.state = state = rt_partition_state_json(in->p, rt_status_names[RT_CREATING], getpid());
+	if (!state)
+		return err_set(e, ENOMEM, "write the state for hooks");
+	return hooks_run(&in->spec->hooks, SPEC_HOOK_CREATE_CONTAINER, &env, false, e);
+}
+
+static int step_pivot(struct init *in, struct err *e)
+{
+	return mnt_pivot(&in->mnt, e);
+}
+
+static int step_protect(struct init *in, struct err *e)
+{
+	return mnt_protect(&in->mnt, e);
+}
+
+static int step_attributes(struct init *in, struct err *e)
+{
+	int r;
+
+	r = payload_attributes(&in->payload, in->own_user_ns, e);
+	if (r == 0)
+		r = sec_set_memory_policy(&in->spec->memory_policy, e);
+	if (r == 0 && in->spec->has_personality)
+		r = sec_set_personality(in->spec->personality, e);
+	if (r == 0)
+		r = payload_label(&in->payload, e);
+	return r;
+}
+
+static int step_cwd(struct init *in, struct err *e)
+{
+	return payload_chdir(&in->payload, mnt_root_fd(&in->mnt), true, e);
+}
+
+static int step_user(struct init *in, struct err *e)
+{
+	return payload_user(&in->payload, e);
+}
+
+static int step_find(struct init *in, struct err *e)
+{
+	return payload_find(&in->payload, e);
+}
+
+struct step {
+	const char *name;
+	int (*run)(struct init *in, struct err *e);
+	bool with_process; /* only if the config has a process */
+};
+
+static const struct step steps[] = {
+	{ "begin", step_begin, false },
+	{ "cgroup", step_cgroup, false },
+	{ "join namespaces", step_join, false },
+	{ "parent's part", step_parent, false },
+	{ "ids", step_ids, false },
+	{ "cgroup namespace", step_cgroup_ns, false },
+	{ "network", step_network, false },
+	{ "hostname", step_hostname, false },
+	{ "procfs", step_procfs, false },
+	{ "sysctl", step_sysctl, false },
+	{ "keyring", step_keyring, false },
+	{ "root file system", step_rootfs, false },
+	{ "mounts", step_mounts, false },
+	{ "devices", step_devices, false },
+	{ "terminal", step_terminal, false },
+	{ "hooks", step_hooks, false },
+	{ "pivot", step_pivot, false },
+	{ "protect", step_protect, false },
+	{ "attributes", step_attributes, true },
+	{ "working directory", step_cwd, true },
+	{ "user", step_user, true },
+	{ "program", step_find, true },
+};
+
+/* --- after creation ---------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Waits for start, and returns the socket to report on: `sync` itself, or the connection of a later `start`, which takes
+ * its place.
+ */
+static int wait_for_start(struct init *in)
+{
+	struct sync_frame f;
+	int conn;
+
+	if (in->start_listener < 0) {
+		sync_expect(in->sync, SYNC_START);
+		return in->sync;
+	}
+	/* The creator goes now; whoever can reach the socket (0700 directory) may start us. */
+	in->sync = fd_close(in->sync);
+	for (;;) {
+		conn = accept4(in->start_listener, NULL, NULL, SOCK_CLOEXEC);
+		if (conn < 0)
+			continue;
+		if (sync_recv(conn, &f, NULL) == SYNC_START)
+			break;
+		/* It died before it said so: somebody else may try again. */
+		fd_close(conn);
+	}
+	in->start_listener = fd_close(in->start_listener);
+	return conn;
+}
+
+static int start_hooks(struct init *in, struct err *e)
+{
+	_cleanup_free_ char *state = NULL;
+	struct hooks_env env = { .cwd = "/", .confine = payload_confine_hook, .arg = &in->payload };
+
+	if (!in->spec->hooks.n[SPEC_HOOK_START_CONTAINER])
+		return 0;
+	env.state = state = rt_partition_state_json(in->p, rt_status_names[RT_CREATED], getpid());
+	if (!state)
+		return err_set(e, ENOMEM, "write the state for hooks");
+	return hooks_run(&in->spec->hooks, SPEC_HOOK_START_CONTAINER, &env, false, e);
+}
+
+void init_main(struct init *in)
+{
+	struct err e = ERR_INIT;
+	int sock, listener;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (steps[i].with_process && !in->payload.proc)
+			continue;
+		if (steps[i].run(in, &e) < 0)
+			init_fail(in->sync, &e);
+	}
+	if (sync_send(in->sync, SYNC_CREATED, 0, NULL, -1) < 0)
+		_exit(1);
+	sock = wait_for_start(in);
+	if (start_hooks(in, &e) < 0)
+		init_fail(sock, &e);
+	if (payload_restrict(&in->payload, &listener, &e) < 0)
+		init_fail(sock, &e);
+	if (listener >= 0) {
+		if (sync_send(sock, SYNC_LISTENER, 0, NULL, listener) < 0)
+			_exit(1);
+		fd_close(listener);
+		sync_expect(sock, SYNC_GO);
+	}
+	payload_exec(&in->payload, &e);
+	sync_send_err(sock, SYNC_EXEC_ERROR, &e);
+	_exit(255);
+}

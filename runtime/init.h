@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The child half: from birth in new namespaces to the payload's execve(2). */
+#ifndef RUNTIME_INIT_H
+#define RUNTIME_INIT_H
+
+#include <stdbool.h>
+
+#include "cgroups/cgroup.h"
+#include "namespaces/ns.h"
+#include "namespaces/rootfs.h"
+#include "runtime/partition.h"
+#include "runtime/payload.h"
+
+struct init {
+	const struct rt_partition *p;
+	const struct spec *spec;
+	struct mnt_ctx mnt;
+	struct payload payload;
+	int ns[SPEC_NS_KINDS]; /* to join, or -1 */
+	int sync;	       /* to the parent */
+	int start_listener;    /* listening socket of `create`; -1: start comes over sync */
+	int console_socket;    /* connected, for the terminal's master; -1: the master goes to the parent */
+	bool joined;	       /* the joiner has been in cgroup and namespaces already */
+	bool join_cgroup;      /* not born in it */
+	bool ask_parent;       /* maps, attach, devices, limits: the parent has something to do once we exist */
+	bool own_user_ns;      /* a user namespace other than the runtime's */
+	bool has_hooks;	       /* the parent runs hooks before the pivot */
+	bool no_new_keyring;
+};
+
+/* Never returns: becomes the payload, or tells the parent why not and exits. */
+void init_main(struct init *in) __attribute__((noreturn));
+
+/* Sends what went wrong and ends the process. */
+void init_fail(int sync, const struct err *e) __attribute__((noreturn));
+
+#endif

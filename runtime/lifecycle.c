@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create, start, run, delete: a partition's way through its states (runtime.md of the runtime-spec, "Lifecycle"). */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "runtime/attach.h"
+#include "runtime/engine.h"
+#include "runtime/files.h"
+#include "runtime/hooks.h"
+#include "runtime/launch.h"
+#include "runtime/notify.h"
+#include "runtime/seccomp_cache.h"
+
+/* --- create ------------------------------------------------------------------------------------------------------------------------------- */
+
+struct creation {
+	const struct rt_ctx *ctx;
+	const struct rt_create_opts *o;
+	struct rt_partition *p;
+	struct rt_launch l;
+	char *tag;
+};
+
+static void creation_end(struct creation *c)
+{
+	fd_close(c->l.console_socket);
+	fd_close(c->l.seccomp_cache);
+	fd_close(c->l.sync);
+	fd_close(c->l.master);
+	free(c->tag);
+	rt_partition_free(c->p);
+}
+
+/* The path behind a held directory: absolute, and free of symlinks. */
+static char *path_of(struct arena *a, int fd)
+{
+	char via[FD_PATH_MAX], path[PATH_MAX];
+	ssize_t n = readlink(fd_path(via, fd), path, sizeof(path) - 1);
+
+	return n < 0 ? NULL : arena_strndup(a, path, (size_t)n);
+}
+
+static int read_config(int bundlefd, const char *bundle, const char *name, char **text, size_t *len, struct err *e)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st;
+	int r;
+
+	/* O_NONBLOCK: a FIFO in its place must not make us wait. A symlink is fine: the bundle is the caller's. */
+	fd = openat(bundlefd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		err_set(e, errno, "open %s of bundle %s", name, bundle);
+		return errno == ENOENT ? err_hint(e, "make one with `ringfence spec`, or give --bundle DIR") : -(e ? e->code : errno);
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_text(e, EINVAL, "%s of bundle %s is not a regular file", name, bundle);
+	r = fd_read_all(fd, SPEC_FILE_MAX, text, len);
+	return r < 0 ? err_set(e, -r, "read %s of bundle %s", name, bundle) : 0;
+}
+
+static int find_rootfs(struct rt_partition *p, int bundlefd, struct err *e)
+{
+	_cleanup_close_ int fd = -EBADF;
+	const char *root = p->spec->root_path;
+
+	if (!p->spec->has_root)
+		return err_text(e, EINVAL, "root is missing in config.json: a container needs a root file system");
+	fd = openat(bundlefd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno, "root.path %s (bundle %s): open the root file system", root, p->bundle);
+	p->rootfs = path_of(p->arena, fd);
+	return p->rootfs ? 0 : err_set(e, ENOMEM, "root.path %s", root);
+}
+
+static const char *now_rfc3339(struct arena *a)
+{
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		tm.tm_sec, now.tv_nsec);
+}
+
+/* Not the host's root: or root of a user namespace, which lacks much. */
+static bool is_rootless(const struct rt_ctx *ctx)
+{
+	char map[128];
+
+	if (ctx->rootless >= 0)
+		return ctx->rootless;
+	if (geteuid() != 0)
+		return true;
+	if (fd_get_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
+		return false;
+	return strstr(map, "4294967295") == NULL;
+}
+
+static int snapshot(struct rt_partition *p, const char *text, size_t len, struct err *e)
+{
+	_cleanup_close_ int fd = openat(p->dirfd, RT_CONFIG_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return err_set(e, errno, "save config.json of container \"%s\"", p->id);
+	r = fd_write_all(fd, text, len);
+	return r < 0 ? err_set(e, -r, "save config.json of container \"%s\"", p->id) : 0;
+}
+
+/* Config read and checked, directory made, nothing else yet. */
+static int begin(struct creation *c, struct err *e)
+{
+	const struct rt_create_opts *o = c->o;
+	const char *bundle = o->bundle ? o->bundle : ".";
+	_cleanup_close_ int bundlefd = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	_cleanup_(spec_freep) struct spec *spec = NULL;
+	struct rt_partition *p;
+	const char *note;
+	size_t len;
+	int r;
+
+	if (bundlefd < 0)
+		return err_set(e, errno, "open bundle %s", bundle);
+	r = rt_check_id(o->id, e);
+	if (r < 0)
+		return r;
+	r = read_config(bundlefd, bundle, o->config ? o->config : "config.json", &text, &len, e);
+	if (r < 0)
+		return r;
+	r = spec_parse(text, len, &spec, e);
+	if (r < 0)
+		return err_wrap(e, "bundle %s", bundle);
+	strv_each(note, spec->notes)
+		log_debug("config.json: %s", note);
+	if (!spec->has_process && !c->l.later)
+		return err_text(e, EINVAL, "process is missing in config.json: there is nothing to run");
+	r = files_console(o->console_socket, spec->has_process && spec->process.terminal, c->l.later || o->detach, &c->l.console_socket, e);
+	if (r < 0)
+		return r;
+	r = rt_partition_new(c->ctx, o->id, &c->p, e);
+	if (r < 0)
+		return r;
+	p = c->p;
+	p->spec = TAKE_PTR(spec);
+	p->engine = rt_engine_for(p->spec);
+	p->manager = c->ctx->manager;
+	p->rootless = is_rootless(c->ctx);
+	p->oci_version = p->spec->oci_version;
+	p->annotations = p->spec->annotations;
+	p->n_annotations = p->spec->n_annotations;
+	p->no_new_keyring = o->no_new_keyring;
+	p->created = now_rfc3339(p->arena);
+	p->bundle = path_of(p->arena, bundlefd);
+	if (!p->bundle || !p->created)
+		r = err_set(e, ENOMEM, "create container \"%s\"", o->id);
+	if (r == 0)
+		r = find_rootfs(p, bundlefd, e);
+	if (r == 0)
+		r = snapshot(p, text, len, e);
+	return r;
+}
+
+static void run_poststop(struct rt_partition *p)
+{
+	_cleanup_free_ char *state = NULL;
+	struct hooks_env env = { .cwd = p->bundle };
+
+	if (!p->spec || !p->spec->hooks.n[SPEC_HOOK_POSTSTOP])
+		return;
+	env.state = state = rt_partition_state_json(p, rt_status_names[RT_STOPPED], 0);
+	if (state)
+		hooks_run(&p->spec->hooks, SPEC_HOOK_POSTSTOP, &env, true, NULL);
+}
+
+/* After a failure: as if the operation had never been attempted, but for the poststop hooks (config.md). */
+static void take_back(struct creation *c, bool made)
+{
+	struct err e = ERR_INIT;
+
+	if (!c->p)
+		return;
+	if (made && c->p->engine->destroy(c->p, true, &e) < 0)
+		log_warn("%s", e.text);
+	if (c->p->pid > 0)
+		waitpid(c->p->pid, NULL, WNOHANG);
+	run_poststop(c->p);
+	if (rt_partition_remove(c->p, &e) < 0)
+		log_warn("%s", e.text);
+}
+
+static int make(struct creation *c, struct err *e)
+{
+	struct rt_partition *p;
+	bool made = false;
+	int r;
+
+	c->l.sync = c->l.master = c->l.console_socket = c->l.seccomp_cache = -EBADF;
+	c->tag = rt_root_tag(c->ctx);
+	if (!c->tag)
+		return err_set(e, ENOMEM, "create container \"%s\"", c->o->id);
+	c->l.cgroup_tag = c->tag;
+	r = begin(c, e);
+	p = c->p;
+	if (r == 0 && p->spec->seccomp.present)
+		c->l.seccomp_cache = seccomp_cache_open(p->rootfd);
+	if (r == 0)
+		r = notify_prepare(p, e);
+	if (r == 0)
+		r = p->engine->create(p, c->o, &c->l, e);
+	if (r == 0) {
+		made = true;
+		p->creating = false;
+		r = rt_partition_save(p, e);
+	}
+	if (r < 0)
+		take_back(c, made);
+	return r;
+}
+
+static int tell_caller(const struct creation *c, struct err *e)
+{
+	int r = files_write_pid(c->o->pid_file, c->p->pid, e);
+
+	return r < 0 ? r : files_send_pidfd(c->o->pidfd_socket, c->p->pid, e);
+}
+
+int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct err *e)
+{
+	struct creation c = { .ctx = ctx, .o = o, .l = { .later = true } };
+	int r = make(&c, e);
+
+	if (r == 0) {
+		r = tell_caller(&c, e);
+		if (r < 0)
+			take_back(&c, true);
+	}
+	creation_end(&c);
+	return r;
+}
+
+/* --- start ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static int run_poststart(struct rt_partition *p, struct err *e)
+{
+	_cleanup_free_ char *state = NULL;
+	struct hooks_env env = { .cwd = p->bundle };
+	struct err ignored;
+	int r;
+
+	if (!p->spec->hooks.n[SPEC_HOOK_POSTSTART])
+		return 0;
+	env.state = state = rt_partition_state_json(p, rt_status_names[RT_RUNNING], p->pid);
+	if (!state)
+		return err_set(e, ENOMEM, "write the state for hooks");
+	r = hooks_run(&p->spec->hooks, SPEC_HOOK_POSTSTART, &env, false, e);
+	/* 1.3: an error, and the container is stopped. */
+	if (r < 0)
+		p->engine->kill(p, SIGKILL, false, &ignored);
+	return r;
+}
+
+static int let_go(struct rt_partition *p, struct rt_launch *l, struct err *e)
+{
+	struct notify n = { .sock = -EBADF };
+	int r = notify_open(p, &n, e);
+
+	if (r == 0)
+		r = p->engine->start(p, l, e);
+	if (r == 0)
+		r = run_poststart(p, e);
+	if (r == 0)
+		notify_forward(&n, p);
+	fd_close(n.sock);
+	return r;
+}
+
+int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	struct rt_launch l = { .later = true, .sync = -EBADF, .master = -EBADF, .console_socket = -EBADF, .seccomp_cache = -EBADF };
+	enum rt_status status;
+	int r = rt_partition_open(ctx, id, RT_LOCKED, &p, e);
+
+	if (r == 0)
+		r = rt_partition_status(p, &status, e);
+	if (r < 0)
+		return r;
+	if (status == RT_STOPPED)
+		return err_text(e, EINVAL, "cannot start a container that has stopped: \"%s\"", id);
+	if (status != RT_CREATED)
+		return err_text(e, EINVAL, "cannot start an already running container: \"%s\" is %s", id, rt_status_names[status]);
+	r = rt_partition_spec(p, e);
+	if (r < 0)
+		return r;
+	if (!p->spec->has_process)
+		return err_text(e, EINVAL, "cannot start container \"%s\": its config.json has no process", id);
+	r = let_go(p, &l, e);
+	unlinkat(p->dirfd, RT_START_SOCKET, 0);
+	return r;
+}
+
+/* --- run ------------------------------------------------------------------------------------------------------------------------------------- */
+
+static int clean_up(struct creation *c, struct err *e)
+{
+	struct rt_partition *p = c->p;
+	int r = p->engine->destroy(p, false, e);
+
+	run_poststop(p);
+	if (r == 0)
+		r = rt_partition_remove(p, e);
+	return r;
+}
+
+/* Others may wait for the lock while we stay with the payload: `kill` and `exec` must go through. */
+static int stay(struct creation *c, int *status, struct err *e)
+{
+	struct rt_partition *p = c->p;
+	int r;
+
+	if (c->l.master >= 0 && !p->spec->process.has_console_size)
+		attach_copy_size(c->l.master);
+	rt_partition_unlock(p);
+	r = attach_wait(p->pid, TAKE_FD(c->l.master), status, e);
+	if (r < 0 || c->o->keep)
+		return r;
+	/* Somebody else may have deleted it by now; then there is nothing left to do. */
+	if (rt_partition_relock(p) < 0)
+		return 0;
+	return clean_up(c, e);
+}
+
+int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status, struct err *e)
+{
+	struct creation c = { .ctx = ctx, .o = o };
+	int r;
+
+	*status = 0;
+	r = make(&c, e);
+	if (r == 0) {
+		if (!o->detach)
+			attach_begin();
+		/* Without a pid namespace, what the payload leaves behind becomes ours to reap. */
+		if (!o->detach && !o->no_subreaper && !c.p->own_pid_ns)
+			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		r = let_go(c.p, &c.l, e);
+		if (r == 0)
+			r = tell_caller(&c, e);
+		if (r < 0)
+			take_back(&c, true);
+		else if (!o->detach)
+			r = stay(&c, status, e);
+	}
+	creation_end(&c);
+	return r;
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------------------------------------ */
+
+int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	enum rt_status status;
+	struct err ignored;
+	int r = rt_partition_open(ctx, id, RT_LOCKED, &p, e);
+
+	if (r == -ENOENT && force) {
+		err_clear(e);
+		return 0;
+	}
+	if (r == 0)
+		r = rt_partition_status(p, &status, e);
+	if (r < 0)
+		return r;
+	if (!force && !p->damaged && !p->creating && status != RT_STOPPED)
+		return err_text(e, EBUSY, "cannot delete container \"%s\" that is not stopped: it is %s; stop it first, or use delete --force", id,
+			rt_status_names[status]);
+	/* A wreck may lack it: then there are no hooks to run. */
+	rt_partition_spec(p, &ignored);
+	if (!p->cgroup && (p->damaged || p->creating))
+		rt_partition_guess_cgroup(p, ctx);
+	r = p->engine->destroy(p, force || p->damaged || p->creating, e);
+	if (r < 0)
+		return err_wrap(e, "delete container \"%s\"", id);
+	run_poststop(p);
+	return rt_partition_remove(p, e);
+}

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A partition's state directory: made, locked, written, read, removed (see partition.h). */
+#include "runtime/partition.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "runtime/engine.h"
+
+#define STATE_MAX (16U * 1024U * 1024U)
+
+struct rt_partition *rt_partition_free(struct rt_partition *p)
+{
+	if (!p)
+		return NULL;
+	cgrp_free(p->cgroup);
+	spec_free(p->spec);
+	fd_close(p->dirfd);
+	fd_close(p->rootfd);
+	arena_free(p->arena);
+	return NULL;
+}
+
+static struct rt_partition *partition_alloc(void)
+{
+	struct arena *a = arena_new();
+	struct rt_partition *p = a ? arena_alloc(a, sizeof(*p)) : NULL;
+
+	if (!p) {
+		arena_free(a);
+		return NULL;
+	}
+	p->arena = a;
+	p->rootfd = p->dirfd = -EBADF;
+	return p;
+}
+
+/* --- the root directory -------------------------------------------------------------------------------------------------------- */
+
+char *rt_default_root(struct err *e)
+{
+	const char *run = getenv("XDG_RUNTIME_DIR");
+	char *path = NULL;
+
+	if (geteuid() == 0) {
+		path = strdup("/run/ringfence");
+	} else if (run && *run == '/') {
+		if (asprintf(&path, "%s/ringfence", run) < 0)
+			path = NULL;
+	} else {
+		err_text(e, EINVAL, "no place for the state of partitions: XDG_RUNTIME_DIR is not set; set it, or give --root DIR");
+		return NULL;
+	}
+	if (!path)
+		err_set(e, ENOMEM, "choose the state directory");
+	return path;
+}
+
+static int mkdir_parents(const char *path, struct err *e)
+{
+	char dir[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(dir))
+		return err_set(e, ENAMETOOLONG, "make directory %s", path);
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(dir, path, i);
+		dir[i] = '\0';
+		if (mkdir(dir, i == len ? 0700 : 0755) < 0 && errno != EEXIST)
+			return err_set(e, errno, "make directory %s for the state of partitions", dir);
+	}
+	return 0;
+}
+
+int rt_root_open(const struct rt_ctx *ctx, bool create, struct err *e)
+{
+	_cleanup_free_ char *chosen = NULL;
+	const char *root = ctx->root;
+	int fd, r;
+
+	if (!root) {
+		root = chosen = rt_default_root(e);
+		if (!root)
+			return -(e && e->code ? e->code : EINVAL);
+	}
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && create) {
+		r = mkdir_parents(root, e);
+		if (r < 0)
+			return r;
+		fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return err_set(e, errno, "open the state directory %s", root);
+	return fd;
+}
+
+char *rt_root_tag(const struct rt_ctx *ctx)
+{
+	_cleanup_free_ char *fallback = NULL, *absolute = NULL;
+	char clean[PATH_MAX], *tag = NULL;
+
+	if (!ctx->root)
+		return strdup("");
+	absolute = path_absolute(ctx->root);
+	fallback = rt_default_root(NULL);
+	if (!absolute || path_clean(absolute, clean, sizeof(clean)) < 0)
+		return NULL;
+	if (fallback && str_eq(clean, fallback))
+		return strdup("");
+	if (asprintf(&tag, "%08x", (unsigned int)XXH3_64bits(clean, strlen(clean))) < 0)
+		return NULL;
+	return tag;
+}
+
+int rt_check_id(const char *id, struct err *e)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
+	size_t n = strlen(id);
+
+	if (n == 0)
+		return err_text(e, EINVAL, "container id is empty");
+	if (n > 255 || strspn(id, allowed) != n || id[0] == '.')
+		return err_text(e, EINVAL, "invalid container id \"%.64s\": use up to 255 letters, digits, '_', '+', '-' and '.', not "
+					   "starting with '.'", id);
+	return 0;
+}
+
+/* --- making, opening, locking ------------------------------------------------------------------------------------------------------ */
+
+/* flock(2) with a limit: a verb that hangs (a hook without a timeout) must not make every other verb hang with it. */
+static int lock_dir(int fd, const char *id, struct err *e)
+{
+	struct timespec pause = { .tv_nsec = 200 * 1000 };
+	int64_t waited_ns = 0;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return err_set(e, errno, "lock the state of container \"%s\"", id);
+		if (waited_ns > (int64_t)RT_LOCK_SECONDS * 1000000000)
+			return err_text(e, EBUSY, "container \"%s\" is busy: another command has held its lock for %d seconds", id,
+				RT_LOCK_SECONDS);
+		nanosleep(&pause, NULL);
+		waited_ns += pause.tv_nsec;
+		if (pause.tv_nsec < 20 * 1000 * 1000)
+			pause.tv_nsec *= 2;
+	}
+	return 0;
+}
+
+/* Is the directory that we hold still the one of that name? A `delete --force` may have been quicker than our lock. */
+static bool still_there(const struct rt_partition *p)
+{
+	struct stat mine, now;
+
+	return fstat(p->dirfd, &mine) == 0 && fstatat(p->rootfd, p->id, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+		mine.st_ino == now.st_ino && mine.st_dev == now.st_dev;
+}
+
+int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partition **out, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	int r = rt_check_id(id, e);
+
+	if (r < 0)
+		return r;
+	p = partition_alloc();
+	if (!p)
+		return err_set(e, ENOMEM, "create container \"%s\"", id);
+	p->id = arena_strdup(p->arena, id);
+	if (!p->id)
+		return err_set(e, ENOMEM, "create container \"%s\"", id);
+	p->rootfd = rt_root_open(ctx, true, e);
+	if (p->rootfd < 0)
+		return p->rootfd;
+	if (mkdirat(p->rootfd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return err_text(e, EEXIST, "container with id exists: \"%s\"; delete it first, or choose another id", id);
+		return err_set(e, errno, "make the state directory of container \"%s\"", id);
+	}
+	p->dirfd = openat(p->rootfd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (p->dirfd < 0)
+		return err_set(e, errno, "open the state directory of container \"%s\"", id);
+	/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for longer. */
+	r = lock_dir(p->dirfd, id, e);
+	if (r < 0)
+		return r;
+	if (!still_there(p))
+		return err_text(e, EBUSY, "container \"%s\" was deleted while it was being created", id);
+	p->locked = true;
+	p->creating = true;
+	p->owner = geteuid();
+	*out = TAKE_PTR(p);
+	return 0;
+}
+
+static const char *member(struct rt_partition *p, const struct json *j, const char *name)
+{
+	const char *s = NULL;
+
+	j = json_get(j, name);
+	if (j)
+		json_as_string(j, name, &s, NULL);
+	return s;
+}
+
+static int read_annotations(struct rt_partition *p, const struct json *j)
+{
+	const struct json *m;
+	size_t n = 0;
+
+	if (!j || j->type != JSON_OBJECT || j->count == 0)
+		return 0;
+	p->annotations = arena_calloc(p->arena, j->count, sizeof(*p->annotations));
+	if (!p->annotations)
+		return -ENOMEM;
+	json_each(m, j)
+		if (m->type == JSON_STRING)
+			p->annotations[n++] = (struct spec_annotation){ .key = m->key, .value = m->text };
+	p->n_annotations = n;
+	return 0;
+}
+
+static int read_state(struct rt_partition *p, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	const struct json *j, *c;
+	int64_t number;
+	bool flag;
+	size_t len;
+	int r;
+
+	r = fd_read_at(p->dirfd, RT_STATE_FILE, STATE_MAX, &text, &len);
+	if (r < 0)
+		return err_set(e, -r, "read the state of container \"%s\"", p->id);
+	r = json_parse(p->arena, text, len, RT_STATE_FILE, &j, e);
+	if (r < 0)
+		return r;
+	p->bundle = member(p, j, "bundle");
+	p->rootfs = member(p, j, "rootfs");
+	p->created = member(p, j, "created");
+	p->oci_version = member(p, j, "ociVersion");
+	p->intel_rdt = member(p, j, "intelRdt");
+	p->engine = rt_engine_by_name(member(p, j, "engine"));
+	if (json_get(j, "owner") && json_as_i64(json_get(j, "owner"), "owner", &number, NULL) == 0)
+		p->owner = (uid_t)number;
+	if (json_get(j, "pid") && json_as_i64(json_get(j, "pid"), "pid", &number, NULL) == 0)
+		p->pid = (pid_t)number;
+	if (json_get(j, "startTime"))
+		json_as_u64(json_get(j, "startTime"), "startTime", &p->start_time, NULL);
+	if (json_get(j, "ownPidNamespace") && json_as_bool(json_get(j, "ownPidNamespace"), "", &flag, NULL) == 0)
+		p->own_pid_ns = flag;
+	if (json_get(j, "noNewKeyring") && json_as_bool(json_get(j, "noNewKeyring"), "", &flag, NULL) == 0)
+		p->no_new_keyring = flag;
+	if (json_get(j, "rootless") && json_as_bool(json_get(j, "rootless"), "", &flag, NULL) == 0)
+		p->rootless = flag;
+	p->creating = p->pid == 0;
+	r = read_annotations(p, json_get(j, "annotations"));
+	if (r < 0)
+		return err_set(e, -r, "read the state of container \"%s\"", p->id);
+	c = json_get(j, "cgroup");
+	if (c) {
+		r = cgrp_load(c, &p->cgroup, e);
+		if (r < 0)
+			return r;
+	}
+	if (!p->bundle || !p->engine)
+		return err_text(e, EINVAL, "the state of container \"%s\" is incomplete", p->id);
+	return 0;
+}
+
+int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock lock, struct rt_partition **out, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	int r = rt_check_id(id, e);
+
+	if (r < 0)
+		return r;
+	p = partition_alloc();
+	if (!p || !(p->id = arena_strdup(p->arena, id)))
+		return err_set(e, ENOMEM, "open container \"%s\"", id);
+	p->rootfd = rt_root_open(ctx, false, e);
+	if (p->rootfd == -ENOENT)
+		return err_text(e, ENOENT, "container \"%s\" does not exist", id);
+	if (p->rootfd < 0)
+		return p->rootfd;
+	p->dirfd = openat(p->rootfd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (p->dirfd < 0) {
+		if (errno == ENOENT)
+			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
+		return err_set(e, errno, "open the state directory of container \"%s\"", id);
+	}
+	if (lock == RT_LOCKED) {
+		r = lock_dir(p->dirfd, id, e);
+		if (r < 0)
+			return r;
+		p->locked = true;
+		if (!still_there(p))
+			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
+	}
+	r = read_state(p, NULL);
+	if (r == -ENOMEM)
+		return err_set(e, ENOMEM, "open container \"%s\"", id);
+	if (r < 0) {
+		p->damaged = true;
+		if (!p->engine)
+			p->engine = &rt_engine_ns;
+	}
+	*out = TAKE_PTR(p);
+	return 0;
+}
+
+void rt_partition_unlock(struct rt_partition *p)
+{
+	if (p->locked)
+		flock(p->dirfd, LOCK_UN);
+	p->locked = false;
+}
+
+int rt_partition_relock(struct rt_partition *p)
+{
+	int r = lock_dir(p->dirfd, p->id, NULL);
+
+	if (r < 0)
+		return r;
+	p->locked = true;
+	return still_there(p) ? 0 : -ENOENT;
+}
+
+/* --- state.json ---------------------------------------------------------------------------------------------------------------------- */
+
+int rt_partition_save(struct rt_partition *p, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const char *text;
+	size_t len;
+	int r;
+
+	if (!w)
+		return err_set(e, ENOMEM, "write the state of container \"%s\"", p->id);
+	json_open_object(w, NULL);
+	json_put_string(w, "ociVersion", p->oci_version);
+	json_put_string(w, "id", p->id);
+	json_put_string(w, "engine", p->engine->name);
+	json_put_i64(w, "pid", p->pid);
+	json_put_u64(w, "startTime", p->start_time);
+	json_put_bool(w, "ownPidNamespace", p->own_pid_ns);
+	json_put_bool(w, "rootless", p->rootless);
+	json_put_bool(w, "noNewKeyring", p->no_new_keyring);
+	json_put_string(w, "bundle", p->bundle);
+	json_put_string(w, "rootfs", p->rootfs);
+	json_put_string(w, "created", p->created);
+	json_put_u64(w, "owner", p->owner);
+	if (p->intel_rdt)
+		json_put_string(w, "intelRdt", p->intel_rdt);
+	if (p->n_annotations) {
+		json_open_object(w, "annotations");
+		for (size_t i = 0; i < p->n_annotations; i++)
+			json_put_string(w, p->annotations[i].key, p->annotations[i].value);
+		json_close_object(w);
+	}
+	if (p->cgroup) {
+		json_open_object(w, "cgroup");
+		cgrp_save(p->cgroup, w);
+		json_close_object(w);
+	}
+	json_close_object(w);
+	text = json_writer_text(w, &len);
+	if (!text)
+		return err_set(e, ENOMEM, "write the state of container \"%s\"", p->id);
+	r = fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, text, len, e);
+	return r < 0 ? err_wrap(e, "save the state of container \"%s\"", p->id) : 0;
+}
+
+int rt_partition_spec(struct rt_partition *p, struct err *e)
+{
+	if (p->spec)
+		return 0;
+	return spec_load(p->dirfd, RT_CONFIG_FILE, "the saved config.json", &p->spec, e);
+}
+
+char *rt_partition_state_json(const struct rt_partition *p, const char *status, pid_t pid)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const char *text;
+
+	if (!w)
+		return NULL;
+	json_open_object(w, NULL);
+	json_put_string(w, "ociVersion", p->oci_version);
+	json_put_string(w, "id", p->id);
+	json_put_string(w, "status", status);
+	if (pid > 0)
+		json_put_i64(w, "pid", pid);
+	json_put_string(w, "bundle", p->bundle);
+	json_put_string(w, "root", p->rootfs);
+	if (p->n_annotations) {
+		json_open_object(w, "annotations");
+		for (size_t i = 0; i < p->n_annotations; i++)
+			json_put_string(w, p->annotations[i].key, p->annotations[i].value);
+		json_close_object(w);
+	}
+	json_close_object(w);
+	text = json_writer_text(w, NULL);
+	return text ? strdup(text) : NULL;
+}
+
+/* --- removal --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Ours alone (0700) and flat but for the notify directory: no recursion that anybody could lead astray. */
+static int empty_dir(int fd, int depth)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *de;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (copy < 0)
+		return -errno;
+	d = fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return -ENOMEM;
+	}
+	while ((de = readdir(d))) {
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+			continue;
+		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if ((errno == EISDIR || errno == EPERM) && depth < 2) {
+			_cleanup_close_ int sub = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+			if (sub >= 0)
+				empty_dir(sub, depth + 1);
+			if (unlinkat(fd, de->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+				continue;
+		}
+		return -errno;
+	}
+	return 0;
+}
+
+int rt_partition_remove(struct rt_partition *p, struct err *e)
+{
+	int r;
+
+	/* The usual content by name first: no directory listing on the way of every short-lived partition. */
+	unlinkat(p->dirfd, RT_CONFIG_FILE, 0);
+	unlinkat(p->dirfd, RT_STATE_FILE, 0);
+	if (unlinkat(p->rootfd, p->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return err_set(e, errno, "remove the state directory of container \"%s\"", p->id);
+	r = empty_dir(p->dirfd, 0);
+	if (r < 0)
+		return err_set(e, -r, "empty the state directory of container \"%s\"", p->id);
+	if (unlinkat(p->rootfd, p->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_set(e, errno, "remove the state directory of container \"%s\"", p->id);
+	return 0;
+}
+
+/* --- status ------------------------------------------------------------------------------------------------------------------------------ */
+
+const char *const rt_status_names[] = {
+	[RT_CREATING] = "creating",
+	[RT_CREATED] = "created",
+	[RT_RUNNING] = "running",
+	[RT_PAUSED] = "paused",
+	[RT_STOPPED] = "stopped",
+};
+
+int rt_partition_status(const struct rt_partition *p, enum rt_status *out, struct err *e)
+{
+	if (p->damaged || p->creating) {
+		/* While its creator lives, it holds the lock; we may be the creator ourselves. */
+		if (p->locked) {
+			*out = p->damaged ? RT_STOPPED : RT_CREATING;
+		} else if (flock(p->dirfd, LOCK_SH | LOCK_NB) < 0) {
+			*out = RT_CREATING;
+		} else {
+			flock(p->dirfd, LOCK_UN);
+			*out = RT_STOPPED;
+		}
+		return 0;
+	}
+	return p->engine->status(p, out, e);
+}
+
+int rt_proc_stat(pid_t pid, uint64_t *start_time, char *state)
+{
+	char path[32], text[1024], *p;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	/* The command name may hold blanks and parentheses: the last ')' ends it (proc(5)). */
+	p = strrchr(text, ')');
+	if (!p || p[1] != ' ')
+		return -ESRCH;
+	*state = p[2];
+	/* p + 2 is field 3; field 22 is the start time. */
+	p += 2;
+	for (int field = 3; field < 22; field++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return -ESRCH;
+		p++;
+	}
+	p[strcspn(p, " ")] = '\0';
+	return str_to_u64(p, start_time) < 0 ? -ESRCH : 0;
+}
+
+bool rt_alive(const struct rt_partition *p)
+{
+	uint64_t start;
+	char state;
+
+	return p->pid > 0 && rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state != 'Z' && state != 'X';
+}
+
+int rt_pidfd(const struct rt_partition *p)
+{
+	int fd;
+
+	if (p->pid <= 0)
+		return -ESRCH;
+	fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (fd < 0)
+		return -errno;
+	/* The pidfd is held: if the process is ours now, it cannot be replaced by another behind our back. */
+	if (!rt_alive(p)) {
+		fd_close(fd);
+		return -ESRCH;
+	}
+	return fd;
+}

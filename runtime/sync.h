@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the parent half (the runtime) and the child half (the partition's first process before its exec) talk: named messages, one datagram
+ * each, over a SOCK_SEQPACKET pair. Both ends are O_CLOEXEC: that the socket closes without an error is how the parent learns
+ * that the payload was executed, and that it closes is how the child learns that its parent died.
+ */
+#ifndef RUNTIME_SYNC_H
+#define RUNTIME_SYNC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum sync_msg {
+	SYNC_CLOSED,	/* not sent: the peer is gone */
+
+	/* child to parent */
+	SYNC_ERROR,	/* a struct err: the child gives up */
+	SYNC_EXEC_ERROR, /* the same, and it is the payload that could not be executed */
+	SYNC_WARN,	/* text for a warning */
+	SYNC_PID,	/* the joiner cloned the init: its pid, as the joiner sees it */
+	SYNC_NEED_MAPS, /* waits for id maps (and what else needs the new namespaces): answered by SYNC_GO */
+	SYNC_HOOKS,	/* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by SYNC_GO */
+	SYNC_MASTER,	/* the terminal's master, as an fd */
+	SYNC_CREATED,	/* everything is set up: answered by SYNC_START, here or over the start socket */
+	SYNC_LISTENER,	/* the seccomp notify fd; answered by SYNC_GO when the agent has it */
+
+	/* parent to child */
+	SYNC_GO,
+	SYNC_START,
+};
+
+struct sync_frame {
+	uint32_t msg;
+	int32_t number; /* a pid; an errno */
+	char text[ERR_TEXT_MAX];
+};
+
+/* 0 or -errno (-EPIPE: the peer is gone). `fd` is -1 or a descriptor that goes with it. */
+int sync_send(int sock, enum sync_msg msg, int number, const char *text, int fd);
+
+/* The next message, or SYNC_CLOSED, or -errno. *fd (may be NULL) gets a descriptor or -1. */
+int sync_recv(int sock, struct sync_frame *f, int *fd);
+
+/* Sends e as SYNC_ERROR or SYNC_EXEC_ERROR. */
+void sync_send_err(int sock, enum sync_msg msg, const struct err *e);
+
+/* The error in a frame of these two kinds, into e; returns it negative. */
+int sync_err(const struct sync_frame *f, struct err *e);
+
+/* Child: waits for `wanted`; the parent's death or anything else ends the process. */
+void sync_expect(int sock, enum sync_msg wanted);
+
+#endif

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2317
+# The six hooks: when, where, what they are told, what happens if they fail. $T is seen by all hooks that run in or see the host's tree.
+
+tc hooks_order '1.7: all six, each at its time, several of a kind in order'
+hooks_order() {
+	local k
+	bundle
+	for k in prestart createRuntime createContainer poststart poststop; do hook $k "echo $k >>$T/log"; done
+	hook createRuntime "echo createRuntime2 >>$T/log"
+	edit '.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c","echo start >/tmp/started"]}]'
+	made
+	eq "$(tr '\n' ' ' <"$T/log")" 'prestart createRuntime createRuntime2 createContainer '
+	fails test -e "$ROOTFS/tmp/started"
+	good start "$ID"
+	ok test -e "$ROOTFS/tmp/started"
+	has "$(tr '\n' ' ' <"$T/log")" 'createContainer poststart '
+	good delete --force "$ID"
+	has "$(tr '\n' ' ' <"$T/log")" 'poststart poststop '
+}
+
+tc hooks_run 'run calls all of them too'
+hooks_run() {
+	local k
+	bundle
+	for k in prestart createRuntime createContainer poststart poststop; do hook $k "echo $k >>$T/log"; done
+	args true
+	runs
+	eq "$(tr '\n' ' ' <"$T/log")" 'prestart createRuntime createContainer poststart poststop '
+}
+
+# hook_state KIND STATUS: what the hook reads from stdin.
+hook_state() {
+	bundle
+	edit '.annotations={"a.b/c":"d e"}'
+	hook "$1" "cat >$T/state.json"
+	made
+	good start "$ID"
+	down
+	json "$(<"$T/state.json")" '.id==$i' --arg i "$ID"
+	json "$(<"$T/state.json")" '.ociVersion|test("^1\\.[0-9]+")'
+	json "$(<"$T/state.json")" '.bundle==$b' --arg b "$B"
+	json "$(<"$T/state.json")" '.status==$s' --arg s "$2"
+	json "$(<"$T/state.json")" '.annotations["a.b/c"]=="d e"'
+	hasnt "$(<"$T/state.json")" '\/'
+	[[ $1 == createContainer || $1 == poststop ]] || json "$(<"$T/state.json")" '.pid==($p|tonumber)' --arg p "$PID"
+}
+# crun: status "created" for createRuntime. runc 1.1: no pid for poststop.
+tc 'hook_state prestart creating' '1.7: prestart reads the state: id, bundle, status creating, pid, annotations'
+tc 'hook_state createRuntime creating' '1.7: createRuntime reads the state: status creating'
+tc 'hook_state createContainer creating' '1.7: createContainer reads the state: status creating'
+tc 'hook_state poststart running' '1.7: poststart reads the state: status running'
+tc 'hook_state poststop stopped' '1.7: poststop reads the state: status stopped'
+
+tc hooks_start_container '1.7: startContainer: path inside, state with the pid of its own view, status created'
+hooks_start_container() {
+	bundle
+	edit '.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c","cat >/tmp/state; cat /etc/file >/tmp/file; readlink /proc/self/ns/mnt >/tmp/ns"]}]'
+	made
+	good start "$ID"
+	eq "$(<"$ROOTFS/tmp/file")" inside
+	json "$(<"$ROOTFS/tmp/state")" '.status=="created" and .pid==1 and .bundle==$b' --arg b "$B"
+	eq "$(<"$ROOTFS/tmp/ns")" "$(nslink mnt "$PID")"
+}
+
+# hook_where KIND HOST|INSIDE: the namespaces it runs in.
+hook_where() {
+	bundle
+	hook "$1" "for n in mnt net uts ipc pid; do readlink /proc/self/ns/\$n; done >$T/where; hostname >>$T/where"
+	made
+	good start "$ID"
+	local n want=''
+	for n in mnt net uts ipc; do
+		if [[ $2 == host ]]; then want+="$(nslink $n) "; else want+="$(nslink $n "$PID") "; fi
+	done
+	down
+	has "$(tr '\n' ' ' <"$T/where")" "$want"
+}
+tc 'hook_where prestart host' '1.7: prestart runs in the runtime'\''s namespaces'
+tc 'hook_where createRuntime host' '1.7: createRuntime runs in the runtime'\''s namespaces'
+tc 'hook_where createContainer inside' '1.7: createContainer runs in the partition'\''s namespaces, with a path of the runtime'\''s'
+tc 'hook_where poststart host' '1.7: poststart runs in the runtime'\''s namespaces'
+
+tc hooks_create_container_mounts '1.7: createContainer finds the mounts made, below the root file system'
+hooks_create_container_mounts() {
+	bundle
+	hook createContainer "ls $ROOTFS/proc/self/comm >$T/log 2>&1; grep -c ' $ROOTFS/' /proc/self/mountinfo >>$T/log"
+	args true
+	runs
+	has "$(<"$T/log")" "$ROOTFS/proc/self/comm"
+}
+
+tc hooks_create_runtime_ns '1.7: at createRuntime the namespaces of state.pid exist'
+hooks_create_runtime_ns() {
+	bundle
+	hook createRuntime "p=\$(jq .pid); readlink /proc/\$p/ns/net >$T/net; ip link add rfd0 type dummy 2>/dev/null; true"
+	up
+	eq "$(<"$T/net")" "$(nslink net "$PID")"
+	ne "$(<"$T/net")" "$(nslink net)"
+}
+
+hook_env() { # KIND
+	bundle
+	edit '.process.env+=["LD_PRELOAD=/evil.so","IMAGE=1"]'
+	edit '.hooks[$k]=[{path:"/usr/bin/env",args:["env","-0"],env:["ONE=1","TWO=two words"]},
+		{path:"/bin/sh",args:["sh","-c",$s]}]' --arg k "$1" --arg s "tr '\\0' '\\n' </proc/self/environ >$T/none; pwd >$T/cwd"
+	hook "$1" "tr '\\0' '\\n' </proc/self/environ >$T/env"
+	edit '.hooks[$k][2].env=["ONE=1","TWO=two words"]' --arg k "$1"
+	HOST_SECRET=1 runs_true
+	eq "$(grep -v '^PWD=\|^SHLVL=\|^_=\|^OLDPWD=' "$T/env")" $'ONE=1\nTWO=two words'
+	eq "$(grep -v '^PWD=' "$T/none")" '' "environment without hook.env"
+	eq "$(<"$T/cwd")" "$B" "working directory"
+}
+runs_true() {
+	args true
+	runs
+}
+# crun: hooks without env get the runtime's. runc 1.1: createContainer gets the image's.
+tc 'hook_env createRuntime' '1.7: createRuntime: the environment is hook.env and nothing else, cwd is the bundle'
+tc 'hook_env createContainer' 'CVE-2025-23266: createContainer: hook.env and nothing else, cwd is the bundle'
+tc 'hook_env poststop' '1.7: poststop: hook.env and nothing else, cwd is the bundle'
+
+tc hooks_args '1.7: args are the whole argv; without them it is the path'
+hooks_args() {
+	bundle
+	cat >"$T/prog" <<-END
+		#!/bin/sh
+		tr '\\0' '|' </proc/\$\$/cmdline >>$T/log; echo >>$T/log
+	END
+	chmod 755 "$T/prog"
+	edit '.hooks.createRuntime=[{path:$p,args:["zero","one","two words"]},{path:$p}]' --arg p "$T/prog"
+	args true
+	runs
+	has "$(head -n 1 "$T/log")" 'one|two words|'
+	hasnt "$(tail -n 1 "$T/log")" one
+}
+
+# failing KIND: a failure is an error that names the hook; nothing is left, poststop has run.
+failing() {
+	bundle
+	hook "$1" 'echo no luck >&2; exit 3'
+	hook poststop "touch $T/poststop"
+	bad "${2:-$1|hook}" create --bundle "$B" "$ID"
+	gone
+	ok test -e "$T/poststop"
+}
+tc 'failing prestart' '1.7: prestart fails: error, destroyed, poststop runs'
+tc 'failing createRuntime' '1.7: createRuntime fails: error, destroyed, poststop runs'
+tc 'failing createContainer' '1.7: createContainer fails: error, destroyed, poststop runs'
+
+tc hooks_start_container_fails '1.7: startContainer fails: start is an error, the payload never ran'
+hooks_start_container_fails() {
+	bundle
+	edit '.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c","exit 3"]}]'
+	script 'touch /tmp/ran'
+	good create --bundle "$B" "$ID"
+	try start "$ID"
+	ne "$RC" 0 "exit status"
+	fails test -e "$ROOTFS/tmp/ran"
+	until_ok 10 eval '! is running'
+}
+
+# crun and runc up to 1.3 only warn.
+tc hooks_poststart_fails '1.7 (1.3): poststart fails: start is an error and the partition is stopped'
+hooks_poststart_fails() {
+	bundle
+	hook poststart 'exit 3'
+	made
+	bad 'poststart|hook' start "$ID"
+	until_ok 10 dead "$PID"
+	try state "$ID"
+	[[ $RC != 0 ]] || eq "$(jq -r .status <<<"$OUT")" stopped
+}
+
+tc hooks_poststop_fails '1.7: poststop fails: a warning, the next one runs, delete succeeds'
+hooks_poststop_fails() {
+	bundle
+	hook poststop 'exit 3'
+	hook poststop "touch $T/second"
+	up
+	good delete --force "$ID"
+	ok test -e "$T/second"
+	gone
+}
+
+tc hooks_timeout '1.7: a hook that takes longer than its timeout is killed, and create fails'
+hooks_timeout() {
+	bundle
+	hook createRuntime "echo \$\$ >$T/pid.hook; exec sleep 100" 1
+	bad 'timeout|timed out|hook|time' create --bundle "$B" "$ID"
+	gone
+	ok dead "$(<"$T/pid.hook")"
+}
+
+tc hooks_timeout_enough '1.7: one that ends in time is left alone'
+hooks_timeout_enough() {
+	bundle
+	hook createRuntime "sleep 0.2; touch $T/done" 30
+	args true
+	runs
+	ok test -e "$T/done"
+}
+
+bad_hook() { # FILTER
+	bundle
+	edit ".hooks.createRuntime=[$1]"
+	refused 'hook|path|timeout'
+}
+tc 'bad_hook "{path:\"relative\"}"' '1.7: a relative path: refused'
+tc 'bad_hook "{path:\"/nope/nothing\"}"' '1.7: a program that does not exist: an error'
+tc 'bad_hook "{path:\"/bin/true\",timeout:0}"' '1.7: timeout 0: refused'
+tc 'bad_hook "{path:\"/bin/true\",timeout:-1}"' '1.7: a negative timeout: refused'
+tc 'bad_hook "{args:[\"x\"]}"' '1.7: no path: refused'
+
+tc hooks_killed_payload_poststop '1.7: poststop runs at delete, not when the payload ends'
+hooks_killed_payload_poststop() {
+	bundle
+	hook poststop "touch $T/poststop"
+	up
+	good kill "$ID" KILL
+	until_is stopped
+	fails test -e "$T/poststop"
+	good delete "$ID"
+	ok test -e "$T/poststop"
+}
+
+tc hooks_large_stdin '1.7: a hook that does not read its stdin is no failure'
+hooks_large_stdin() {
+	bundle
+	edit '.annotations=([range(3000)|{("key.\(.)"):"value value value value value \(.)"}]|add)'
+	hook createRuntime 'exit 0'
+	args true
+	runs
+}
+
+tc hooks_fds '1.7: a hook inherits no descriptors of the runtime'
+hooks_fds() {
+	bundle
+	hook createRuntime "$RF_RFT fds >$T/fds"
+	hook createContainer "$RF_RFT fds >$T/fds2"
+	args true
+	runs
+	eq "$(cut -d' ' -f1 "$T/fds" | tr '\n' ' ')" '0 1 2 '
+	eq "$(cut -d' ' -f1 "$T/fds2" | tr '\n' ' ')" '0 1 2 '
+}
+
+# runc has no such annotations.
+tc hooks_output '2.6: run.oci.hooks.stdout and .stderr'
+hooks_output() {
+	bundle
+	edit '.annotations={"run.oci.hooks.stdout":$o,"run.oci.hooks.stderr":$e}' --arg o "$T/hook.out" --arg e "$T/hook.err"
+	hook createRuntime 'echo said; echo complained >&2'
+	args true
+	runs
+	has "$(<"$T/hook.out")" said
+	has "$(<"$T/hook.err")" complained
+	eq "$OUT" ''
+}
+
+tc hooks_net 'a createRuntime hook can configure the network namespace before the payload starts'
+hooks_net() {
+	bundle
+	need_cmd nsenter
+	hook createRuntime "nsenter -t \$(jq .pid) -n ip addr add 10.9.8.7/32 dev lo"
+	args ip -o addr show dev lo
+	runs
+	has "$OUT" 10.9.8.7
+}

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2317
+# User namespaces: maps, ownership, devices, what must not work.
+
+tc userns_maps 'N6: the maps are what the config says'
+userns_maps() {
+	need_userns
+	bundle
+	userns
+	edit '.linux.uidMappings=[{containerID:0,hostID:100000,size:1000},{containerID:1000,hostID:200000,size:5}]
+		|.linux.gidMappings=[{containerID:0,hostID:300000,size:10}]'
+	find "$ROOTFS" -type d -exec chown 100000:300000 {} +
+	up
+	eq "$(tr -s ' ' <"/proc/$PID/uid_map")" $' 0 100000 1000\n 1000 200000 5'
+	eq "$(tr -s ' ' <"/proc/$PID/gid_map")" ' 0 300000 10'
+	eq "$(proc Uid)" '100000 100000 100000 100000'
+	eq "$(proc Gid)" '300000 300000 300000 300000'
+}
+
+tc userns_owner 'N6: root inside writes files that belong to the mapped id outside'
+userns_owner() {
+	need_userns
+	bundle
+	userns
+	script 'touch /tmp/x; chown 7:8 /tmp/x; stat -c %u:%g /tmp/x'
+	runs
+	eq "$OUT" 7:8
+	eq "$(stat -c %u:%g "$ROOTFS/tmp/x")" 100007:100008
+}
+
+tc userns_user 'N6: a mapped user and groups'
+userns_user() {
+	need_userns
+	bundle
+	userns
+	edit '.process.user={uid:1000,gid:1000,additionalGids:[5,6]}'
+	up
+	eq "$(proc Uid)" '101000 101000 101000 101000'
+	eq "$(proc Groups)" '100005 100006 '
+	ex rft inspect
+	kv_is uid 1000
+	kv_is groups 5,6
+}
+
+tc userns_unmapped_user 'N6: a user that the map does not have: refused'
+userns_unmapped_user() {
+	need_userns
+	bundle
+	userns
+	edit '.process.user={uid:70000,gid:0}'
+	refused .
+}
+
+tc userns_no_chown 'N6: the runtime changes no owner in the root file system'
+userns_no_chown() {
+	need_userns
+	bundle
+	userns
+	find "$ROOTFS" -printf '%p %U %G %m\n' | sort >"$T/before"
+	args true
+	runs
+	find "$ROOTFS" -printf '%p %U %G %m\n' | sort >"$T/after"
+	eq "$(comm -23 "$T/before" "$T/after")" ''
+}
+
+tc userns_maps_without 'N6: maps without a user namespace: refused'
+# crun and runc take no notice of them.
+userns_maps_without() {
+	bundle
+	edit '.linux.uidMappings=[{containerID:0,hostID:100000,size:10}]|.linux.gidMappings=.linux.uidMappings'
+	refused 'map|user namespace'
+}
+
+tc userns_path_and_maps 'N6: a path and maps: refused'
+# crun takes both.
+userns_path_and_maps() {
+	need_userns
+	bundle
+	unshare -U sleep 1000 &
+	until_ok 5 eval '[[ $(nslink user $!) != $(nslink user) ]]'
+	userns
+	ns user "/proc/$!/ns/user"
+	refused 'map|user'
+}
+
+tc userns_overlap 'N6: maps that overlap: refused'
+userns_overlap() {
+	need_userns
+	bundle
+	userns
+	edit '.linux.uidMappings+=[{containerID:10,hostID:400000,size:5}]'
+	refused 'map'
+}
+
+tc userns_huge_map 'CVE-2021-43784: thousands of map lines: an error, and nothing else happens'
+userns_huge_map() {
+	need_userns
+	bundle
+	userns
+	edit '.linux.uidMappings=[range(5000)|{containerID:.,hostID:(100000+2*.),size:1}]|.linux.gidMappings=.linux.uidMappings'
+	refused .
+}
+
+tc userns_many_lines 'N6: 340 lines, the most that the kernel takes'
+userns_many_lines() {
+	need_userns
+	bundle
+	userns
+	# Short ids: the kernel takes a page of text at most.
+	edit '.linux.uidMappings=[range(340)|{containerID:.,hostID:(1000+2*.),size:1}]|.linux.gidMappings=.linux.uidMappings'
+	find "$ROOTFS" -type d -exec chown 1000:1000 {} +
+	up
+	eq "$(wc -l <"/proc/$PID/uid_map")" 340
+}
+
+tc userns_devices 'N6, 1.4: the default devices work inside a user namespace'
+userns_devices() {
+	need_userns
+	bundle
+	userns
+	script 'echo x >/dev/null && head -c 4 /dev/zero | wc -c && head -c 4 /dev/urandom | wc -c && ! echo x >/dev/full 2>/dev/null &&
+		stat -c "%F %t:%T" /dev/null'
+	runs
+	eq "$OUT" $'4\n4\ncharacter special file 1:3'
+}
+
+tc userns_caps 'N6: capabilities inside are capabilities over the namespace: set the host name, but not the clock'
+userns_caps() {
+	need_userns
+	bundle
+	userns
+	edit '.process.capabilities|=map_values(.+["CAP_SYS_ADMIN","CAP_SYS_TIME"])'
+	script 'hostname changed && hostname; date -s @0 2>&1'
+	try run --bundle "$B" "$ID"
+	eq "$(head -n 1 <<<"$OUT")" changed
+	has "$OUT" 'not permitted'
+}
+
+tc userns_proc_sys 'N6: /proc and /sys are mounted and work'
+userns_proc_sys() {
+	need_userns
+	bundle
+	userns
+	script 'cat /proc/self/comm; ls -d /sys/class'
+	runs
+	eq "$OUT" $'cat\n/sys/class'
+}
+
+tc userns_sysfs_host_net 'R16: sysfs without a network namespace of its own: a read-only bind of the host'\''s'
+userns_sysfs_host_net() {
+	need_userns
+	bundle
+	userns
+	no_ns network
+	script 'ls -d /sys/class/net; mkdir /sys/fs/x 2>&1; cat /proc/self/mountinfo'
+	try run --bundle "$B" "$ID"
+	eq "$RC" 0
+	has "$OUT" /sys/class/net
+	opt "$(mount_in /sys)" ro
+}
+
+tc userns_pts 'N6: a devpts with a gid option, and mqueue'
+userns_pts() {
+	need_userns
+	bundle
+	userns
+	edit '.mounts|=map(if .type=="devpts" then .options+=["gid=5"] else . end)'
+	mount_entry /dev/mqueue mqueue mqueue nosuid,noexec,nodev
+	script 'stat -c %u:%g /dev/pts; stat -f -c %T /dev/mqueue; ls -la /dev/ptmx'
+	runs
+	has "$OUT" ptmx
+}
+
+tc userns_stat_bind 'N6: a bind mount keeps its owners: what is not mapped is nobody'
+userns_stat_bind() {
+	need_userns
+	bundle
+	userns
+	mkdir "$T/vol"
+	touch "$T/vol/root" "$T/vol/mapped"
+	chown 100003:100004 "$T/vol/mapped"
+	mount_entry /vol bind "$T/vol" rbind
+	args stat -c '%n %u:%g' /vol/root /vol/mapped
+	runs
+	eq "$OUT" $'/vol/root 65534:65534\n/vol/mapped 3:4'
+}
+
+tc userns_locked_flags 'R14: a bind of a nosuid,nodev mount keeps these flags, and ro is added'
+userns_locked_flags() {
+	need_userns
+	bundle
+	userns
+	mkdir "$T/vol"
+	mount -t tmpfs -o nosuid,nodev,noexec none "$T/vol"
+	mount_entry /vol bind "$T/vol" bind,ro
+	args cat /proc/self/mountinfo
+	runs
+	opt "$(mount_in /vol)" ro
+	opt "$(mount_in /vol)" nosuid
+	opt "$(mount_in /vol)" nodev
+	opt "$(mount_in /vol)" noexec
+}
+
+tc userns_private_source 'N6: a bind source below a directory that only the host'\''s root may enter'
+userns_private_source() {
+	need_userns
+	bundle
+	userns
+	mkdir -m 700 "$T/private"
+	mkdir "$T/private/vol"
+	echo secret >"$T/private/vol/file"
+	mount_entry /vol bind "$T/private/vol" bind,ro
+	args cat /vol/file
+	runs
+	eq "$OUT" secret
+}
+
+tc userns_private_rootfs 'N6: a root file system below such a directory'
+# crun and runc open it with the rights of the mapped root and fail.
+userns_private_rootfs() {
+	need_userns
+	bundle
+	userns
+	mkdir -m 700 "$T/private"
+	mv "$B" "$T/private/b"
+	B=$T/private/b
+	args echo fine
+	runs
+	eq "$OUT" fine
+}
+
+tc userns_exec 'exec enters the user namespace with the right ids'
+userns_exec() {
+	need_userns
+	bundle
+	userns
+	up
+	try exec --user 5:6 "$ID" rft inspect
+	kv_is uid 5
+	kv_is gid 6
+	kv_is ns.user "$(nslink user "$PID")"
+}
+
+tc userns_ro_mask 'masked and read-only paths hold inside a user namespace'
+userns_ro_mask() {
+	need_userns
+	bundle
+	userns
+	script 'echo 1 >/proc/sys/kernel/domainname; head -c 1 /proc/kcore | wc -c'
+	try run --bundle "$B" "$ID"
+	eq "$OUT" 0
+	imatch "$ERR" 'read-only|denied'
+}

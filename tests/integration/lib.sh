@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
+# What a case has at hand: bundles, the runtime, assertions. Sourced by run (to list) and by the process of each case.
+#
+# A case is a shell function below a line `tc FUNCTION 'ROW: what is true'`. It runs in a bash of its own, below a subreaper and in a
+# mount namespace of its own, with
+#   RT GOPTS ROOT  the runtime, its global options, its --root
+#   T              an empty directory
+#   ID             an id that nobody else has; others are made by appending to it
+# and after it nothing may be left: see case_end.
+
+# tc is what lists a file's cases; case_main overrides it with nothing.
+tc() { printf '%s\t%s\t%s\n' "$RF_FILE" "$1" "$2"; }
+
+# --- assertions: each ends the case ---------------------------------------------------------------------------------------
+
+skip() {
+	echo "$*"
+	exit 77
+}
+die() {
+	echo "FAILED: $*"
+	[[ -z ${ERR:-} ]] || echo "stderr of the last command: $ERR"
+	exit 1
+}
+eq() { [[ $1 == "$2" ]] || die "${3:-value}: expected '$2', got '$1'"; }
+ne() { [[ $1 != "$2" ]] || die "${3:-value}: must not be '$2'"; }
+has() { [[ $1 == *"$2"* ]] || die "${3:-output}: no '$2' in: $1"; }
+hasnt() { [[ $1 != *"$2"* ]] || die "${3:-output}: '$2' in: $1"; }
+match() { [[ $1 =~ $2 ]] || die "${3:-output}: '$1' does not match /$2/"; }
+# Without regard to case.
+imatch() {
+	local x=$1 y=$2
+	[[ ${x,,} =~ ${y,,} ]] || die "${3:-output}: '$1' does not match /$2/i"
+}
+ok() { "$@" || die "exit status $?: $*"; }
+fails() { if "$@"; then die "should have failed: $*"; fi; }
+at_least() { [[ $1 -ge $2 ]] || die "${3:-value}: $1 is less than $2"; }
+at_most() { [[ $1 -le $2 ]] || die "${3:-value}: $1 is more than $2"; }
+# until_ok SECONDS COMMAND...: polls.
+until_ok() {
+	local n=$(($1 * 50 * RF_SCALE))
+	shift
+	while ((n-- > 0)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.02
+	done
+	die "never came true: $*"
+}
+until_has() { until_ok "$1" grep -qF -- "$3" "$2"; } # SECONDS FILE TEXT
+slow() { [[ ${RF_TEST_SLOW:-} == 1 ]]; }
+sanitized() { [[ -n ${RF_SANITIZED:-} ]]; }
+
+# --- bundles ----------------------------------------------------------------------------------------------------------------
+
+# bundle [NAME]: a new bundle in $B with its own root file system; the payload waits for SIGTERM.
+bundle() {
+	B=$T/${1:-b}
+	ROOTFS=$B/rootfs
+	mkdir "$B"
+	cp -al "$RF_TEMPLATE/rootfs" "$ROOTFS"
+	cp "$RF_TEMPLATE/config.json" "$B/config.json"
+}
+# edit FILTER [JQ OPTIONS]: changes config.json.
+edit() {
+	local filter=$1
+	shift
+	jq "$filter" "$@" <"$B/config.json" >"$B/.config" || die "jq: $filter"
+	mv "$B/.config" "$B/config.json"
+}
+# What the payload is: a shell script, a command, or "rft inspect".
+script() { edit '.process.args=["sh","-c",$s]' --arg s "$1"; }
+args() { edit '.process.args=$ARGS.positional' --args -- "$@"; }
+inspect() { edit '.process.args=["rft","inspect"]'; }
+# mount_entry DESTINATION TYPE SOURCE OPTION,OPTION: appended.
+mount_entry() {
+	edit '.mounts+=[{destination:$d,type:$t,source:$s,options:($o|split(","))}|with_entries(select(.value!=""))]' \
+		--arg d "$1" --arg t "$2" --arg s "$3" --arg o "$4"
+}
+no_mount() { edit '.mounts|=map(select(.destination!=$d))' --arg d "$1"; }
+# ns TYPE [PATH]: adds or replaces one; no_ns TYPE...: removes.
+ns() {
+	edit '.linux.namespaces|=map(select(.type!=$t))+[{type:$t}+(if $p=="" then {} else {path:$p} end)]' \
+		--arg t "$1" --arg p "${2:-}"
+}
+no_ns() {
+	local t
+	for t; do edit '.linux.namespaces|=map(select(.type!=$t))' --arg t "$t"; done
+}
+# A user namespace: container 0.. is host 100000.., and the root file system belongs to it.
+userns() {
+	ns user
+	edit '.linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]|.linux.gidMappings=.linux.uidMappings'
+	find "$ROOTFS" -type d -exec chown 100000:100000 {} +
+}
+
+# --- the runtime --------------------------------------------------------------------------------------------------------------
+
+rt() { "$RT" "${GOPTS[@]}" "$@"; }
+# grab COMMAND...: RC, OUT, ERR. Files, not pipes: a container that stays behind would hold a pipe open.
+grab() {
+	"$@" >"$T/out" 2>"$T/err" </dev/null
+	RC=$?
+	OUT=$(<"$T/out")
+	ERR=$(<"$T/err")
+}
+# try ARGS...: the runtime with these; good: must succeed.
+try() { grab rt "$@"; }
+good() {
+	try "$@"
+	[[ $RC == 0 ]] || die "exit status $RC: $*"
+}
+# bad PATTERN ARGS...: must fail with 1 and a message that matches, without regard to case.
+bad() {
+	local pattern=$1
+	shift
+	try "$@"
+	[[ $RC != 0 ]] || die "should have failed: $*"
+	eq "$RC" 1 "exit status of a failure"
+	# runc quotes its messages once more.
+	imatch "${ERR//\\\"/\"}" "$pattern" "message"
+}
+# runs [OPTIONS]: the whole life of the bundle's payload, which must succeed; OUT is what it says.
+runs() { good run --bundle "$B" "$@" "$ID"; }
+# up [OPTIONS]: leaves it running, init's pid in PID.
+up() {
+	try run --bundle "$B" -d --pid-file "$T/pid" "$@" "$ID"
+	[[ $RC == 0 ]] || die "run -d: exit status $RC"
+	PID=$(<"$T/pid")
+}
+# made [OPTIONS]: created, not started.
+made() {
+	try create --bundle "$B" --pid-file "$T/pid" "$@" "$ID"
+	[[ $RC == 0 ]] || die "create: exit status $RC"
+	PID=$(<"$T/pid")
+}
+down() { good delete --force "${1:-$ID}"; }
+# refused PATTERN [OPTIONS]: create must fail so, and leave no partition behind.
+refused() {
+	local pattern=$1
+	shift
+	bad "$pattern" create --bundle "$B" "$@" "$ID"
+	gone
+}
+# A config that must not be refused for what it says (run to the end, whatever the payload does).
+gone() {
+	try state "${1:-$ID}"
+	[[ $RC != 0 ]] || die "${1:-$ID} still has a state: $OUT"
+}
+status() { rt state "${1:-$ID}" | jq -r .status; }
+is() { [[ $(status "${2:-$ID}") == "$1" ]]; }
+until_is() { until_ok 10 is "$@"; }
+# ex ARGS...: exec in $ID; RC, OUT, ERR.
+ex() { try exec "$ID" "$@"; }
+exec_good() {
+	ex "$@"
+	[[ $RC == 0 ]] || die "exec: exit status $RC: $*"
+}
+
+# --- looking -------------------------------------------------------------------------------------------------------------------
+
+# kv KEY: its value in OUT, the output of rft inspect. kv_is KEY VALUE.
+kv() { sed -n "s/^$1=//p" <<<"$OUT" | head -n 1; }
+kv_is() { eq "$(kv "$1")" "$2" "$1"; }
+# proc KEY [PID]: a line of /proc/PID/status, blanks made single.
+proc() { sed -n "s/^$1:[[:blank:]]*//p" "/proc/${2:-$PID}/status" | tr -s '[:blank:]' ' '; }
+# nslink TYPE [PID]: which namespace it is in.
+nslink() { readlink "/proc/${2:-self}/ns/$1"; }
+# minfo DESTINATION [FILE]: the last mount there: "per-mount options|optional fields|type|source|super options".
+minfo() {
+	awk -v d="$1" '$5 == d { o = ""; for (i = 7; $i != "-"; i++) o = o (o ? " " : "") $i
+		r = $6 "|" o "|" $(i + 1) "|" $(i + 2) "|" $(i + 3) } END { print r }' "${2:--}"
+}
+# From outside: the mount at DESTINATION in the partition; from a captured mountinfo in OUT: mount_in.
+mount_of() { minfo "$1" "/proc/$PID/mountinfo"; }
+mount_in() { minfo "$1" <<<"$OUT"; }
+# opt OPTIONS WORD: is the word in that comma list?
+opt() { [[ ,${1%%|*}, == *",$2,"* ]] || die "no mount option '$2' in $1"; }
+noopt() { [[ ,${1%%|*}, != *",$2,"* ]] || die "mount option '$2' in $1"; }
+alive() { kill -0 "$1" 2>/dev/null && [[ $(proc State "$1") != Z* ]]; }
+dead() { ! alive "$1"; }
+# json TEXT FILTER [JQ OPTIONS]: the filter must be true of the text. Not for use in a pipeline, where a case cannot be ended.
+json() {
+	local text=$1
+	shift
+	jq -e "$@" <<<"$text" >/dev/null || die "not true of the JSON: $* in: $text"
+}
+# A hook entry for .hooks: hook KIND SCRIPT [TIMEOUT]; $RF_SH is a shell outside.
+hook() {
+	edit '.hooks[$k]+=[{path:"/bin/sh",args:["sh","-c",$s]}+(if $t=="" then {} else {timeout:($t|tonumber)} end)]' \
+		--arg k "$1" --arg s "$2" --arg t "${3:-}"
+}
+# rft in the background, output in FILE; ends with the case.
+bg_rft() {
+	local file=$1
+	shift
+	"$RF_RFT" "$@" >"$file" 2>&1 </dev/null &
+	BG=$!
+}
+
+# --- the frame of a case ------------------------------------------------------------------------------------------------------
+
+# case_main FILE FUNCTION: exits 0 passed, 77 skipped (reason is the last line), anything else failed.
+case_main() {
+	local rc
+	tc() { :; }
+	set -o pipefail
+	ROOT=$T/state
+	GOPTS=(--root "$ROOT")
+	[[ $RF_MANAGER != systemd ]] || GOPTS+=(--systemd-cgroup)
+	mkdir -p "$T"
+	chmod 711 "$T"
+	cd "$T" || exit 1
+	# shellcheck source=/dev/null
+	source "$1"
+	MOUNTS_BEFORE=$(cut -d' ' -f5 /proc/self/mountinfo | sort)
+	(
+		# shellcheck disable=SC2046
+		trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT
+		# A case may be a function with arguments, quoted as for the shell.
+		eval "$2"
+	)
+	rc=$?
+	case_end "$rc" || [[ $rc != 0 && $rc != 77 ]] || rc=1
+	exit "$rc"
+}
+
+# Deletes what the case left running, which must succeed, and then looks for leftovers of any kind. What the case mounted
+# itself below $T is taken away first.
+case_end() {
+	local dir id bad=0 file
+	for dir in "$T"/state*/*/; do
+		[[ -d $dir ]] || continue
+		id=$(basename "$dir")
+		[[ $id == "$ID"* ]] || continue
+		"$RT" --root "$(dirname "$dir")" "${GOPTS[@]:2}" delete --force "$id" >"$T/delete.err" 2>&1 || {
+			echo "delete --force of $id failed: $(<"$T/delete.err")"
+			bad=1
+		}
+	done
+	for dir in "$T"/state*/*; do
+		[[ $(basename "$dir") != "$ID"* ]] || {
+			echo "left behind: state $dir"
+			bad=1
+		}
+	done
+	cut -d' ' -f5 /proc/self/mountinfo | grep "^$T/" | grep -v "^$T/[^ ]*/rootfs" | sort -r | xargs -r umount -l
+	dir=$(comm -13 <(echo "$MOUNTS_BEFORE") <(cut -d' ' -f5 /proc/self/mountinfo | sort))
+	[[ -z $dir ]] || {
+		echo "left behind: mounts" "$dir"
+		bad=1
+	}
+	cgroups_gone || bad=1
+	for file in "$T"/san.*; do
+		[[ -e $file ]] || continue
+		head -n 40 "$file"
+		bad=1
+	done
+	return "$bad"
+}
+
+# No cgroup with our id in its name after a grace period; what is left is told, thawed, killed and removed.
+cgroups_gone() {
+	local n=0 left dir pid
+	while :; do
+		left=$(find "$RF_CGROUP" -type d -name "*$ID*" 2>/dev/null)
+		[[ -n $left ]] || return 0
+		((n++ < 100 * RF_SCALE)) || break
+		sleep 0.02
+	done
+	echo "left behind: cgroups" "$left"
+	for dir in $left; do
+		echo THAWED >"$dir/freezer.state"
+		echo 0 >"$dir/cgroup.freeze"
+		while read -r pid; do kill -9 "$pid"; done <"$dir/cgroup.procs"
+	done 2>/dev/null
+	sleep 0.1
+	find "$RF_CGROUP" -depth -type d -path "*$ID*" -exec rmdir {} + 2>/dev/null
+	return 1
+}
+
+# shellcheck source=tests/integration/lib-host.sh
+source "${BASH_SOURCE[0]%/*}/lib-host.sh"
