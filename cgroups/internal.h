@@ -64,6 +64,15 @@ const struct cg_node *cg_v2(const struct cgrp *c);
 /* The node whose cgroup.procs tells every process: the freezer's, which also stops them, else the first. */
 const struct cg_node *cg_main(const struct cgrp *c);
 
+/* --- cgroup.c ----------------------------------------------------------------------------------------------------------- */
+
+struct cgrp *cg_new(struct err *e);
+/* One hierarchy more, with nothing made in it yet. */
+int cg_add_node(struct cgrp *c, const struct cgrp_hierarchy *h, const char *path, struct err *e);
+/* Resources, devices and delegation, into directories that exist. */
+int cg_configure(struct cgrp *c, const struct cgrp_params *p, struct err *e);
+const char *cg_annotation(const struct cgrp_params *p, const char *key);
+
 /* --- host.c ------------------------------------------------------------------------------------------------------------ */
 
 /* The hierarchies as a look into /sys/fs/cgroup shows them: quick, but a directory may turn out to be no mount. */
@@ -103,6 +112,8 @@ void cg_remove_parents(const struct cgrp *c);
 
 /* All pids in and below n->path, sorted, each once. */
 int cg_pids_below(const struct cg_node *n, pid_t **pids, size_t *count, struct err *e);
+/* Thaws a v1 freezer's cgroup and all below it. */
+void cg_thaw_below(const struct cg_node *n);
 /* Removes n->path with all below it, waiting until `deadline` (CLOCK_MONOTONIC ns) for dying processes. */
 int cg_remove(const struct cg_node *n, uint64_t deadline, struct err *e);
 uint64_t cg_now(void);
@@ -215,6 +226,13 @@ DEFINE_CLEANUP(struct sd_bus_conn *, sd_close);
 int sd_start_transient(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, struct err *e);
 int sd_set_properties(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, struct err *e);
 int sd_stop_unit(struct sd_bus_conn *b, const char *unit, struct err *e);
+
+/* --- libcgroup.c, stats.c -------------------------------------------------------------------------------------------------- */
+
+/* Calls fn for each line of a file, without its newline. 0, or -errno if there is no such file. */
+int cg_lines(const struct cg_node *n, const char *file, void (*fn)(char *line, void *arg), void *arg);
+/* The same through libcgroup, for v1 controllers. */
+int cg_lines_v1(const struct cg_node *n, const char *file, void (*fn)(char *line, void *arg), void *arg);
 
 /* --- freezer.c ----------------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
 
 enum { ROUNDS_MAX = 200, FREEZE_MS = 200 };
@@ -55,11 +56,12 @@ static int signal_all(const struct cg_node *n, int sig, pid_t **seen, size_t *n_
  */
 static int kill_rounds(const struct cgrp *c, const struct cg_node *n, struct err *e)
 {
+	const struct cg_node *freezer = cg_v1(c, "freezer");
 	_cleanup_free_ pid_t *seen = NULL;
-	size_t n_seen = 0, fresh = 1;
-	int r = 0;
+	size_t n_seen = 0, fresh;
+	int r = signal_all(n, SIGKILL, &seen, &n_seen, &fresh, e);
 
-	for (int i = 0; i < ROUNDS_MAX && r == 0 && fresh > 0; i++) {
+	for (int i = 0; i < ROUNDS_MAX && r == 0 && n_seen > 0 && (i == 0 || fresh > 0); i++) {
 		bool frozen = cg_freeze_to(c, true, FREEZE_MS, NULL) == 0;
 
 		r = signal_all(n, SIGKILL, &seen, &n_seen, &fresh, e);
@@ -68,25 +70,20 @@ static int kill_rounds(const struct cgrp *c, const struct cg_node *n, struct err
 			break;
 		cg_sleep_us(1000);
 	}
+	/* A process FROZEN by v1 does not die, and the partition may have frozen sub-cgroups of its own to that end. */
+	if (freezer && n_seen > 0)
+		cg_thaw_below(freezer);
 	return r;
 }
 
 static int kill_hard(const struct cgrp *c, const struct cg_node *n, struct err *e)
 {
-	const struct cg_node *v2 = cg_v2(c), *freezer = cg_v1(c, "freezer");
-	bool killed = v2 && cg_try_put(v2, "cgroup.kill", "1") == 0;
-	char state[32];
-	ssize_t len;
+	const struct cg_node *v2 = cg_v2(c);
 
-	if (killed && !freezer)
+	/* On a mixed host somebody may have been moved in by v1 files alone, or be frozen there: the rounds see to those. */
+	if (v2 && cg_try_put(v2, "cgroup.kill", "1") == 0 && n->v2)
 		return 0;
-	if (!killed)
-		return kill_rounds(c, n, e);
-	/* cgroup.kill took all that were born in the v2 cgroup. One moved in by v1 files alone, or frozen there, is still to go. */
-	len = cg_get(freezer, "freezer.state", state, sizeof(state));
-	if (len > 0 && !str_eq(state, "THAWED"))
-		cg_try_put(freezer, "freezer.state", "THAWED");
-	return kill_rounds(c, freezer, e);
+	return kill_rounds(c, n, e);
 }
 
 int cgrp_kill(struct cgrp *c, int sig, struct err *e)
@@ -103,17 +100,23 @@ int cgrp_kill(struct cgrp *c, int sig, struct err *e)
 int cgrp_destroy(struct cgrp *c, struct err *e)
 {
 	uint64_t deadline = cg_now() + DESTROY_NS;
-	int r = 0, q;
+	struct err bus = ERR_INIT;
+	int r = 0, stopped = 0;
 
-	if (c->manager == CGRP_SYSTEMD) {
-		r = cg_systemd_stop(c, e);
-		/* systemd removes what it made; what is left of other hierarchies is ours whether it answered or not. */
-	}
+	if (c->manager == CGRP_SYSTEMD)
+		stopped = cg_systemd_stop(c, &bus);
+	/* systemd removes what it made; what is left, and the hierarchies that it does not know, are ours. */
 	for (size_t i = 0; i < c->n; i++) {
-		q = cg_remove(&c->node[i], deadline, r < 0 ? NULL : e);
+		int q = cg_remove(&c->node[i], deadline, r < 0 ? NULL : e);
+
 		if (q < 0 && r == 0)
 			r = q;
 	}
 	cg_remove_parents(c);
+	/* Without a cgroup the scope is over, whatever the bus said. */
+	if (stopped < 0 && r == 0)
+		log_debug("%s", bus.text);
+	else if (stopped < 0)
+		err_hint(e, "%s", bus.text);
 	return r;
 }

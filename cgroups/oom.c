@@ -18,6 +18,7 @@ int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e)
 	const struct cg_node *n = cg_v1(c, "memory");
 	_cleanup_close_ int event = -EBADF, control = -EBADF;
 	char path[CG_FILE_MAX], text[64];
+	int r;
 
 	if (!n) {
 		n = cg_v2(c);
@@ -39,8 +40,9 @@ int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e)
 	if (event < 0)
 		return err_set(e, errno, "create an eventfd");
 	snprintf(text, sizeof(text), "%d %d", event, control);
-	if (cg_put(n, "cgroup.event_control", text, e) < 0)
-		return e ? -e->code : -EINVAL;
+	r = cg_put(n, "cgroup.event_control", text, e);
+	if (r < 0)
+		return r;
 	*events = POLLIN;
 	return TAKE_FD(event);
 }

@@ -166,8 +166,14 @@ void cg_v2_needed(const struct cgrp *c, const struct spec_resources *r, char *bu
 	}
 }
 
-static int not_mounted(const struct row *row, const char *property, struct err *e)
+static int not_mounted(const struct cgrp *c, const struct row *row, const char *property, struct err *e)
 {
+	struct cgrp_host *h;
+
+	if (c->n > 0 && cg_host_full(&h, NULL) == 0 && host_has_v1(h, row->v1_name))
+		return err_text(e, ENODEV,
+			"linux.resources.%s needs the %s controller, in which this partition was given no cgroup when it was created",
+			property, row->v1_name);
 	return err_text(e, ENODEV, "linux.resources.%s needs the %s controller, which is not mounted on this host%s", property,
 		row->v1_name, row->v2_name ? "" : " (it exists in cgroup v1 only)");
 }
@@ -210,7 +216,7 @@ int cg_write_resources(const struct cgrp *c, const struct spec_resources *r, boo
 			if (q < 0)
 				err_wrap(e, "linux.resources (%s)", row->v2_name);
 		} else if (property) {
-			q = not_mounted(row, property, e);
+			q = not_mounted(c, row, property, e);
 		}
 	}
 	if (q < 0 || r->n_unified == 0)

@@ -217,6 +217,19 @@ int cg_pids_below(const struct cg_node *n, pid_t **pids, size_t *count, struct e
 	return 0;
 }
 
+static int thaw_one(int dir, void *arg)
+{
+	fd_put_at(dir, "freezer.state", "THAWED");
+	return 0;
+}
+
+void cg_thaw_below(const struct cg_node *n)
+{
+	struct walk w = { .visit = thaw_one };
+
+	walk_once(n, &w);
+}
+
 /* --- removal -------------------------------------------------------------------------------------------------------------- */
 
 static int still_busy(const struct cg_node *n, int reason, struct err *e)

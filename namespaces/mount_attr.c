@@ -41,6 +41,13 @@ unsigned long mnt_entry_propagation(const struct spec *s)
 	}
 }
 
+unsigned long mnt_tree_propagation(const struct spec *s)
+{
+	unsigned long p = mnt_entry_propagation(s) & ~(unsigned long)MS_REC;
+
+	return p ? p : MS_SLAVE;
+}
+
 /* The flags of a mount as mount(2) wants them back on a remount, which else would drop them (and may not, if they are locked). */
 static int present_flags(const char *path, unsigned long *out)
 {
@@ -62,7 +69,7 @@ static int present_flags(const char *path, unsigned long *out)
 	return 0;
 }
 
-static int attr_by_mount(int dirfd, const char *name, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
+static int attr_by_mount(const char *path, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
 {
 	static const struct {
 		uint64_t attr;
@@ -73,16 +80,13 @@ static int attr_by_mount(int dirfd, const char *name, unsigned int flags, uint64
 		{ MOUNT_ATTR_NODIRATIME, MS_NODIRATIME }, { MOUNT_ATTR_NOATIME, MS_NOATIME },
 		{ MOUNT_ATTR_STRICTATIME, MS_STRICTATIME },
 	};
-	unsigned long now, ms;
-	char path[MNT_PLACE_PATH];
+	unsigned long now = 0, ms;
 	int r;
 
 	if ((flags & AT_RECURSIVE) && (set || clr))
 		return -ENOSYS;
 	if (set & MOUNT_ATTR_NOSYMFOLLOW)
 		return -ENOSYS;
-	if (snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", dirfd, *name ? "/" : "", name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
 	if (set || clr) {
 		r = present_flags(path, &now);
 		if (r < 0)
@@ -111,6 +115,8 @@ static int attr_by_mount(int dirfd, const char *name, unsigned int flags, uint64
 int mnt_attr(int dirfd, const char *name, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clr, .propagation = propagation };
+	struct mnt_place p = { .dir = dirfd, .name = name };
+	char path[MNT_PLACE_PATH];
 	int r;
 
 	if (!set && !clr && !propagation)
@@ -121,7 +127,15 @@ int mnt_attr(int dirfd, const char *name, unsigned int flags, uint64_t set, uint
 		attr.attr_set &= ~(uint64_t)MOUNT_ATTR__ATIME;
 		r = call_setattr(dirfd, name, flags, &attr);
 	}
-	return r == -ENOSYS ? attr_by_mount(dirfd, name, flags, set, clr, propagation) : r;
+	return r == -ENOSYS ? attr_by_mount(mnt_place_path(&p, path), flags, set, clr, propagation) : r;
+}
+
+int mnt_attr_root_readonly(int root)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r = call_setattr(root, "", 0, &attr);
+
+	return r == -ENOSYS ? attr_by_mount("/", 0, MOUNT_ATTR_RDONLY, 0, 0) : r;
 }
 
 /* The word for the part of a recursive change that a kernel cannot do. */

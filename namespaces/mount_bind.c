@@ -113,8 +113,9 @@ int mnt_bind(struct mnt_ctx *c, size_t i, struct err *e)
 	r = sys_attach(tree, p.dir, p.name);
 	if (r < 0)
 		return explain(-r, tree, &p, m, e);
-	if (c->state->slave_later && mnt_entry_propagation(c->spec)) {
-		r = mnt_attr(tree, "", AT_RECURSIVE, 0, 0, mnt_entry_propagation(c->spec) & ~(unsigned long)MS_REC);
+	if (c->state->slave_later || (!mnt_entry_propagation(c->spec) && !m->o.n_propagation)) {
+		/* With rootfsPropagation shared only those volumes are the host's peers that ask for it. */
+		r = mnt_attr(tree, "", AT_RECURSIVE, 0, 0, mnt_tree_propagation(c->spec));
 		if (r < 0)
 			return err_set(e, -r, "cut %s off from the host's mounts", m->m->destination);
 	}

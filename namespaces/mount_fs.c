@@ -127,20 +127,21 @@ static const char *label_of(struct mnt_ctx *c, const char *type)
 	return arena_printf(c->state->arena, "%s=%s", c->mount_context_type ? c->mount_context_type : "context", label);
 }
 
-/* A message queue's root takes its label as an attribute only. */
-static int label_mqueue(struct mnt_ctx *c, const struct mnt_place *p, struct err *e)
+/* A message queue's root takes its label as an attribute only, of the mount that is there now. */
+static int label_mqueue(struct mnt_ctx *c, const struct mnt_entry *m, struct err *e)
 {
 	const char *label = c->spec->mount_label;
-	char path[MNT_PLACE_PATH];
+	_cleanup_close_ int fd = -EBADF;
+	char path[FD_PATH_MAX];
 	struct statfs fs;
 
 	if (!label || !*label || statfs("/sys/fs/selinux", &fs) < 0 || fs.f_type != SELINUX_MAGIC)
 		return 0;
-	/* Beneath a place that is a descriptor the mount is not seen; by name it is. */
-	if (!*p->name)
-		return 0;
-	if (setxattr(mnt_place_path(p, path), "security.selinux", label, strlen(label), 0) < 0 && errno != EOPNOTSUPP)
-		return err_set(e, errno, "label the message queue file system");
+	fd = path_open(c->state->root, m->m->destination, O_PATH, 0, 0);
+	if (fd < 0)
+		return err_set(e, -fd, "open %s to label it", m->m->destination);
+	if (setxattr(fd_path(path, fd), "security.selinux", label, strlen(label), 0) < 0 && errno != EOPNOTSUPP)
+		return err_set(e, errno, "label %s", m->m->destination);
 	return 0;
 }
 
@@ -343,7 +344,7 @@ static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct
 			return err_text(e, ENODEV, "mount %s: the kernel has no file system type \"%s\"", m->m->destination, m->m->type);
 		return err_set(e, errno, "mount %s on %s%s%s", m->m->type, m->m->destination, data ? " with " : "", data ? data : "");
 	}
-	return str_eq(m->m->type, "mqueue") ? label_mqueue(c, p, e) : 0;
+	return str_eq(m->m->type, "mqueue") ? label_mqueue(c, m, e) : 0;
 }
 
 int mnt_fs(struct mnt_ctx *c, size_t i, struct err *e)

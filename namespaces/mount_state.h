@@ -72,7 +72,7 @@ struct mnt_state {
 	int root;	   /* the partition's root; -EBADF before mnt_enter() */
 	int root_tree;	   /* the same as a detached tree from the parent */
 	bool unprivileged; /* the parent could not open trees: the child does all it can by itself */
-	bool slave_later;  /* before Linux 5.12: the child has to make the parent's trees slaves */
+	bool slave_later;  /* before Linux 5.12: the child has to cut the parent's trees off from the host's mounts */
 	enum mnt_dev dev_kind;
 	bool dev_readonly; /* the config wants /dev read-only: once all is in it */
 	int dev;	   /* /dev of the partition: a base's fd or our own */
@@ -89,13 +89,18 @@ struct mnt_state {
  */
 int mnt_attr(int dirfd, const char *name, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation);
 
+/* The same for the root of a partition after the pivot, where no /proc is to be trusted. */
+int mnt_attr_root_readonly(int root);
+
 /* What options ask of a bind mount, applied to its tree. Before Linux 5.12 the tree must be attached already. */
 int mnt_attr_options(int tree, const struct mnt_options *o, const char *destination, struct err *e);
 /* True when that can be done before the tree is attached, so that nobody ever sees it without its flags. */
 bool mnt_attr_detached(void);
 
-/* The propagation that the whole tree gets on entry; 0: left as it is (rootfsPropagation shared). */
+/* The propagation that the whole tree gets on entry, with MS_REC; 0: left as it is (rootfsPropagation shared). */
 unsigned long mnt_entry_propagation(const struct spec *s);
+/* What a tree that is still a peer of the host's mounts gets, recursively: MS_SLAVE or MS_PRIVATE. */
+unsigned long mnt_tree_propagation(const struct spec *s);
 
 /* --- place.c: where a mount goes --------------------------------------------------------------------------------------------- */
 

@@ -154,6 +154,8 @@ int mnt_place_open(int rootfd, const char *destination, enum mnt_want want, bool
 	}
 	if (fd == -ELOOP && no_symlinks)
 		return err_text(e, ELOOP, "mount destination %s must be a real directory, not a symlink, nor behind one", destination);
+	if (fd == -ENOENT)
+		return err_text(e, ENOENT, "mount destination %s: a symlink on the way leads nowhere inside the root", destination);
 	if (fd < 0)
 		return err_set(e, -fd, "open or create mount destination %s", destination);
 	r = followed ? check_real(rootfd, fd, destination, e) : 0;

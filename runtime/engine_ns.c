@@ -222,7 +222,8 @@ static int launch_child(struct make *m, struct err *e)
 	const char *hint;
 	pid_t pid;
 
-	m->in.join_cgroup = p->cgroup && cgroup_fd < 0;
+	/* Also when born in it: that covers cgroup2 only, and a mixed host has v1 hierarchies as well. */
+	m->in.join_cgroup = p->cgroup != NULL;
 	pid = clone_into(joiner ? 0 : birth_flags(m->s), cgroup_fd);
 	if (pid < 0) {
 		int code = errno;

@@ -46,8 +46,7 @@ struct joiner {
 	int sync[2];
 	int pidfd; /* of the partition's first process */
 	int console_socket;
-	bool born_in_cgroup;
-	int rootfd;
+	int rootfd, host_ptmx;
 };
 
 /* CLONE_NEW* of the namespaces that are not ours already. */
@@ -95,12 +94,14 @@ static int join(struct joiner *j, struct err *e)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setsid() < 0)
 		return err_set(e, errno, "start a session");
-	if (j->p->cgroup && !j->born_in_cgroup)
+	if (j->p->cgroup)
 		r = cgrp_join_self(j->p->cgroup, e);
 	if (r == 0 && payload_needs_procfs(&j->payload)) {
 		j->payload.procfd = mnt_procfs(e);
 		r = j->payload.procfd < 0 ? j->payload.procfd : 0;
 	}
+	if (r == 0 && j->proc->terminal)
+		j->host_ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (r == 0)
 		r = payload_attributes(&j->payload, false, e);
 	if (r == 0 && j->proc->cpu_affinity_final)
@@ -142,7 +143,7 @@ static int terminal(struct joiner *j, struct err *e)
 
 	if (!j->proc->terminal)
 		return 0;
-	r = console_open(j->rootfd, j->proc, &master, &slave, e);
+	r = console_open(j->rootfd, j->host_ptmx, j->proc, &master, &slave, e);
 	if (r < 0)
 		return r;
 	if (j->console_socket >= 0) {
@@ -219,7 +220,6 @@ static pid_t clone_child(struct joiner *j, struct err *e)
 	if (cgroup_fd >= 0) {
 		args.flags = CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
-		j->born_in_cgroup = true;
 	}
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
@@ -303,7 +303,7 @@ static int launch(struct joiner *j, const struct rt_exec_opts *o, pid_t *pid, in
 int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status, bool *exec_failed,
 	struct err *e)
 {
-	struct joiner j = { .p = p, .proc = proc, .sync = { -EBADF, -EBADF }, .pidfd = -EBADF, .console_socket = -EBADF, .rootfd = -EBADF };
+	struct joiner j = { .p = p, .proc = proc, .sync = { -EBADF, -EBADF }, .pidfd = -EBADF, .console_socket = -EBADF, .rootfd = -EBADF, .host_ptmx = -EBADF };
 	_cleanup_close_ int cache = p->spec->seccomp.present ? seccomp_cache_open(p->rootfd) : -EBADF;
 	struct payload_opts po = { .seccomp_cache = cache, .preserve_fds = o->preserve_fds, .rootless = p->rootless };
 	int master = -EBADF, r;

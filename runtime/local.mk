@@ -1,3 +1,22 @@
-# runtime: see HACKING.md
+# runtime: the life of a partition, and the engine made of namespaces and cgroups
 noinst_LIBRARIES += libruntime.a
-libruntime_a_SOURCES = runtime/runtime-placeholder.c
+libruntime_a_SOURCES = \
+	runtime/attach.c runtime/attach.h runtime/engine.c runtime/engine.h runtime/engine_ns.c runtime/engine_ns.h \
+	runtime/events.c runtime/exec.c runtime/exec_ns.c runtime/files.c runtime/files.h runtime/hooks.c runtime/hooks.h \
+	runtime/info.c runtime/init.c runtime/init.h runtime/launch.h runtime/lifecycle.c runtime/lookup.c runtime/lookup.h \
+	runtime/notify.c runtime/notify.h runtime/ops_ns.c runtime/partition.c runtime/partition.h runtime/payload.c runtime/payload.h \
+	runtime/rdt.c runtime/rdt.h runtime/runtime.h runtime/seal.c runtime/seal.h runtime/seccomp_cache.h runtime/sync.c runtime/sync.h \
+	runtime/verbs.c
+
+if HAVE_CMOCKA
+RUNTIME_TEST_LIBS = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
+	-lseccomp -lcap -lcgroup $(DBUS_LIBS) $(CMOCKA_LIBS) $(YAJL_LIBS) -lpthread -lm
+check_PROGRAMS += tests/unit/runtime_partition_test tests/unit/runtime_lookup_test
+TESTS += tests/unit/runtime_partition_test tests/unit/runtime_lookup_test
+tests_unit_runtime_partition_test_SOURCES = tests/unit/runtime_partition_test.c
+tests_unit_runtime_partition_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_runtime_partition_test_LDADD = $(RUNTIME_TEST_LIBS)
+tests_unit_runtime_lookup_test_SOURCES = tests/unit/runtime_lookup_test.c
+tests_unit_runtime_lookup_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_runtime_lookup_test_LDADD = $(RUNTIME_TEST_LIBS)
+endif

@@ -141,3 +141,15 @@ int caps_apply(const struct spec_caps *caps, struct err *e)
 		return err_set(e, errno, "prctl(PR_SET_KEEPCAPS): clear it");
 	return 0;
 }
+
+int caps_regain(struct err *e)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (capget(&head, data) < 0)
+		return err_set(e, errno, "capget");
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].effective = data[i].permitted;
+	return capset(&head, data) < 0 ? err_set(e, errno, "capset: make permitted capabilities effective") : 0;
+}

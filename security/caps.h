@@ -31,4 +31,10 @@ void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, str
 int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e);
 int caps_apply(const struct spec_caps *caps, struct err *e);
 
+/*
+ * Makes all that is permitted effective again: the change of user cleared the effective set, and what comes between it and caps_apply() (a seccomp
+ * filter without no_new_privs) may need CAP_SYS_ADMIN.
+ */
+int caps_regain(struct err *e);
+
 #endif

@@ -74,7 +74,7 @@ int sysf_cache_store(int dirfd, const struct sysf_key *k, const struct seccomp_p
 
 /* --- seccomp_install.c ---------------------------------------------------------------------------------------------- */
 
-/* A SECCOMP_FILTER_FLAG_* name (its suffix counts, not its case): its value, or -EINVAL. */
+/* A SECCOMP_FILTER_FLAG_* name: its value, or -EINVAL. */
 int sysf_flag_from_name(const char *name, unsigned int *flag);
 
 /* Asks the kernel. */

@@ -25,7 +25,7 @@
 
 /* Above this the work is not worth it, and walk() would recurse deep. */
 #define INSNS_MAX 16384U
-#define NODES_MAX 65536U /* a power of two; the table has twice as many slots */
+#define NODES_MAX 32768U /* a power of two; the table has twice as many slots */
 #define NO_NODE	  UINT32_MAX
 
 /* A conditional jump reaches 255 instructions; the far side may still need one instruction in between. */

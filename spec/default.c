@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The document that `ringfence spec` writes: a shell in a read-only root file system with few rights. */
-#include "spec/features.h"
+#include "spec/spec.h"
 
 #include <linux/magic.h>
 #include <sys/vfs.h>
@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "spec/spec.h"
 
 static const char *const args[] = { "sh", NULL };
 static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -21,6 +20,12 @@ static const char *const masked[] = { "/proc/acpi", "/proc/asound", "/proc/kcore
 	"/sys/firmware", NULL };
 static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 	"/proc/sysrq-trigger", NULL };
+
+/*
+ * The oldest version that has all of this: a runtime takes a document of its own version or an older one
+ * (config.md), and crun 1.8 (Debian 12) refuses all after 1.1.
+ */
+#define COMPLIES_WITH "1.0.2"
 
 enum variant { ALWAYS, ROOTFUL, ROOTLESS };
 
@@ -161,7 +166,7 @@ char *spec_default(bool rootless, struct err *e)
 
 	if (w) {
 		json_open_object(w, NULL);
-		json_put_string(w, "ociVersion", SPEC_VERSION_MAX);
+		json_put_string(w, "ociVersion", COMPLIES_WITH);
 		put_process(w);
 		json_open_object(w, "root");
 		json_put_string(w, "path", "rootfs");

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A partition's cgroup: made, entered, chosen for exec, changed. See cgroup.h for the theory of operation. */
+#include "cgroups/internal.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+
+struct cgrp *cg_new(struct err *e)
+{
+	struct arena *a = arena_new();
+	struct cgrp *c = a ? arena_alloc(a, sizeof(*c)) : NULL;
+
+	if (!c) {
+		err_set(e, ENOMEM, "cgroup");
+		if (a)
+			arena_free(a);
+		return NULL;
+	}
+	c->arena = a;
+	for (size_t i = 0; i < CG_NODES_MAX; i++)
+		c->node[i].fd = -EBADF;
+	return c;
+}
+
+void cgrp_free(struct cgrp *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n; i++)
+		fd_close(c->node[i].fd);
+	arena_free(c->arena);
+}
+
+int cg_add_node(struct cgrp *c, const struct cgrp_hierarchy *h, const char *path, struct err *e)
+{
+	struct cg_node *n = &c->node[c->n];
+
+	if (c->n == CG_NODES_MAX || strlen(h->mount_point) + strlen(path) + 64 > CG_FILE_MAX)
+		return err_text(e, ENAMETOOLONG, "cgroup %.200s… is too long for %s", path, h->mount_point);
+	*n = (struct cg_node){ .v2 = h->v2, .fd = -EBADF };
+	n->mount = arena_strdup(c->arena, h->mount_point);
+	n->controllers = arena_strdup(c->arena, h->controllers);
+	n->path = c->path && str_eq(c->path, path) ? c->path : arena_strdup(c->arena, path);
+	n->join = n->path;
+	if (!n->mount || !n->controllers || !n->path)
+		return err_set(e, ENOMEM, "cgroup");
+	c->n++;
+	return 0;
+}
+
+const char *cg_annotation(const struct cgrp_params *p, const char *key)
+{
+	for (size_t i = 0; i < p->n_annotations; i++)
+		if (str_eq(p->annotations[i].key, key))
+			return p->annotations[i].value;
+	return NULL;
+}
+
+/* --- making --------------------------------------------------------------------------------------------------------------- */
+
+static bool refused(int r)
+{
+	return r == -EACCES || r == -EPERM || r == -EROFS;
+}
+
+static void undo(struct cgrp *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->node[i].made)
+			cg_remove(&c->node[i], cg_now() + 100000000, NULL);
+		c->node[i].fd = fd_close(c->node[i].fd);
+	}
+	cg_remove_parents(c);
+	c->n = 0;
+}
+
+static bool listed(const struct cgrp_host *h, const char *controller)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (!h->list[i].v2 && cg_list_has(h->list[i].controllers, controller))
+			return true;
+	return false;
+}
+
+/* Hierarchies without limits cost a mkdir and a join as well, and serve only those who look at them. */
+static bool wants(const struct cgrp_host *h, size_t i, const struct cgrp_params *p, bool needs_v2)
+{
+	if (h->list[i].v2)
+		return h->mode == CGRP_MODE_V2 || needs_v2 || p->visible || !listed(h, "devices") || !listed(h, "freezer");
+	if (!str_starts(h->list[i].controllers, "name="))
+		return true;
+	/* A process left in a service's cgroup would be killed with that service. */
+	return p->visible || access("/run/systemd/system", F_OK) == 0;
+}
+
+static int make_nodes(struct cgrp *c, const struct cgrp_host *h, const struct cgrp_params *p, bool *bogus, struct err *e)
+{
+	bool needs_v2 = cg_needs_v2(h, p->resources) != NULL;
+
+	for (size_t i = 0; i < h->n; i++) {
+		int r;
+
+		if (!wants(h, i, p, needs_v2))
+			continue;
+		r = cg_add_node(c, &h->list[i], c->path, e);
+		if (r == 0)
+			r = cg_make(c, &c->node[c->n - 1], p->resources, bogus, e);
+		if (r < 0 && c->rootless && refused(r) && !*bogus) {
+			/* Not ours to write to. Without a limit to enforce there is no harm in that. */
+			if (cg_any_limit(p->resources))
+				return err_hint(e,
+					"linux.resources needs cgroups that this user may write to; with systemd and cgroup v2, as root: "
+					"systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids, and use the systemd "
+					"cgroup manager");
+			log_debug("no cgroup there: %s", e ? e->text : "");
+			err_clear(e);
+			c->node[c->n - 1].fd = fd_close(c->node[c->n - 1].fd);
+			c->n--;
+			continue;
+		}
+		if (r < 0)
+			return r;
+		cg_host_checked(i);
+	}
+	return 0;
+}
+
+/* Rootless on v2, the root is out of reach: the parent of our own cgroup is what systemd delegated to the user. */
+static int own_parent(const struct cgrp_host *h, const struct cgrp_params *p, char *buf, size_t size, struct err *e)
+{
+	int r;
+
+	*buf = '\0';
+	if (!p->rootless || h->mode != CGRP_MODE_V2 || (p->cgroups_path && *p->cgroups_path == '/'))
+		return 0;
+	r = cgrp_path_of(0, &h->list[0], buf, size, e);
+	if (r < 0)
+		return r;
+	*strrchr(buf, '/') = '\0';
+	return 0;
+}
+
+static int add_delegated(struct cgrp *c, const struct cgrp_params *p, struct err *e)
+{
+	const char *name = cg_annotation(p, "run.oci.delegate-cgroup");
+	const struct cg_node *n = cg_v2(c);
+	char dir[CG_FILE_MAX];
+
+	if (!name || !*name)
+		return 0;
+	if (c->n != 1 || !n)
+		return err_text(e, EOPNOTSUPP,
+			"annotation run.oci.delegate-cgroup needs a pure cgroup v2 host: v1 cgroups cannot be delegated safely");
+	if (strchr(name, '/') || str_eq(name, ".") || str_eq(name, "..") || strlen(name) > NAME_MAX)
+		return err_text(e, EINVAL, "annotation run.oci.delegate-cgroup: '%.100s' is no name of a cgroup", name);
+	c->delegated = arena_strdup(c->arena, name);
+	if (!c->delegated)
+		return err_set(e, ENOMEM, "cgroup");
+	snprintf(dir, sizeof(dir), "%s%s/%.255s", n->mount, n->join, name);
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		return err_set(e, errno, "create cgroup %s", dir);
+	if (p->delegate) {
+		struct cg_node sub = *n;
+
+		sub.join = dir + strlen(n->mount);
+		return cg_v2_delegate(&sub, p->delegate_uid, p->delegate_gid, e);
+	}
+	return 0;
+}
+
+int cg_configure(struct cgrp *c, const struct cgrp_params *p, struct err *e)
+{
+	const struct cg_node *v2 = cg_v2(c);
+	char needed[256];
+	bool fresh = true;
+	int r = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		fresh &= c->node[i].made;
+	if (v2) {
+		cg_v2_needed(c, p->resources, needed, sizeof(needed));
+		r = cg_v2_enable(c, v2, needed, e);
+	}
+	if (r == 0)
+		r = cg_write_resources(c, p->resources, fresh, e);
+	if (r == 0)
+		r = cg_write_devices(c, p->resources, true, e);
+	if (r == 0 && v2 && p->delegate)
+		r = cg_v2_delegate(v2, p->delegate_uid, p->delegate_gid, e);
+	return r < 0 ? r : add_delegated(c, p, e);
+}
+
+static int create_fs(struct cgrp *c, const struct cgrp_params *p, struct err *e)
+{
+	char own[CG_PATH_MAX], path[CG_PATH_MAX];
+	struct cgrp_host *h;
+	bool bogus = false;
+	int r = cg_host_quick(&h, e);
+
+	/* The quick look sees only the usual places. */
+	if (r == 0 && h->mode == CGRP_MODE_V1 && cg_needs_v2(h, p->resources))
+		r = cg_host_full(&h, e);
+	if (r == 0)
+		r = own_parent(h, p, own, sizeof(own), e);
+	if (r == 0)
+		r = cg_fs_path(p, own, path, sizeof(path), e);
+	if (r < 0)
+		return r;
+	c->path = arena_strdup(c->arena, path);
+	if (!c->path)
+		return err_set(e, ENOMEM, "cgroup");
+	c->keep = strlen(path);
+	r = make_nodes(c, h, p, &bogus, e);
+	if (r < 0 && bogus) {
+		/* A directory below /sys/fs/cgroup that is no mount, or /sys/fs/cgroup is not what it seemed. */
+		undo(c);
+		r = cg_host_full(&h, e);
+		if (r == 0)
+			r = make_nodes(c, h, p, &bogus, e);
+	}
+	if (r == 0)
+		r = cg_configure(c, p, e);
+	if (r < 0)
+		undo(c);
+	return r;
+}
+
+int cgrp_create(const struct cgrp_params *p, struct cgrp **out, struct err *e)
+{
+	_cleanup_(cgrp_freep) struct cgrp *c = cg_new(e);
+	int r = 0;
+
+	if (!c)
+		return -ENOMEM;
+	c->manager = p->manager;
+	c->rootless = p->rootless;
+	c->path = "";
+	switch (p->manager) {
+	case CGRP_CGROUPFS:
+		r = create_fs(c, p, e);
+		break;
+	case CGRP_SYSTEMD:
+		r = cg_systemd_prepare(c, p, e);
+		break;
+	case CGRP_DISABLED:
+		if (cg_any_limit(p->resources))
+			log_warn("the cgroup manager is disabled: linux.resources has no effect");
+		break;
+	}
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(c);
+	return 0;
+}
+
+/* --- entering ------------------------------------------------------------------------------------------------------------- */
+
+int cgrp_clone_fd(const struct cgrp *c)
+{
+	const struct cg_node *n = cg_v2(c);
+
+	return n && n->fd >= 0 && !c->no_clone ? n->fd : -1;
+}
+
+void cgrp_no_clone(struct cgrp *c)
+{
+	c->no_clone = true;
+}
+
+static int join(const struct cg_node *n, struct err *e)
+{
+	const char *file = n->v2 ? "cgroup.procs" : "tasks";
+	_cleanup_close_ int own = -EBADF;
+	char path[CG_FILE_MAX];
+	int fd = n->v2 ? -EBADF : n->fd, r;
+
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "%s%s/%s", n->mount, n->join, file);
+		fd = own = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			return err_set(e, errno, "open %s", path);
+	}
+	r = fd_write_once(fd, "0", 1);
+	if (r == 0)
+		return 0;
+	err_set(e, -r, "join cgroup %s%s", n->mount, n->join);
+	if (r == -ENOSPC)
+		err_hint(e, "its cpuset has no cpus or memory nodes");
+	return r;
+}
+
+/* They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. */
+static void close_joins(const struct cgrp *c)
+{
+	unsigned int low = UINT_MAX, high = 0, count = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		unsigned int fd = (unsigned int)c->node[i].fd;
+
+		if (c->node[i].fd < 0)
+			continue;
+		low = fd < low ? fd : low;
+		high = fd > high ? fd : high;
+		count++;
+	}
+	/* Opened one after the other, they mostly stand in a row. */
+	if (count > 1 && high - low + 1 == count && close_range(low, high, 0) == 0)
+		count = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		/* The handle is const to say that it stays usable in the parent: this is the child's copy of it. */
+		struct cg_node *n = (struct cg_node *)&c->node[i];
+
+		if (count > 0)
+			fd_close(n->fd);
+		n->fd = -EBADF;
+	}
+}
+
+int cgrp_join_self(const struct cgrp *c, struct err *e)
+{
+	bool cloned = cgrp_clone_fd(c) >= 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		if (!(c->node[i].v2 && cloned))
+			r = join(&c->node[i], e);
+	close_joins(c);
+	return r;
+}
+
+bool cgrp_needs_attach(const struct cgrp *c)
+{
+	return c->manager == CGRP_SYSTEMD && c->params;
+}
+
+int cgrp_attach(struct cgrp *c, pid_t pid, struct err *e)
+{
+	return cgrp_needs_attach(c) ? cg_systemd_attach(c, pid, e) : 0;
+}
+
+bool cgrp_needs_delegated(const struct cgrp *c)
+{
+	return c->delegated != NULL;
+}
+
+int cgrp_attach_delegated(struct cgrp *c, pid_t pid, struct err *e)
+{
+	const struct cg_node *n = cg_v2(c);
+	char path[CG_FILE_MAX], text[16];
+	int r;
+
+	if (!c->delegated || !n)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s/%s/cgroup.procs", n->mount, n->join, c->delegated);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = fd_put_at(AT_FDCWD, path, text);
+	return r < 0 ? err_set(e, -r, "write '%s' to %s", text, path) : 0;
+}
+
+/* --- choosing, for exec ------------------------------------------------------------------------------------------------------ */
+
+static int select_node(struct cgrp *c, struct cg_node *n, const char *sub, struct err *e)
+{
+	char clean[CG_PATH_MAX], dir[CG_FILE_MAX];
+	int r;
+
+	if (sub[strspn(sub, "/.")] == '\0' && !strstr(sub, "..")) {
+		n->join = n->path;
+		return 0;
+	}
+	r = cg_clean(sub, clean, sizeof(clean), e);
+	if (r < 0)
+		return r;
+	if (strlen(n->path) + strlen(clean) >= CG_PATH_MAX)
+		return err_set(e, ENAMETOOLONG, "cgroup %.200s", sub);
+	n->join = arena_printf(c->arena, "%s%s", n->path, clean);
+	if (!n->join)
+		return err_set(e, ENOMEM, "cgroup");
+	snprintf(dir, sizeof(dir), "%s%s", n->mount, n->join);
+	if (access(dir, F_OK) < 0)
+		return err_set(e, errno, "cgroup %s of the partition (%s)", sub, dir);
+	return 0;
+}
+
+/* "PATH" for all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" for those of v1. */
+static int select_one(struct cgrp *c, const char *text, struct err *e)
+{
+	const char *colon = strchr(text, ':');
+	bool found = false;
+	char list[256];
+
+	if (!colon || strcspn(text, "/") < (size_t)(colon - text)) {
+		for (size_t i = 0; i < c->n; i++) {
+			int r = select_node(c, &c->node[i], text, e);
+
+			if (r < 0)
+				return r;
+		}
+		return 0;
+	}
+	snprintf(list, sizeof(list), "%.*s", (int)(colon - text), text);
+	for (size_t i = 0; i < c->n; i++) {
+		struct cg_node *n = &c->node[i];
+		char first[64];
+		bool mine = false;
+		int r;
+
+		for (const char *p = list; *p && !n->v2 && !mine; p += strcspn(p, ","), p += *p == ',') {
+			snprintf(first, sizeof(first), "%.*s", (int)strcspn(p, ","), p);
+			mine = cg_list_has(n->controllers, first);
+		}
+		if (!mine)
+			continue;
+		found = true;
+		r = select_node(c, n, colon + 1, e);
+		if (r < 0)
+			return r;
+	}
+	if (!found)
+		return err_text(e, EINVAL, "cgroup '%s': the partition has no v1 cgroup of %s", text, list);
+	return 0;
+}
+
+/*
+ * On v2 a cgroup that hands controllers to its children holds no processes itself: a partition with an init system of its own makes such
+ * a one of its root. Then exec goes where the init is.
+ */
+static void follow_init(struct cgrp *c, struct cg_node *n, pid_t init_pid)
+{
+	char list[256], path[CG_PATH_MAX];
+	struct cgrp_hierarchy h = { .v2 = true };
+
+	if (init_pid <= 0 || (!c->delegated && cg_get(n, "cgroup.subtree_control", list, sizeof(list)) <= 0))
+		return;
+	snprintf(h.mount_point, sizeof(h.mount_point), "%s", n->mount);
+	if (cgrp_path_of(init_pid, &h, path, sizeof(path), NULL) < 0)
+		return;
+	/* Only within the partition: wherever else somebody moved the init, a new process has no business. */
+	if (str_starts(path, n->path) && (path[strlen(n->path)] == '/' || !path[strlen(n->path)])) {
+		const char *join_path = arena_strdup(c->arena, path);
+
+		if (join_path)
+			n->join = join_path;
+	}
+}
+
+int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e)
+{
+	const char *text;
+	char dir[CG_FILE_MAX];
+
+	strv_each(text, subs) {
+		int r = select_one(c, text, e);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		struct cg_node *n = &c->node[i];
+
+		if (!n->v2)
+			continue;
+		if (strv_len(subs) == 0)
+			follow_init(c, n, init_pid);
+		fd_close(n->fd);
+		snprintf(dir, sizeof(dir), "%s%s", n->mount, n->join);
+		n->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (n->fd < 0)
+			return err_set(e, errno, "open cgroup %s", dir);
+	}
+	return 0;
+}
+
+/* --- changing ----------------------------------------------------------------------------------------------------------------- */
+
+int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
+{
+	const struct cg_node *v2 = cg_v2(c);
+	char needed[256];
+	int q = 0;
+
+	if (c->manager == CGRP_DISABLED && (cg_any_limit(r) || r->n_devices > 0))
+		return err_text(e, EOPNOTSUPP, "the partition was made without a cgroup (--cgroup-manager disabled): nothing to update");
+	if (v2) {
+		cg_v2_needed(c, r, needed, sizeof(needed));
+		if (*needed)
+			q = cg_v2_enable(c, v2, needed, e);
+	}
+	if (q == 0 && c->manager == CGRP_SYSTEMD)
+		q = cg_systemd_update(c, r, e);
+	if (q == 0)
+		q = cg_write_resources(c, r, false, e);
+	return q < 0 ? q : cg_write_devices(c, r, false, e);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------------------- */
+
+const char *cgrp_path(const struct cgrp *c, const char *controller)
+{
+	const struct cg_node *n;
+	char first[64];
+
+	if (!controller || !*controller) {
+		n = cg_v2(c);
+	} else {
+		snprintf(first, sizeof(first), "%.*s", (int)strcspn(controller, ","), controller);
+		n = cg_v1(c, first);
+	}
+	return n ? n->join : "";
+}
+
+const char *cgrp_scope(const struct cgrp *c)
+{
+	return c->manager == CGRP_SYSTEMD ? c->unit : NULL;
+}

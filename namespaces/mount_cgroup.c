@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mounts of type cgroup: the hierarchies of the host as the partition may see them.
+ *
+ * In a cgroup namespace of its own a fresh mount shows the partition's cgroup as the root. Without one, or where the kernel refuses
+ * (a user namespace that does not own the cgroup namespace), the partition's own directory is bound instead, so that the rest of the tree stays out of sight. Where
+ * not even that is known the host's whole tree is bound, always read-only (CVE-2023-25809).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "namespaces/mount_state.h"
+
+struct target {
+	const struct mnt_entry *m;
+	int dir;
+	const char *name; /* in a directory whose names are ours or the kernel's; "": dir itself */
+	unsigned long flags;
+	uint64_t attr;
+	bool attr_later; /* all at once, at the end */
+};
+
+/* Bound by name where the name can be trusted, which takes two calls; else as a tree. A subtree of a hierarchy has no mounts below it. */
+static int bind_dir(const char *source, const struct target *t, const char *path, uint64_t attr)
+{
+	_cleanup_close_ int tree = -EBADF;
+	int r;
+
+	if (*t->name) {
+		if (mount(source, path, NULL, MS_BIND, NULL) < 0)
+			return -errno;
+		return t->attr_later && attr == t->attr ? 0 : mnt_attr(t->dir, t->name, 0, attr, 0, 0);
+	}
+	tree = sys_clone_tree(AT_FDCWD, source, 0);
+	if (tree < 0)
+		return tree;
+	r = sys_attach(tree, t->dir, "");
+	return r < 0 ? r : mnt_attr(tree, "", 0, attr, 0, 0);
+}
+
+static int bind_own(const struct mnt_hierarchy *h, const struct target *t, const char *path, struct err *e)
+{
+	const char *below = h->path ? h->path : "";
+	uint64_t attr = t->attr;
+	char source[4096];
+	int r;
+
+	below += strspn(below, "/");
+	if (!*below)
+		attr |= MOUNT_ATTR_RDONLY;
+	if (snprintf(source, sizeof(source), "%s%s%s", h->mount_point, *below ? "/" : "", below) >= (int)sizeof(source))
+		return err_set(e, ENAMETOOLONG, "bind cgroup %s", below);
+	r = bind_dir(source, t, path, attr);
+	if (r == -ENOENT)
+		return err_text(e, ENOENT, "mount source missing: %s (the partition's cgroup)", source);
+	return r < 0 ? err_set(e, -r, "bind %s on %s", source, t->m->m->destination) : 0;
+}
+
+static int mount_one(struct mnt_ctx *c, const struct mnt_hierarchy *h, const struct target *t, struct err *e)
+{
+	struct mnt_place p = { .dir = t->dir, .name = t->name };
+	char path[MNT_PLACE_PATH];
+
+	mnt_place_path(&p, path);
+	if (c->new_cgroup_ns) {
+		if (mount("cgroup", path, h->v2 ? "cgroup2" : "cgroup", t->flags, h->controllers && *h->controllers ? h->controllers : NULL) == 0)
+			return 0;
+		/* EBUSY, EINVAL: a v1 hierarchy whose controllers were mounted together in another way than its name says. */
+		if (errno != EPERM && errno != EBUSY && errno != EINVAL)
+			return err_set(e, errno, "mount the cgroup hierarchy %s on %s", h->name, t->m->m->destination);
+	}
+	return bind_own(h, t, path, e);
+}
+
+/* "cpu" and "cpuacct" for a hierarchy that is called "cpu,cpuacct". */
+static int link_controllers(int dir, const char *name, struct err *e)
+{
+	if (!strchr(name, ','))
+		return 0;
+	for (const char *p = name; *p;) {
+		size_t n = strcspn(p, ",");
+		char one[64];
+
+		if (n > 0 && n < sizeof(one)) {
+			memcpy(one, p, n);
+			one[n] = '\0';
+			if (symlinkat(name, dir, one) < 0 && errno != EEXIST)
+				return err_set(e, errno, "link cgroup controller %s to %s", one, name);
+		}
+		p += n;
+		p += *p == ',';
+	}
+	return 0;
+}
+
+/* v1 and mixed: one directory a hierarchy, in a tmpfs. */
+static int mount_several(struct mnt_ctx *c, size_t i, const struct mnt_place *p, struct target *t, struct err *e)
+{
+	/* The hierarchies themselves decide about writing; the tmpfs is there to be looked at. Eleven inodes are plenty of room. */
+	_cleanup_close_ int fd = mnt_fs_new("tmpfs", "tmpfs", "mode=755,size=64k", 0, t->attr & ~(uint64_t)MOUNT_ATTR_RDONLY, NULL, e);
+	int r;
+
+	if (fd < 0)
+		return err_wrap(e, "mount cgroup on %s", t->m->m->destination);
+	r = sys_attach(fd, p->dir, p->name);
+	if (r < 0)
+		return err_set(e, -r, "mount a tmpfs for cgroup hierarchies on %s", t->m->m->destination);
+	t->dir = fd;
+	t->attr_later = !c->new_cgroup_ns && mnt_attr_detached();
+	for (size_t n = 0; n < c->n_hierarchies; n++) {
+		const struct mnt_hierarchy *h = &c->hierarchies[n];
+
+		t->name = h->name;
+		if (!*h->name || strchr(h->name, '/') || strlen(h->name) > 200)
+			return err_text(e, EINVAL, "cgroup hierarchy \"%s\" has no name for a directory", h->name);
+		if (mkdirat(fd, h->name, 0755) < 0)
+			return err_set(e, errno, "create %s/%s", t->m->m->destination, h->name);
+		r = mount_one(c, h, t, e);
+		if (r == 0)
+			r = link_controllers(fd, h->name, e);
+		if (r < 0)
+			return r;
+	}
+	if (t->attr_later || (t->attr & MOUNT_ATTR_RDONLY))
+		r = mnt_attr(fd, "", t->attr_later ? AT_RECURSIVE : 0, t->attr, 0, 0);
+	return r < 0 ? err_set(e, -r, "set the mount flags of %s", t->m->m->destination) : 0;
+}
+
+int mnt_cgroup(struct mnt_ctx *c, size_t i, struct err *e)
+{
+	const struct mnt_entry *m = &c->state->entries[i];
+	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
+	struct target t = { .m = m };
+	uint64_t clr;
+	int r;
+
+	if (c->n_hierarchies == 0)
+		return err_text(e, ENODEV, "mount %s: this host has no cgroup hierarchy mounted, so there is none to show",
+			m->m->destination);
+	t.flags = m->o.set & ~(unsigned long)MS_REC;
+	mnt_flags_to_attr(t.flags, &t.attr, &clr);
+	r = mnt_place_find(c, i, MNT_WANT_DIR, &p, e);
+	if (r < 0)
+		return r;
+	if (c->n_hierarchies > 1 || !c->hierarchies[0].v2)
+		return mount_several(c, i, &p, &t, e);
+	t.dir = p.dir;
+	t.name = p.name;
+	return mount_one(c, &c->hierarchies[0], &t, e);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Seccomp against the kernel: flags, installing a program, handing on its listener (see seccomp.h). Without libseccomp. */
+#include "security/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "security/seccomp_internal.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+const char *const seccomp_known_flags[] = {
+	"SECCOMP_FILTER_FLAG_TSYNC",
+	"SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+	"SECCOMP_FILTER_FLAG_LOG",
+	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+	NULL,
+};
+
+/* In the order of the names. */
+static const unsigned int flag_values[] = {
+	SECCOMP_FILTER_FLAG_TSYNC,
+	SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+	SECCOMP_FILTER_FLAG_LOG,
+	SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+};
+_Static_assert(ARRAY_SIZE(seccomp_known_flags) == ARRAY_SIZE(flag_values) + 1, "one value for each flag");
+
+int sysf_flag_from_name(const char *name, unsigned int *flag)
+{
+	for (size_t i = 0; seccomp_known_flags[i]; i++) {
+		if (str_eq(seccomp_known_flags[i], name)) {
+			*flag = flag_values[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+bool sysf_flag_supported(unsigned int flag)
+{
+	/* This one is refused where there is no listener to wait for. */
+	if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+		flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	/* The kernel looks at the flags before the program: EFAULT says that it knows them, EINVAL that it does not. */
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
+}
+
+int seccomp_supported_flags(const char *out[8])
+{
+	int n = 0;
+
+	for (size_t i = 0; seccomp_known_flags[i]; i++) {
+		if (sysf_flag_supported(flag_values[i]))
+			out[n++] = seccomp_known_flags[i];
+	}
+	out[n] = NULL;
+	return n;
+}
+
+int seccomp_install(const struct seccomp_prog *p, int *listener, struct err *e)
+{
+	struct sock_fprog prog = { .len = (unsigned short)p->n, .filter = p->insns };
+	unsigned int flags = p->flags;
+	long r;
+	int code;
+
+	if (p->n == 0) {
+		*listener = -1;
+		return 0;
+	}
+	if (p->n > BPF_MAXINSNS)
+		return err_text(e, E2BIG, "seccomp: the filter has %zu instructions, the kernel takes %d", p->n, BPF_MAXINSNS);
+	if (p->has_notify)
+		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+	if (r >= 0) {
+		*listener = p->has_notify ? (int)r : -1; /* the kernel makes it O_CLOEXEC */
+		return 0;
+	}
+	code = errno;
+	err_set(e, code, "seccomp: install the filter (%zu instructions, flags %#x)", p->n, flags);
+	if (code == EACCES)
+		err_hint(e, "it needs process.noNewPrivileges or CAP_SYS_ADMIN");
+	else if (code == EBUSY && p->has_notify)
+		err_hint(e, "a filter with SCMP_ACT_NOTIFY is in force already, and the kernel allows one listener");
+	else if (code == ENOMEM)
+		err_hint(e, "all filters of a process together may have 32768 instructions");
+	return -code;
+}
+
+int seccomp_send_listener(const char *path, const char *process_state_json, int listener, struct err *e)
+{
+	_cleanup_close_ int sock = -EBADF;
+	int r;
+
+	sock = fd_connect_unix(AT_FDCWD, path, SOCK_STREAM);
+	if (sock < 0)
+		return err_set(e, -sock, "linux.seccomp.listenerPath: connect to %s", path);
+	r = fd_send(sock, process_state_json, strlen(process_state_json), &listener, 1);
+	if (r < 0)
+		return err_set(e, -r, "linux.seccomp.listenerPath: send the seccomp listener to %s", path);
+	return 0;
+}
+
+void seccomp_prog_free(struct seccomp_prog *p)
+{
+	if (p->unknown) {
+		for (char **s = p->unknown; *s; s++)
+			free(*s);
+	}
+	free(p->unknown);
+	free(p->map);
+	*p = (struct seccomp_prog){ 0 };
+}
