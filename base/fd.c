@@ -61,13 +61,13 @@ int fd_read_all(int fd, size_t max, char **text, size_t *len)
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t room = 0, used = 0;
+	bool known = false;
 	struct stat st;
 
 	/* A regular file's size is a good first guess, so that most files take two reads; procfs files say 0. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size <= max)
-		room = (size_t)st.st_size + 2;
-	else
-		room = 4096;
+		known = true;
+	room = known ? (size_t)st.st_size + 2 : 4096;
 	buf = malloc(room);
 	if (!buf)
 		return -ENOMEM;
@@ -96,6 +96,9 @@ int fd_read_all(int fd, size_t max, char **text, size_t *len)
 		used += (size_t)n;
 		if (used > max)
 			return -EFBIG;
+		/* As long as fstat(2) said: what somebody may be appending just now is no part of it. */
+		if (known && used == (size_t)st.st_size)
+			break;
 	}
 	buf[used] = '\0';
 	*text = TAKE_PTR(buf);
@@ -134,6 +137,9 @@ ssize_t fd_get_at(int dirfd, const char *path, char *buf, size_t size)
 		if (n == 0)
 			break;
 		used += (size_t)n;
+		/* Such a file is one record: less than was asked for, with its newline, is all of it. */
+		if (used + 1 < size && buf[used - 1] == '\n')
+			break;
 	}
 	while (used > 0 && buf[used - 1] == '\n')
 		used--;

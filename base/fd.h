@@ -37,7 +37,7 @@ int fd_read_all(int fd, size_t max, char **text, size_t *len);
 int fd_read_at(int dirfd, const char *path, size_t max, char **text, size_t *len);
 
 /*
- * Reads a small kernel file into buf, NUL-terminated, trailing newlines cut. Returns the length or -errno; a file
+ * Reads a small kernel file of one record (a value, /proc/PID/stat or status; not a list like mountinfo) into buf, NUL-terminated, trailing newlines cut. Returns the length or -errno; a file
  * that does not fit is -EFBIG.
  */
 ssize_t fd_get_at(int dirfd, const char *path, char *buf, size_t size);

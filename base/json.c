@@ -55,12 +55,68 @@ static struct json *add(struct parse *p, enum json_type type)
 	return j;
 }
 
+/* How long the well-formed UTF-8 sequence at s is (Unicode table 3-7); 0 if there is none. */
+static size_t utf8_len(const unsigned char *s, size_t left)
+{
+	size_t n;
+	unsigned char lo = 0x80, hi = 0xbf;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		n = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		n = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (n > left)
+		return 0;
+	if (s[0] == 0xe0)
+		lo = 0xa0;
+	else if (s[0] == 0xed)
+		hi = 0x9f;
+	else if (s[0] == 0xf0)
+		lo = 0x90;
+	else if (s[0] == 0xf4)
+		hi = 0x8f;
+	if (s[1] < lo || s[1] > hi)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+/* yajl's own check lets overlong forms and surrogates through. */
+static bool is_utf8(const unsigned char *s, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t n;
+
+		if (s[i] < 0x80) {
+			i++;
+			continue;
+		}
+		n = utf8_len(s + i, len - i);
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
 static char *copy(struct parse *p, const unsigned char *s, size_t len)
 {
 	char *t;
 
 	if (memchr(s, '\0', len)) {
 		refuse(p, "a string contains the character U+0000");
+		return NULL;
+	}
+	if (!is_utf8(s, len)) {
+		refuse(p, "a string is not valid UTF-8");
 		return NULL;
 	}
 	t = arena_strndup(p->arena, (const char *)s, len);
@@ -333,40 +389,6 @@ static void check(struct json_writer *w, yajl_gen_status s)
 {
 	if (s != yajl_gen_status_ok)
 		w->failed = true;
-}
-
-/* How long the well-formed UTF-8 sequence at s is (Unicode table 3-7); 0 if there is none. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-	size_t n;
-	unsigned char lo = 0x80, hi = 0xbf;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		n = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		n = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (n > left)
-		return 0;
-	if (s[0] == 0xe0)
-		lo = 0xa0;
-	else if (s[0] == 0xed)
-		hi = 0x9f;
-	else if (s[0] == 0xf0)
-		lo = 0x90;
-	else if (s[0] == 0xf4)
-		hi = 0x8f;
-	if (s[1] < lo || s[1] > hi)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)
-			return 0;
-	return n;
 }
 
 static void put_text(struct json_writer *w, const char *text)

@@ -20,7 +20,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define JSON_DEPTH_MAX 128
+/* Half of what yajl's writer can do, so that whatever was read can be written, also as a part of something. */
+#define JSON_DEPTH_MAX 64
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 

@@ -111,10 +111,12 @@ static bool strbuf_room(struct strbuf *b, size_t more)
 	size_t need, room;
 	char *s;
 
-	if (b->failed || __builtin_add_overflow(b->len, more + 1, &need)) {
+	/* Half of the address space: nobody has it, and doubling cannot overflow below it. */
+	if (b->failed || __builtin_add_overflow(b->len, more, &need) || need >= SIZE_MAX / 2) {
 		b->failed = true;
 		return false;
 	}
+	need++;
 	if (need <= b->room)
 		return true;
 	room = b->room ? b->room : 256;

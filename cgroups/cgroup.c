@@ -380,13 +380,11 @@ static int select_node(struct cgrp *c, struct cg_node *n, const char *sub, struc
 		return r;
 	if (strlen(n->path) + strlen(clean) >= CG_PATH_MAX)
 		return err_set(e, ENAMETOOLONG, "cgroup %.200s", sub);
-	n->join = arena_printf(c->arena, "%s%s", n->path, clean);
-	if (!n->join)
-		return err_set(e, ENOMEM, "cgroup");
-	snprintf(dir, sizeof(dir), "%s%s", n->mount, n->join);
+	snprintf(dir, sizeof(dir), "%s%s%s", n->mount, n->path, clean);
 	if (access(dir, F_OK) < 0)
 		return err_set(e, errno, "cgroup %s of the partition (%s)", sub, dir);
-	return 0;
+	n->join = arena_printf(c->arena, "%s%s", n->path, clean);
+	return n->join ? 0 : err_set(e, ENOMEM, "cgroup");
 }
 
 /* "PATH" for all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" for those of v1. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -128,6 +129,8 @@ static int bpf(int cmd, union bpf_attr *attr)
 	return r < 0 ? -errno : (int)r;
 }
 
+#define NAME "ringfence"
+
 static int load_program(const struct bpf_insn *p, size_t n, struct err *e)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -136,6 +139,7 @@ static int load_program(const struct bpf_insn *p, size_t n, struct err *e)
 		.insns = (uintptr_t)p,
 		.insn_cnt = (uint32_t)n,
 		.license = (uintptr_t) "Apache-2.0",
+		.prog_name = NAME,
 	};
 	int fd = bpf(BPF_PROG_LOAD, &attr);
 
@@ -147,7 +151,18 @@ static int load_program(const struct bpf_insn *p, size_t n, struct err *e)
 
 enum { PROGRAMS_MAX = 64 }; /* the kernel's own bound for one cgroup and type */
 
-/* The programs attached to the cgroup itself now, as descriptors. */
+/* Ours, and not systemd's or another's: those stay. */
+static bool is_ours(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = {
+		.info = { .bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uintptr_t)&info },
+	};
+
+	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 && strncmp(info.name, NAME, sizeof(info.name)) == 0;
+}
+
+/* Our programs attached to the cgroup itself now, as descriptors. */
 static int attached(int dir, int *fds, size_t *n)
 {
 	uint32_t ids[PROGRAMS_MAX];
@@ -167,8 +182,10 @@ static int attached(int dir, int *fds, size_t *n)
 		union bpf_attr get = { .prog_id = ids[i] };
 
 		r = bpf(BPF_PROG_GET_FD_BY_ID, &get);
-		if (r >= 0)
+		if (r >= 0 && is_ours(r))
 			fds[(*n)++] = r;
+		else if (r >= 0)
+			fd_close(r);
 		else if (r != -ENOENT)
 			return r;
 	}

@@ -26,7 +26,7 @@ struct cgrp {
 	struct arena *arena; /* holds this struct as well */
 	enum cgrp_manager manager;
 	const char *path;  /* the same in most nodes */
-	size_t keep;	   /* so many bytes of `path` existed before; the directories below are ours */
+	size_t keep;	   /* so many bytes of `path` existed before; parents below are ours though they carry no label */
 	bool rootless;
 	bool no_clone;
 	const char *delegated; /* the name of run.oci.delegate-cgroup's sub-cgroup, or NULL */
@@ -36,6 +36,7 @@ struct cgrp {
 	/* systemd */
 	const char *slice, *unit, *subgroup;
 	bool user_bus;
+	bool started; /* the unit is ours to stop; one that existed before is not */
 	const struct cgrp_params *params; /* until cgrp_attach() */
 };
 
@@ -103,6 +104,8 @@ int cg_unit_name(const struct cgrp_params *p, char *slice, char *unit, size_t si
 /* mkdir of the node's path with its parents; fills v1 cpusets. *keep: how much of the path was there. Sets n->made. */
 int cg_make(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, bool *bogus, struct err *e);
 /* Refuses a cgroup that holds processes or is frozen. */
+/* The same for a cgroup that systemd shares: it may exist and hold our process. */
+int cg_make_member(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, struct err *e);
 int cg_check_unused(const struct cg_node *n, struct err *e);
 int cg_check_frozen(const struct cg_node *n, struct err *e);
 /* Removes empty parents that are ours. */
@@ -226,6 +229,8 @@ DEFINE_CLEANUP(struct sd_bus_conn *, sd_close);
 int sd_start_transient(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, struct err *e);
 int sd_set_properties(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, struct err *e);
 int sd_stop_unit(struct sd_bus_conn *b, const char *unit, struct err *e);
+/* A slice's cgroup, as systemd tells it. */
+int sd_control_group(struct sd_bus_conn *b, const char *unit, char *buf, size_t size, struct err *e);
 
 /* --- libcgroup.c, stats.c -------------------------------------------------------------------------------------------------- */
 

@@ -103,7 +103,7 @@ int cgrp_destroy(struct cgrp *c, struct err *e)
 	struct err bus = ERR_INIT;
 	int r = 0, stopped = 0;
 
-	if (c->manager == CGRP_SYSTEMD)
+	if (c->manager == CGRP_SYSTEMD && c->started)
 		stopped = cg_systemd_stop(c, &bus);
 	/* systemd removes what it made; what is left, and the hierarchies that it does not know, are ours. */
 	for (size_t i = 0; i < c->n; i++) {

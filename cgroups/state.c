@@ -128,6 +128,8 @@ int cgrp_load(const struct json *j, struct cgrp **out, struct err *e)
 			break;
 	if (c->manager == ARRAY_SIZE(managers) || (c->manager == CGRP_SYSTEMD && !c->unit))
 		return err_text(e, EINVAL, "cgroup in the partition's state: no known manager, or no unit");
+	/* Hierarchies are known only of a unit that was started. */
+	c->started = c->manager == CGRP_SYSTEMD && c->n > 0;
 	*out = TAKE_PTR(c);
 	return 0;
 }

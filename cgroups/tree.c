@@ -33,6 +33,20 @@ static size_t parent_of(const char *path, size_t len)
 	return len > 0 ? len - 1 : 0;
 }
 
+/* kernfs hands out a whole value at the first read, so the second one that would say "end of file" is spared. */
+static ssize_t read_value(const char *path, char *buf, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (n < 0)
+		return -errno;
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n;
+}
+
 /*
  * A v1 cpuset starts empty, and nothing can join it until it has cpus and memory nodes: the nearest ancestor's are copied down the
  * whole way, over ancestors that somebody else left empty too.
@@ -49,7 +63,7 @@ static int fill_cpuset(const struct cg_node *n, size_t len, const char *file, st
 			return err_text(e, EINVAL, "%s/%s is empty", n->mount, file);
 		from = parent_of(n->path, from);
 		snprintf(path, sizeof(path), "%s/%s", prefix(dir, n, from), file);
-		got = fd_get_at(AT_FDCWD, path, value, sizeof(value));
+		got = read_value(path, value, sizeof(value));
 		if (got < 0)
 			return err_set(e, (int)-got, "read %s", path);
 	} while (got == 0);
@@ -88,9 +102,8 @@ static int make_parents(struct cgrp *c, const struct cg_node *n, bool *bogus, st
 
 		len += 1 + strcspn(n->path + len + 1, "/");
 		if (mkdir(prefix(dir, n, len), 0755) == 0) {
-			if (before < c->keep)
+			if (setxattr(dir, LABEL, "1", 1, XATTR_CREATE) < 0 && before < c->keep)
 				c->keep = before;
-			setxattr(dir, LABEL, "1", 1, XATTR_CREATE);
 		} else if (errno == ENOENT && before > 0) {
 			return 0;
 		} else if (errno != EEXIST) {
@@ -105,7 +118,7 @@ static int make_parents(struct cgrp *c, const struct cg_node *n, bool *bogus, st
 	return 0;
 }
 
-static int make_leaf(struct cgrp *c, struct cg_node *n, bool *bogus, struct err *e)
+static int make_leaf(struct cgrp *c, struct cg_node *n, bool shared, bool *bogus, struct err *e)
 {
 	char dir[CG_FILE_MAX];
 	size_t len = strlen(n->path);
@@ -119,7 +132,7 @@ static int make_leaf(struct cgrp *c, struct cg_node *n, bool *bogus, struct err 
 			return 0;
 		}
 		if (errno == EEXIST)
-			return cg_check_unused(n, e);
+			return shared ? 0 : cg_check_unused(n, e);
 		if (errno != ENOENT)
 			break;
 		r = make_parents(c, n, bogus, e);
@@ -158,12 +171,22 @@ int cg_make(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, b
 	int q;
 
 	*bogus = false;
-	q = make_leaf(c, n, bogus, e);
+	q = make_leaf(c, n, false, bogus, e);
 	if (q == 0)
 		q = open_join(n, bogus, e);
 	/* A process that joins a frozen cgroup stops at once: only a parent that others named can be one. */
 	if (q == 0 && parent_of(n->path, strlen(n->path)) > 0)
 		q = cg_check_frozen(n, e);
+	if (q == 0 && !n->v2 && cg_list_has(n->controllers, "cpuset"))
+		q = fill_cpusets(n, r, e);
+	return q;
+}
+
+int cg_make_member(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, struct err *e)
+{
+	bool bogus;
+	int q = make_leaf(c, n, true, &bogus, e);
+
 	if (q == 0 && !n->v2 && cg_list_has(n->controllers, "cpuset"))
 		q = fill_cpusets(n, r, e);
 	return q;

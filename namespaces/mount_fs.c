@@ -200,6 +200,7 @@ static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
 	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
 	_cleanup_close_ int tree = -EBADF;
 	bool early = mnt_attr_detached();
+	char path[MNT_PLACE_PATH];
 	uint64_t set, clr;
 	int r;
 
@@ -218,9 +219,21 @@ static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
 	r = sys_attach(tree, p.dir, p.name);
 	if (r < 0)
 		return err_set(e, -r, "bind the host's /sys on %s", m->m->destination);
-	/* Without mount_setattr(2) only its topmost mount can be changed, which is the sysfs itself. */
-	r = early ? 0 : mnt_attr(tree, "", 0, set, 0, 0);
-	return r < 0 ? err_set(e, -r, "set the mount flags of %s", m->m->destination) : 0;
+	if (early)
+		return 0;
+	/*
+	 * Without mount_setattr(2) only the topmost mount can be changed, which is the sysfs itself. The host's cgroups below it, part of which may
+	 * be the caller's to write, are covered (CVE-2023-25809).
+	 */
+	r = mnt_attr(tree, "", 0, set, 0, 0);
+	if (r < 0)
+		return err_set(e, -r, "set the mount flags of %s", m->m->destination);
+	p.dir = tree;
+	p.name = "fs/cgroup";
+	if (mount("tmpfs", mnt_place_path(&p, path), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,nr_inodes=1") < 0 &&
+		errno != ENOENT)
+		return err_set(e, errno, "cover the host's cgroups in %s", m->m->destination);
+	return 0;
 }
 
 /* --- the mounts ------------------------------------------------------------------------------------------------------------------- */

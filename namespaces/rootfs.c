@@ -312,13 +312,24 @@ static int move_root(struct mnt_ctx *c, struct err *e)
 
 static int pivot_root_here(struct mnt_ctx *c, struct err *e)
 {
+	bool shared = !mnt_entry_propagation(c->spec);
+	_cleanup_close_ int old = -EBADF;
+
+	if (shared) {
+		old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (old < 0)
+			return err_set(e, errno, "open the old root");
+	}
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		int r = err_set(e, errno, "pivot_root into %s", c->rootfs);
 
 		return r == -EINVAL ? err_hint(e, "on an initramfs there is nothing to pivot away from: use --no-pivot") : r;
 	}
-	/* The old root lies on top of the new one now. Its unmounting must not reach the host, where mounts are still shared. */
-	if (!mnt_entry_propagation(c->spec) && mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+	/*
+	 * The old root lies on top of the new one now, and "." finds it there. Where the host's mounts are still shared its unmounting must
+	 * not reach the host; but a recursive change of "." would begin at the new root, hence the descriptor.
+	 */
+	if (shared && (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0))
 		return err_set(e, errno, "cut the old root off from the host's mounts");
 	if (umount2(".", MNT_DETACH) < 0)
 		return err_set(e, errno, "unmount the old root");

@@ -3,7 +3,7 @@
  * The engine "partition": namespaces and cgroups on the host's own kernel. This file is its create: the parent half.
  *
  * Theory of operation
- *   Everything that can be refused is refused before anything is made. Then: cgroup (its plan recorded first), sources that only the parent can open,
+ *   Everything that can be refused is refused before anything is made. Then: cgroup, sources that only the parent can open,
  *   and one clone3(2) into all new namespaces at once. A child that must enter namespaces given by path with rights it would lose by being born in a new
  *   user namespace (or whose pid namespace is such a path, which only acts on children) is cloned by a joiner instead: a process that enters them, clones
  *   the child with CLONE_PARENT, so that it is ours all the same, and goes. The child reports at named stages (sync.h).
@@ -377,7 +377,9 @@ static int serve(struct make *m, struct err *e)
 			break;
 		case SYNC_HOOKS:
 			/* They may ask for the state: it must name the process by now. */
-			r = runtime_hooks(m, e);
+			r = rt_partition_save(m->p, e);
+			if (r == 0)
+				r = runtime_hooks(m, e);
 			if (r == 0)
 				r = sync_send(m->sync[0], SYNC_GO, 0, NULL, -1) < 0 ? gone(m, e) : 0;
 			break;
@@ -479,8 +481,6 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	if (r == 0)
 		r = fill_hierarchies(m, e);
 	if (r == 0)
-		r = rt_partition_save(p, e);
-	if (r == 0)
 		r = mnt_open_sources(&m->in.mnt, m->in.ns[SPEC_NS_USER], e);
 	if (r < 0)
 		return r;
@@ -493,9 +493,11 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 		return err_set(e, errno, "make a socket pair");
 	m->in.ask_parent = parent_has_work(m);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	r = ns_time_prepare(m->s, &m->time_ns, e);
-	if (r < 0)
-		return r;
+	if (ns_new_flags(m->s) & CLONE_NEWTIME) {
+		r = ns_time_prepare(m->s, &m->time_ns, e);
+		if (r < 0)
+			return r;
+	}
 	r = launch_child(m, e);
 	if (m->time_ns >= 0 && r == 0)
 		r = ns_time_restore(m->time_ns, e);

@@ -284,6 +284,15 @@ static const struct step steps[] = {
 
 /* --- after creation ---------------------------------------------------------------------------------------------------------------------- */
 
+static void close_others(const struct init *in)
+{
+	unsigned int first = 3U + (unsigned int)in->payload.keep_fds, kept = (unsigned int)in->start_listener;
+
+	if (kept > first)
+		syscall(SYS_close_range, first, kept - 1, 0);
+	syscall(SYS_close_range, kept + 1, ~0U, 0);
+}
+
 /*
  * Waits for start, and returns the socket to report on: `sync` itself, or the connection of a later `start`, which takes
  * its place.
@@ -297,8 +306,12 @@ static int wait_for_start(struct init *in)
 		sync_expect(in->sync, SYNC_START);
 		return in->sync;
 	}
-	/* The creator goes now; whoever can reach the socket (0700 directory) may start us. */
-	in->sync = fd_close(in->sync);
+	/*
+	 * The creator goes now; whoever can reach the socket (0700 directory) may start us. Meanwhile nothing of the host's is kept open but
+	 * that socket, and what the payload is to get.
+	 */
+	in->sync = -EBADF;
+	close_others(in);
 	for (;;) {
 		conn = accept4(in->start_listener, NULL, NULL, SOCK_CLOEXEC);
 		if (conn < 0)

@@ -83,40 +83,39 @@ static int find_rootfs(struct rt_partition *p, int bundlefd, struct err *e)
 	return p->rootfs ? 0 : err_set(e, ENOMEM, "root.path %s", root);
 }
 
+/*
+ * RFC 3339 in UTC. Not gmtime_r(3): glibc's reads /etc/localtime for it. Days to a date as in the proleptic Gregorian calendar, counted from the
+ * 1st of March of year 0, so that the leap day is a year's last.
+ */
 static const char *now_rfc3339(struct arena *a)
 {
 	struct timespec now;
-	struct tm tm;
+	int64_t days, era, in_era, year, in_year, month, secs;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-		tm.tm_sec, now.tv_nsec);
+	secs = now.tv_sec % 86400;
+	days = now.tv_sec / 86400 + 719468; /* between 0000-03-01 and 1970-01-01 */
+	era = days / 146097;
+	in_era = days % 146097;
+	year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	in_year = in_era - (365 * year + year / 4 - year / 100);
+	month = (5 * in_year + 2) / 153; /* 0: March */
+	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(year + era * 400 + (month >= 10)),
+		(int)(month < 10 ? month + 3 : month - 9), (int)(in_year - (153 * month + 2) / 5 + 1), (int)(secs / 3600),
+		(int)(secs / 60 % 60), (int)(secs % 60), now.tv_nsec);
 }
+
+/* The inode of the host's own user namespace (include/linux/proc_ns.h, PROC_USER_INIT_INO). */
+#define INIT_USER_NS 0xEFFFFFFDU
 
 /* Not the host's root: or root of a user namespace, which lacks much. */
 static bool is_rootless(const struct rt_ctx *ctx)
 {
-	char map[128];
+	struct stat st;
 
 	if (ctx->rootless >= 0)
 		return ctx->rootless;
-	if (geteuid() != 0)
-		return true;
-	if (fd_get_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
-		return false;
-	return strstr(map, "4294967295") == NULL;
-}
-
-static int snapshot(struct rt_partition *p, const char *text, size_t len, struct err *e)
-{
-	_cleanup_close_ int fd = openat(p->dirfd, RT_CONFIG_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return err_set(e, errno, "save config.json of container \"%s\"", p->id);
-	r = fd_write_all(fd, text, len);
-	return r < 0 ? err_set(e, -r, "save config.json of container \"%s\"", p->id) : 0;
+	return geteuid() != 0 || stat("/proc/self/ns/user", &st) < 0 || st.st_ino != INIT_USER_NS;
 }
 
 /* Config read and checked, directory made, nothing else yet. */
@@ -169,7 +168,7 @@ static int begin(struct creation *c, struct err *e)
 	if (r == 0)
 		r = find_rootfs(p, bundlefd, e);
 	if (r == 0)
-		r = snapshot(p, text, len, e);
+		r = rt_partition_snapshot(p, text, len, e);
 	return r;
 }
 

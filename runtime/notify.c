@@ -120,11 +120,12 @@ static bool says_ready(char *text)
 
 void notify_forward(struct notify *n, struct rt_partition *p)
 {
-	_cleanup_close_ int pidfd = rt_pidfd(p), sock = n->sock;
+	_cleanup_close_ int pidfd = -EBADF, sock = n->sock;
 	char text[4096], said[64];
 
 	if (sock < 0)
 		return;
+	pidfd = rt_pidfd(p);
 	for (;;) {
 		struct pollfd poll_for[2] = { { .fd = sock, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
 		ssize_t len;

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
@@ -221,6 +222,8 @@ static const char *member(struct rt_partition *p, const struct json *j, const ch
 	return s;
 }
 
+static int read_snapshot_head(struct rt_partition *p);
+
 static int read_annotations(struct rt_partition *p, const struct json *j)
 {
 	const struct json *m;
@@ -271,7 +274,8 @@ static int read_state(struct rt_partition *p, struct err *e)
 		p->no_new_keyring = flag;
 	if (json_get(j, "rootless") && json_as_bool(json_get(j, "rootless"), "", &flag, NULL) == 0)
 		p->rootless = flag;
-	p->creating = p->pid == 0;
+	if (json_get(j, "creating") && json_as_bool(json_get(j, "creating"), "", &flag, NULL) == 0)
+		p->creating = flag;
 	r = read_annotations(p, json_get(j, "annotations"));
 	if (r < 0)
 		return err_set(e, -r, "read the state of container \"%s\"", p->id);
@@ -319,7 +323,7 @@ int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock loc
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "open container \"%s\"", id);
 	if (r < 0) {
-		p->damaged = true;
+		p->damaged = read_snapshot_head(p) < 0;
 		if (!p->engine)
 			p->engine = &rt_engine_ns;
 	}
@@ -346,6 +350,13 @@ int rt_partition_relock(struct rt_partition *p)
 
 /* --- state.json ---------------------------------------------------------------------------------------------------------------------- */
 
+static int create_state(const struct rt_partition *p, const char *text, size_t len)
+{
+	_cleanup_close_ int fd = openat(p->dirfd, RT_STATE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? -errno : fd_write_all(fd, text, len);
+}
+
 int rt_partition_save(struct rt_partition *p, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
@@ -360,6 +371,8 @@ int rt_partition_save(struct rt_partition *p, struct err *e)
 	json_put_string(w, "id", p->id);
 	json_put_string(w, "engine", p->engine->name);
 	json_put_i64(w, "pid", p->pid);
+	if (p->creating)
+		json_put_bool(w, "creating", true);
 	json_put_u64(w, "startTime", p->start_time);
 	json_put_bool(w, "ownPidNamespace", p->own_pid_ns);
 	json_put_bool(w, "rootless", p->rootless);
@@ -385,15 +398,108 @@ int rt_partition_save(struct rt_partition *p, struct err *e)
 	text = json_writer_text(w, &len);
 	if (!text)
 		return err_set(e, ENOMEM, "write the state of container \"%s\"", p->id);
-	r = fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, text, len, e);
+	/* The first one replaces nothing: half of it, after a crash, is the wreck that no file at all would be. */
+	r = p->saved ? -EEXIST : create_state(p, text, len);
+	if (r == -EEXIST)
+		r = fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, text, len, e);
+	else if (r < 0)
+		err_set(e, -r, "create " RT_STATE_FILE);
+	p->saved = true;
 	return r < 0 ? err_wrap(e, "save the state of container \"%s\"", p->id) : 0;
+}
+
+/* --- the snapshot ------------------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * One line of JSON with what cannot be had from the config, then the config as it was read. Written once, before anything is made outside
+ * the directory: it is what a wreck is cleared away by.
+ */
+int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t len, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	_cleanup_close_ int fd = -EBADF;
+	struct iovec parts[3];
+	const char *head;
+	size_t head_len;
+
+	if (!w)
+		return err_set(e, ENOMEM, "save the config of container \"%s\"", p->id);
+	json_open_object(w, NULL);
+	json_put_string(w, "engine", p->engine->name);
+	json_put_string(w, "bundle", p->bundle);
+	json_put_i64(w, "manager", p->manager);
+	json_put_bool(w, "rootless", p->rootless);
+	json_put_u64(w, "owner", p->owner);
+	json_close_object(w);
+	head = json_writer_text(w, &head_len);
+	fd = openat(p->dirfd, RT_SNAPSHOT_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (!head || fd < 0)
+		return err_set(e, head ? errno : ENOMEM, "save the config of container \"%s\"", p->id);
+	parts[0] = (struct iovec){ (void *)head, head_len };
+	parts[1] = (struct iovec){ (void *)"\n", 1 };
+	parts[2] = (struct iovec){ (void *)text, len };
+	if (writev(fd, parts, 3) != (ssize_t)(head_len + 1 + len))
+		return err_set(e, errno ? errno : ENOSPC, "save the config of container \"%s\"", p->id);
+	return 0;
+}
+
+/* Both parts; *config points into *text. */
+static int read_snapshot(const struct rt_partition *p, char **text, size_t *head_len, const char **config, size_t *config_len, struct err *e)
+{
+	size_t len;
+	char *end;
+	int r = fd_read_at(p->dirfd, RT_SNAPSHOT_FILE, SPEC_FILE_MAX + 65536U, text, &len);
+
+	if (r < 0)
+		return err_set(e, -r, "read the saved config of container \"%s\"", p->id);
+	end = memchr(*text, '\n', len);
+	if (!end)
+		return err_text(e, EINVAL, "the saved config of container \"%s\" is incomplete", p->id);
+	*head_len = (size_t)(end - *text);
+	*config = end + 1;
+	*config_len = len - *head_len - 1;
+	return 0;
+}
+
+/* Of a partition whose creator has not come to write its state: what is known all the same. */
+static int read_snapshot_head(struct rt_partition *p)
+{
+	_cleanup_free_ char *text = NULL;
+	const struct json *j;
+	size_t head_len, config_len;
+	const char *config;
+	int64_t number;
+	bool flag;
+
+	if (read_snapshot(p, &text, &head_len, &config, &config_len, NULL) < 0 ||
+		json_parse(p->arena, text, head_len, RT_SNAPSHOT_FILE, &j, NULL) < 0)
+		return -EINVAL;
+	p->engine = rt_engine_by_name(member(p, j, "engine"));
+	p->bundle = member(p, j, "bundle");
+	if (json_as_i64(json_get(j, "manager"), "", &number, NULL) == 0)
+		p->manager = (enum cgrp_manager)number;
+	if (json_as_bool(json_get(j, "rootless"), "", &flag, NULL) == 0)
+		p->rootless = flag;
+	if (json_as_i64(json_get(j, "owner"), "", &number, NULL) == 0)
+		p->owner = (uid_t)number;
+	p->creating = true;
+	return p->engine && p->bundle ? 0 : -EINVAL;
 }
 
 int rt_partition_spec(struct rt_partition *p, struct err *e)
 {
+	_cleanup_free_ char *text = NULL;
+	size_t head_len, config_len;
+	const char *config;
+	int r;
+
 	if (p->spec)
 		return 0;
-	return spec_load(p->dirfd, RT_CONFIG_FILE, "the saved config.json", &p->spec, e);
+	r = read_snapshot(p, &text, &head_len, &config, &config_len, e);
+	if (r < 0)
+		return r;
+	r = spec_parse(config, config_len, &p->spec, e);
+	return r < 0 ? err_wrap(e, "the saved config of container \"%s\"", p->id) : 0;
 }
 
 char *rt_partition_state_json(const struct rt_partition *p, const char *status, pid_t pid)
@@ -461,7 +567,7 @@ int rt_partition_remove(struct rt_partition *p, struct err *e)
 	int r;
 
 	/* The usual content by name first: no directory listing on the way of every short-lived partition. */
-	unlinkat(p->dirfd, RT_CONFIG_FILE, 0);
+	unlinkat(p->dirfd, RT_SNAPSHOT_FILE, 0);
 	unlinkat(p->dirfd, RT_STATE_FILE, 0);
 	if (unlinkat(p->rootfd, p->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;

@@ -3,9 +3,9 @@
  * A partition as it is kept on disk: its state directory, its lock, its state.json. Internal to runtime/ and to engines.
  *
  * Crash safety
- *   The directory <root>/<id> is made first (mkdir decides who owns an id), then locked, then state.json says "creating" with all that will be
- *   needed to take the wreck away: the cgroup's plan and the engine. Only then is anything made outside. The process's pid is recorded before it
- *   is let go, and a process whose creator died sees its socket close and ends by itself. So at every moment a kill -9 leaves
+ *   The directory <root>/<id> is made first (mkdir decides who owns an id), then locked; then the snapshot is written, with all that is needed to
+ *   take a wreck away: the config, from which the cgroup's path follows, its manager, the engine. Only then is anything made outside. state.json, with the
+ *   process's pid, is written before that is let go, and a process whose creator died sees its socket close and ends by itself. So at every moment a kill -9 leaves
  *   something that rt_delete(force) can remove, and nothing that runs unrecorded.
  */
 #ifndef RUNTIME_PARTITION_H
@@ -23,7 +23,7 @@
 struct rt_engine;
 
 #define RT_STATE_FILE "state.json"
-#define RT_CONFIG_FILE "config.json"
+#define RT_SNAPSHOT_FILE "snapshot"
 #define RT_START_SOCKET "start.sock"
 #define RT_NOTIFY_DIR "notify"
 
@@ -31,12 +31,13 @@ struct rt_partition {
 	struct arena *arena;
 	int rootfd, dirfd; /* the root directory and ours below it; O_CLOEXEC */
 	bool locked;
+	bool saved;	   /* state.json is there */
 	bool damaged;	   /* state.json is missing or unreadable: a wreck */
 
 	const char *id, *bundle, *rootfs, *created, *oci_version;
 	uid_t owner;
 	const struct rt_engine *engine;
-	bool creating;	   /* no pid was recorded yet */
+	bool creating;	   /* its creator has not said that it is created */
 	pid_t pid;
 	uint64_t start_time; /* of the process, in clock ticks since boot: field 22 of /proc/PID/stat */
 	bool own_pid_ns;   /* its pid 1 takes all others with it */
@@ -86,7 +87,10 @@ void rt_partition_guess_cgroup(struct rt_partition *p, const struct rt_ctx *ctx)
 /* Writes state.json. */
 int rt_partition_save(struct rt_partition *p, struct err *e);
 
-/* Loads the snapshot of config.json into p->spec, once. */
+/* Writes the snapshot: the config as it was read, and what else a wreck is cleared away by. */
+int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t len, struct err *e);
+
+/* Loads the config out of the snapshot into p->spec, once. */
 int rt_partition_spec(struct rt_partition *p, struct err *e);
 
 /* Removes the directory and everything in it. What is gone already is no error. */

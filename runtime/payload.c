@@ -278,7 +278,8 @@ int payload_user(struct payload *pl, struct err *e)
 	if (r < 0)
 		return r;
 	/* A change of ids made us "dumpable" as fs.suid_dumpable says; until the exec nobody inside may look into us (CVE-2016-9962). */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (u->uid != 0 || u->gid != 0)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (pl->chdir_later) {
 		if (chdir(pl->proc->cwd) < 0)
 			return err_set(e, errno, "process.cwd %s: chdir", pl->proc->cwd);

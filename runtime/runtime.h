@@ -2,7 +2,7 @@
 /*
  * The life of a partition: one call for each verb of the command line. cli/ parses options, calls one of these, prints.
  *
- * State lives in <root>/<id>/ (0700): state.json (replaced atomically), config.json (the snapshot taken at create), start.sock while the
+ * State lives in <root>/<id>/ (0700): snapshot (the config as it was at create), state.json (written whole), start.sock while the
  * partition is created but not started. The verbs that change something hold flock(2) on that directory, so verbs on one id line up;
  * `state` and `list` take no lock and read whole files. A process is known by pid and start time, so a recycled pid is never
  * mistaken for it.

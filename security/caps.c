@@ -8,9 +8,10 @@
 #include <sys/prctl.h>
 
 /*
- * Of libcap, the calls that are one system call each. cap_get_proc() and cap_set_proc() ask the kernel for the version of its interface
- * every time (one more capget(2)), and cap_reset_ambient() asks for every capability in turn; capget() and capset() are
- * libcap's own declarations of the bare calls, and version 3 of the interface is older (2.6.26) than anything else we need.
+ * Of libcap, the calls that are one system call each. cap_get_proc() and cap_set_proc() ask the kernel for
+ * the version of its interface every time (one more capget(2)), and cap_reset_ambient() asks for every
+ * capability in turn; capget() and capset() are libcap's own declarations of the bare calls, and version 3 of
+ * the interface is older (2.6.26) than anything else we need.
  */
 
 static uint64_t cap_bit(int cap)
@@ -39,7 +40,8 @@ int caps_host(struct caps_host *out, struct err *e)
 	return 0;
 }
 
-void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, struct spec_caps *out, uint64_t *dropped)
+void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, struct spec_caps *out,
+	uint64_t *dropped)
 {
 	uint64_t can = host->grantable & host->known;
 	struct spec_caps c = { .present = wanted->present, .unknown = wanted->unknown };
@@ -48,8 +50,9 @@ void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, str
 	c.permitted = wanted->permitted & can;
 	c.effective = wanted->effective & c.permitted;
 	/*
-	 * capset(2) refuses an inheritable capability that is outside of the bounding set. And nothing gets into this set that is not in
-	 * the document: an inheritable set nobody asked for was CVE-2022-24769 and its many siblings.
+	 * capset(2) refuses an inheritable capability that is outside of the bounding set. And nothing gets
+	 * into this set that is not in the document: an inheritable set nobody asked for was CVE-2022-24769
+	 * and its many siblings.
 	 */
 	c.inheritable = wanted->inheritable & c.bounding;
 	c.ambient = wanted->ambient & c.permitted & c.inheritable;
@@ -71,7 +74,10 @@ int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struc
 {
 	int code;
 
-	/* One call for each: the kernel has no other way, and dropping what is not there costs no more than asking. */
+	/*
+	 * One call for each: the kernel has no other way, and dropping what is not there costs no more than
+	 * asking.
+	 */
 	for (int cap = 0; cap <= host->last_cap; cap++) {
 		if (caps->bounding & cap_bit(cap))
 			continue;
@@ -94,8 +100,8 @@ int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struc
 static int set_ambient(const struct spec_caps *caps, struct err *e)
 {
 	/*
-	 * The ambient set is always within permitted and inheritable, and capset(2) clips it: without inheritable ones, which is
-	 * the rule, it is empty by now.
+	 * The ambient set is always within permitted and inheritable, and capset(2) clips it: without
+	 * inheritable ones, which is the rule, it is empty by now.
 	 */
 	if (!caps->inheritable)
 		return 0;
@@ -151,5 +157,6 @@ int caps_regain(struct err *e)
 		return err_set(e, errno, "capget");
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
 		data[i].effective = data[i].permitted;
-	return capset(&head, data) < 0 ? err_set(e, errno, "capset: make permitted capabilities effective") : 0;
+	return capset(&head, data) < 0 ? err_set(e, errno, "capset: make permitted capabilities effective")
+				       : 0;
 }

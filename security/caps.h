@@ -9,7 +9,10 @@
 #include "base/err.h"
 #include "spec/spec.h"
 
-/* The sets that this kernel knows, and that this process may grant: asked of the kernel once. Bit n is capability n. */
+/*
+ * The sets that this kernel knows, and that this process may grant: asked of the kernel once. Bit n is
+ * capability n.
+ */
 struct caps_host {
 	int last_cap;
 	uint64_t known, grantable;
@@ -17,23 +20,26 @@ struct caps_host {
 int caps_host(struct caps_host *out, struct err *e);
 
 /*
- * Clips the sets to what the host can grant (config.md: what cannot be granted is a warning, not an error) and to what the kernel allows
- * (ambient within permitted and inheritable, effective within permitted). *dropped gets the bits that were asked for and are not given.
+ * Clips the sets to what the host can grant (config.md: what cannot be granted is a warning, not an error)
+ * and to what the kernel allows (ambient within permitted and inheritable, effective within permitted).
+ * *dropped gets the bits that were asked for and are not given.
  */
-void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, struct spec_caps *out, uint64_t *dropped);
+void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, struct spec_caps *out,
+	uint64_t *dropped);
 
 /*
  * In the child, in this order around the change of user:
  *   caps_bound()  drops the bounding set to caps->bounding and sets PR_SET_KEEPCAPS;
  *   caps_apply()  after setresuid(): permitted, effective, inheritable, then ambient; clears KEEPCAPS.
- * `caps` has been clipped. Few system calls: only capabilities that are really in a set are dropped or raised.
+ * `caps` has been clipped. Few system calls: only capabilities that are really in a set are dropped or
+ * raised.
  */
 int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e);
 int caps_apply(const struct spec_caps *caps, struct err *e);
 
 /*
- * Makes all that is permitted effective again: the change of user cleared the effective set, and what comes between it and caps_apply() (a seccomp
- * filter without no_new_privs) may need CAP_SYS_ADMIN.
+ * Makes all that is permitted effective again: the change of user cleared the effective set, and what comes
+ * between it and caps_apply() (a seccomp filter without no_new_privs) may need CAP_SYS_ADMIN.
  */
 int caps_regain(struct err *e);
 

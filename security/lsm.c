@@ -26,10 +26,11 @@ bool lsm_apparmor_enabled(void)
 	char buf[8];
 
 	if (state == UNASKED)
-		state = fd_get_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", buf, sizeof(buf)) > 0 &&
-						buf[0] == 'Y'
-					? ON
-					: OFF;
+		state = fd_get_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", buf, sizeof(buf)) >
+						0 &&
+					buf[0] == 'Y'
+				? ON
+				: OFF;
 	return state == ON;
 }
 
@@ -39,13 +40,14 @@ bool lsm_selinux_enabled(void)
 	struct statfs st;
 
 	if (state == UNASKED)
-		state = statfs("/sys/fs/selinux", &st) == 0 && (unsigned int)st.f_type == SELINUX_MAGIC ? ON : OFF;
+		state = statfs("/sys/fs/selinux", &st) == 0 && (unsigned int)st.f_type == SELINUX_MAGIC ? ON
+													: OFF;
 	return state == ON;
 }
 
 /*
- * One write(2): the kernel takes a label whole or not at all. The files are per thread, hence thread-self. `other` (may be NULL) is tried
- * where `file` does not exist.
+ * One write(2): the kernel takes a label whole or not at all. The files are per thread, hence thread-self.
+ * `other` (may be NULL) is tried where `file` does not exist.
  */
 static int write_attr(int procfd, const char *file, const char *other, const char *value, struct err *e)
 {
@@ -76,7 +78,8 @@ int lsm_set_apparmor(int procfd, const char *profile, struct err *e)
 		return 0;
 	if (!lsm_apparmor_enabled())
 		return err_text(e, EOPNOTSUPP,
-			"process.apparmorProfile is \"%s\", but AppArmor is not enabled on this host: remove the property or boot "
+			"process.apparmorProfile is \"%s\", but AppArmor is not enabled on this host: remove "
+			"the property or boot "
 			"with apparmor=1 security=apparmor",
 			profile);
 	if (snprintf(value, sizeof(value), "exec %s", profile) >= (int)sizeof(value))
@@ -99,7 +102,9 @@ static int set_selinux(int procfd, const char *file, const char *label, struct e
 		return 0;
 	if (!lsm_selinux_enabled())
 		return err_text(e, EOPNOTSUPP,
-			"process.selinuxLabel is \"%s\", but SELinux is not enabled on this host: remove the property", label);
+			"process.selinuxLabel is \"%s\", but SELinux is not enabled on this host: remove the "
+			"property",
+			label);
 	r = write_attr(procfd, file, NULL, label, e);
 	if (r < 0) {
 		err_wrap(e, "set SELinux label \"%s\"", label);

@@ -16,7 +16,7 @@
 #include "base/fd.h"
 #include "security/procfs.h"
 
-/* --- limits --------------------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static const char *const rlimit_names[] = {
 	[RLIMIT_AS] = "RLIMIT_AS",
@@ -55,7 +55,8 @@ static int rlimit_failed(pid_t pid, const struct spec_rlimit *l, int code, struc
 
 	if (l->resource >= 0 && (size_t)l->resource < ARRAY_SIZE(rlimit_names) && rlimit_names[l->resource])
 		name = rlimit_names[l->resource];
-	err_set(e, code, "set %s to soft %s, hard %s", name, limit_text(soft, l->soft), limit_text(hard, l->hard));
+	err_set(e, code, "set %s to soft %s, hard %s", name, limit_text(soft, l->soft),
+		limit_text(hard, l->hard));
 	if (code == EINVAL && l->soft > l->hard)
 		err_hint(e, "the soft limit must not be above the hard one");
 	if (code != EPERM || prlimit64(pid, (enum __rlimit_resource)l->resource, NULL, &now) < 0)
@@ -83,7 +84,7 @@ int sec_set_rlimits(pid_t pid, const struct spec_rlimit *list, size_t n, struct 
 	return 0;
 }
 
-/* --- I/O priority, personality -------------------------------------------------------------------------------------- */
+/* --- I/O priority, personality ---------------------------------------------------------------- */
 
 /* linux/ioprio.h: the class sits above 13 bits of data. */
 #define IOPRIO_VALUE(class, data) ((class) << 13 | (data))
@@ -91,13 +92,15 @@ int sec_set_rlimits(pid_t pid, const struct spec_rlimit *list, size_t n, struct 
 
 int sec_set_io_priority(const struct spec_io_priority *p, struct err *e)
 {
-	static const char *const classes[] = { "none", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE" };
+	static const char *const classes[] = { "none", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE",
+		"IOPRIO_CLASS_IDLE" };
 
 	if (!p->present)
 		return 0;
 	if (p->class < 1 || p->class > 3 || p->priority < 0 || p->priority > 7)
-		return err_text(e, EINVAL, "process.ioPriority: class %d with priority %d: the priority must be 0 to 7", p->class,
-			p->priority);
+		return err_text(e, EINVAL,
+			"process.ioPriority: class %d with priority %d: the priority must be 0 to 7",
+			p->class, p->priority);
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_VALUE(p->class, p->priority)) < 0) {
 		int code = errno;
 
@@ -116,7 +119,7 @@ int sec_set_personality(unsigned long persona, struct err *e)
 	return 0;
 }
 
-/* --- OOM score ------------------------------------------------------------------------------------------------------ */
+/* --- OOM score -------------------------------------------------------------------------------- */
 
 int sec_set_oom_score_adj(int procfd, int value, bool rootless, struct err *e)
 {
@@ -132,7 +135,8 @@ int sec_set_oom_score_adj(int procfd, int value, bool rootless, struct err *e)
 		return 0;
 	if (r != -EACCES && r != -EPERM)
 		return err_set(e, -r, "process.oomScoreAdj: set %d", value);
-	/* Refused is only a value below the lowest ever set: the present one is the nearest that can be had. */
+	/* Refused is only a value below the lowest ever set: the present one is the nearest that can be had.
+	 */
 	if (rootless)
 		return 0;
 	err_set(e, -r, "process.oomScoreAdj: set %d", value);

@@ -12,9 +12,12 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-/* --- scheduler ------------------------------------------------------------------------------------------------------ */
+/* --- scheduler -------------------------------------------------------------------------------- */
 
-/* The first version of the structure (linux/sched/types.h); what came later are the utilisation clamps, see below. */
+/*
+ * The first version of the structure (linux/sched/types.h); what came later are the utilisation clamps, see
+ * below.
+ */
 struct sched_attr_v0 {
 	uint32_t size;
 	uint32_t sched_policy;
@@ -29,16 +32,17 @@ _Static_assert(sizeof(struct sched_attr_v0) == 48, "SCHED_ATTR_SIZE_VER0");
 
 int sec_set_scheduler(const struct spec_scheduler *s, struct err *e)
 {
-	static const char *const policies[] = { "SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO",
-		"SCHED_IDLE", "SCHED_DEADLINE" };
+	static const char *const policies[] = { "SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH",
+		"SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE" };
 	const char *name;
 	int code;
 	struct sched_attr_v0 attr = {
 		.size = sizeof(attr),
 		.sched_policy = s->policy,
 		/*
-		 * The runtime-spec has the names of the clamp flags but no property for the values they announce, so there is nothing to
-		 * set, and the kernel would refuse the flags without the values.
+		 * The runtime-spec has the names of the clamp flags but no property for the values they
+		 * announce, so there is nothing to set, and the kernel would refuse the flags without the
+		 * values.
 		 */
 		.sched_flags = s->flags & ~(uint64_t)FLAG_UTIL_CLAMP,
 		.sched_nice = s->has_nice ? s->nice : 0,
@@ -54,18 +58,20 @@ int sec_set_scheduler(const struct spec_scheduler *s, struct err *e)
 		return 0;
 	code = errno;
 	name = s->policy < ARRAY_SIZE(policies) ? policies[s->policy] : "unknown";
-	err_set(e, code, "process.scheduler: set %s (priority %d, nice %d, runtime %llu, deadline %llu, period %llu ns)", name,
+	err_set(e, code,
+		"process.scheduler: set %s (priority %d, nice %d, deadline %llu of %llu ns every %llu)", name,
 		s->priority, attr.sched_nice, (unsigned long long)s->runtime, (unsigned long long)s->deadline,
 		(unsigned long long)s->period);
 	if (code == EPERM)
-		err_hint(e, "real-time policies and a lower nice value need CAP_SYS_NICE, and in a cgroup v1 cpu "
-				   "hierarchy a cpu.rt_runtime_us above 0");
+		err_hint(e,
+			"real-time policies and a lower nice value need CAP_SYS_NICE, and in a cgroup v1 cpu "
+			"hierarchy a cpu.rt_runtime_us above 0");
 	if (code == EBUSY)
 		err_hint(e, "not enough bandwidth is left for this deadline");
 	return -code;
 }
 
-/* --- lists of CPUs and nodes ---------------------------------------------------------------------------------------- */
+/* --- lists of CPUs and nodes ------------------------------------------------------------------ */
 
 /* NR_CPUS can be configured up to 8192 today; a bound, so that "4294967295" does not cost half a gigabyte. */
 #define LIST_MAX 65535U
@@ -175,12 +181,13 @@ static bool is_empty(const unsigned char *mask, size_t bytes)
 	return true;
 }
 
-/* --- affinity ------------------------------------------------------------------------------------------------------- */
+/* --- affinity --------------------------------------------------------------------------------- */
 
 int sec_set_affinity(pid_t pid, const char *list, struct err *e)
 {
 	/* All of 8192, the most that the kernel can be built for: it ignores bits beyond its own. */
-	static const unsigned long all[8192 / (8 * sizeof(long))] = { [0 ... 8192 / (8 * sizeof(long)) - 1] = ~0UL };
+	static const unsigned long all[8192 / (8 * sizeof(long))] = { [0 ... 8192 / (8 * sizeof(long)) - 1] =
+									      ~0UL };
 	_cleanup_free_ unsigned char *mask = NULL;
 	size_t bytes;
 	int r;
@@ -208,7 +215,7 @@ int sec_set_affinity(pid_t pid, const char *list, struct err *e)
 	return 0;
 }
 
-/* --- memory policy -------------------------------------------------------------------------------------------------- */
+/* --- memory policy ---------------------------------------------------------------------------- */
 
 int sec_set_memory_policy(const struct spec_memory_policy *p, struct err *e)
 {
@@ -229,12 +236,17 @@ int sec_set_memory_policy(const struct spec_memory_policy *p, struct err *e)
 		return r;
 	}
 	empty = is_empty(mask, bytes);
-	/* The kernel takes "maxnode" as one more than the bits it reads. No nodes: no mask, which every mode can be asked with. */
-	if (syscall(SYS_set_mempolicy, p->mode | p->flags, empty ? NULL : mask, empty ? 0 : bytes * 8 + 1) == 0)
+	/*
+	 * The kernel takes "maxnode" as one more than the bits it reads. No nodes: no mask, which every mode
+	 * can be asked with.
+	 */
+	if (syscall(SYS_set_mempolicy, p->mode | p->flags, empty ? NULL : mask, empty ? 0 : bytes * 8 + 1) ==
+		0)
 		return 0;
 	r = errno;
 	mode = p->mode >= 0 && (size_t)p->mode < ARRAY_SIZE(modes) ? modes[p->mode] : "unknown";
-	err_set(e, r, "linux.memoryPolicy: set %s, flags %#x, nodes \"%s\"", mode, (unsigned int)p->flags, nodes);
+	err_set(e, r, "linux.memoryPolicy: set %s, flags %#x, nodes \"%s\"", mode, (unsigned int)p->flags,
+		nodes);
 	if (r != EINVAL)
 		return -r;
 	if (p->mode == 0 || p->mode == 4)
@@ -242,6 +254,7 @@ int sec_set_memory_policy(const struct spec_memory_policy *p, struct err *e)
 	else if (empty)
 		err_hint(e, "%s needs nodes", mode);
 	else
-		err_hint(e, "is none of the nodes online and allowed, or is the mode newer than this kernel?");
+		err_hint(
+			e, "is none of the nodes online and allowed, or is the mode newer than this kernel?");
 	return -r;
 }

@@ -15,30 +15,33 @@
 #include "base/str.h"
 #include "security/seccomp_internal.h"
 
-/* Two of the many rules that a section may break get their place named like this. */
+/* How messages call the section; in front of a property's name. */
 #define SECTION "linux.seccomp"
 
-/* --- words ---------------------------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
-const char *const seccomp_actions[] = { "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP",
-	"SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", NULL };
+const char *const seccomp_actions[] = { "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
+	"SCMP_ACT_TRAP", "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG",
+	"SCMP_ACT_NOTIFY", NULL };
 
-static const uint32_t action_values[] = { SCMP_ACT_KILL, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_TRAP,
-	SCMP_ACT_ERRNO(0), SCMP_ACT_TRACE(0), SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY };
+static const uint32_t action_values[] = { SCMP_ACT_KILL, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD,
+	SCMP_ACT_TRAP, SCMP_ACT_ERRNO(0), SCMP_ACT_TRACE(0), SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY };
 _Static_assert(ARRAY_SIZE(seccomp_actions) == ARRAY_SIZE(action_values) + 1, "one value for each action");
 
-const char *const seccomp_operators[] = { "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE",
-	"SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ", NULL };
+const char *const seccomp_operators[] = { "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ",
+	"SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ", NULL };
 
-static const enum scmp_compare operator_values[] = { SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE, SCMP_CMP_EQ, SCMP_CMP_GE,
-	SCMP_CMP_GT, SCMP_CMP_MASKED_EQ };
-_Static_assert(ARRAY_SIZE(seccomp_operators) == ARRAY_SIZE(operator_values) + 1, "one value for each operator");
+static const enum scmp_compare operator_values[] = { SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE, SCMP_CMP_EQ,
+	SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_MASKED_EQ };
+_Static_assert(
+	ARRAY_SIZE(seccomp_operators) == ARRAY_SIZE(operator_values) + 1, "one value for each operator");
 
 const char *const seccomp_archs[] = { "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM",
 	"SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL",
-	"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
-	"SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",
-	"SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB", NULL };
+	"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64",
+	"SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64",
+	"SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
+	NULL };
 _Static_assert(ARRAY_SIZE(seccomp_archs) == 23 + 1, "all that the runtime-spec names");
 
 /* The name's place in a list, or -1. */
@@ -51,9 +54,12 @@ static int find(const char *const *list, const char *name)
 	return -1;
 }
 
-/* `errno_ret` is NULL where the document has none: EPERM then. `where` is the property's path, "Ret" makes its errno's. */
-static int read_action(const char *where, const char *errno_where, const char *name, const uint32_t *errno_ret, uint32_t *out,
-	struct err *e)
+/*
+ * `errno_ret` is NULL where the document has none: EPERM then. `where` and `errno_where` are the paths of the
+ * two properties.
+ */
+static int read_action(const char *where, const char *errno_where, const char *name,
+	const uint32_t *errno_ret, uint32_t *out, struct err *e)
 {
 	int i = find(seccomp_actions, name);
 	uint32_t action, most;
@@ -63,21 +69,25 @@ static int read_action(const char *where, const char *errno_where, const char *n
 	action = action_values[i];
 	if (action != SCMP_ACT_ERRNO(0) && action != SCMP_ACT_TRACE(0)) {
 		if (errno_ret)
-			return err_text(e, EINVAL, "%s: %s does not take an errno: remove %s", where, name, errno_where);
+			return err_text(e, EINVAL, "%s: %s does not take an errno: remove %s", where, name,
+				errno_where);
 		*out = action;
 		return 0;
 	}
-	/* An errno ends at MAX_ERRNO (the kernel would cut it silently); for a tracer it is 16 bits of data. */
+	/* An errno ends at MAX_ERRNO (the kernel would cut it silently); for a tracer it is 16 bits of data.
+	 */
 	most = action == SCMP_ACT_ERRNO(0) ? 4095 : 65535;
 	if (errno_ret && *errno_ret > most)
-		return err_text(e, EINVAL, "%s: %u is more than the %u that %s can carry", errno_where, *errno_ret, most, name);
+		return err_text(e, EINVAL, "%s: %u is more than the %u that %s can carry", errno_where,
+			*errno_ret, most, name);
 	*out = action | (errno_ret ? *errno_ret : EPERM);
 	return 0;
 }
 
 static int default_action(const struct spec_seccomp *s, uint32_t *out, struct err *e)
 {
-	return read_action(SECTION ".defaultAction", SECTION ".defaultErrnoRet", s->default_action ? s->default_action : "",
+	return read_action(SECTION ".defaultAction", SECTION ".defaultErrnoRet",
+		s->default_action ? s->default_action : "",
 		s->has_default_errno_ret ? &s->default_errno_ret : NULL, out, e);
 }
 
@@ -88,11 +98,11 @@ static int rule_action(const struct spec_seccomp *s, size_t i, uint32_t *out, st
 
 	snprintf(where, sizeof(where), SECTION ".syscalls[%zu].action", i);
 	snprintf(errno_where, sizeof(errno_where), SECTION ".syscalls[%zu].errnoRet", i);
-	return read_action(where, errno_where, rule->action ? rule->action : "", rule->has_errno_ret ? &rule->errno_ret : NULL, out,
-		e);
+	return read_action(where, errno_where, rule->action ? rule->action : "",
+		rule->has_errno_ret ? &rule->errno_ret : NULL, out, e);
 }
 
-/* --- checks: what needs neither library nor kernel, and is done on a cache hit too ----------------------------------- */
+/* --- checks: what needs neither library nor kernel, and is done on a cache hit too ------------ */
 
 static int check_args(const struct spec_seccomp *s, size_t i, struct err *e)
 {
@@ -102,10 +112,13 @@ static int check_args(const struct spec_seccomp *s, size_t i, struct err *e)
 		const struct spec_seccomp_arg *arg = &rule->args[j];
 
 		if (arg->index > 5)
-			return err_text(e, EINVAL, SECTION ".syscalls[%zu].args[%zu].index: %u, but a system call has arguments 0 to 5", i,
-				j, arg->index);
+			return err_text(e, EINVAL,
+				SECTION
+				".syscalls[%zu].args[%zu].index: %u, but a system call has arguments 0 to 5",
+				i, j, arg->index);
 		if (find(seccomp_operators, arg->op ? arg->op : "") < 0)
-			return err_text(e, EINVAL, SECTION ".syscalls[%zu].args[%zu].op: unknown operator \"%s\"", i, j,
+			return err_text(e, EINVAL,
+				SECTION ".syscalls[%zu].args[%zu].op: unknown operator \"%s\"", i, j,
 				arg->op ? arg->op : "");
 	}
 	return 0;
@@ -114,10 +127,15 @@ static int check_args(const struct spec_seccomp *s, size_t i, struct err *e)
 static int check_notify(const struct spec_seccomp *s, size_t i, struct err *e)
 {
 	if (!s->listener_path)
-		return err_text(e, EINVAL, SECTION ".syscalls[%zu].action: SCMP_ACT_NOTIFY needs " SECTION ".listenerPath", i);
-	/* The runtime writes to its parent when the filter is on and the agent does not have the listener yet: a deadlock. */
+		return err_text(e, EINVAL,
+			SECTION ".syscalls[%zu].action: SCMP_ACT_NOTIFY needs " SECTION ".listenerPath", i);
+	/*
+	 * The runtime writes to its parent when the filter is on and the agent does not have the listener
+	 * yet: a deadlock.
+	 */
 	if (strv_has(s->rules[i].names, "write"))
-		return err_text(e, EINVAL, SECTION ".syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for write", i);
+		return err_text(
+			e, EINVAL, SECTION ".syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for write", i);
 	return 0;
 }
 
@@ -135,11 +153,12 @@ static int check(const struct spec_seccomp *s, struct err *e)
 		return err_text(e, EINVAL, SECTION ".defaultAction: SCMP_ACT_NOTIFY cannot be the default");
 	if (s->listener_metadata && !s->listener_path)
 		return err_text(e, EINVAL, SECTION ".listenerMetadata is set without listenerPath");
-	strv_each(name, s->architectures) {
+	strv_each (name, s->architectures) {
 		if (find(seccomp_archs, name) < 0)
-			return err_text(e, EINVAL, SECTION ".architectures: unknown architecture \"%s\"", name);
+			return err_text(
+				e, EINVAL, SECTION ".architectures: unknown architecture \"%s\"", name);
 	}
-	strv_each(name, s->flags) {
+	strv_each (name, s->flags) {
 		if (sysf_flag_from_name(name, &flag) < 0)
 			return err_text(e, EINVAL, SECTION ".flags: unknown flag \"%s\"", name);
 	}
@@ -155,7 +174,7 @@ static int check(const struct spec_seccomp *s, struct err *e)
 	return 0;
 }
 
-/* --- flags ---------------------------------------------------------------------------------------------------------- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 static int read_flags(const struct spec_seccomp *s, bool has_notify, unsigned int *out, struct err *e)
 {
@@ -164,19 +183,20 @@ static int read_flags(const struct spec_seccomp *s, bool has_notify, unsigned in
 
 	if (!s->flags) {
 		/*
-		 * Absent is not empty: as with runc, an unmentioned flag list means that the speculation barriers, which cost more than the
-		 * filter, stay off where the kernel has the choice.
+		 * Absent is not empty: as with runc, an unmentioned flag list means that the speculation
+		 * barriers, which cost more than the filter, stay off where the kernel has the choice.
 		 */
 		if (sysf_flag_supported(SECCOMP_FILTER_FLAG_SPEC_ALLOW))
 			flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 		*out = flags;
 		return 0;
 	}
-	strv_each(name, s->flags) {
+	strv_each (name, s->flags) {
 		if (sysf_flag_from_name(name, &flag) < 0)
 			return err_text(e, EINVAL, SECTION ".flags: unknown flag \"%s\"", name);
 		if (!sysf_flag_supported(flag))
-			return err_text(e, EOPNOTSUPP, SECTION ".flags: this kernel does not support %s", name);
+			return err_text(
+				e, EOPNOTSUPP, SECTION ".flags: this kernel does not support %s", name);
 		flags |= flag;
 	}
 	/* The process has one thread when the filter comes, and TSYNC would get in the way of a listener. */
@@ -188,7 +208,7 @@ static int read_flags(const struct spec_seccomp *s, bool has_notify, unsigned in
 	return 0;
 }
 
-/* --- compiling ------------------------------------------------------------------------------------------------------ */
+/* --- compiling -------------------------------------------------------------------------------- */
 
 struct compile {
 	const struct spec_seccomp *s;
@@ -233,7 +253,7 @@ static int add_archs(struct compile *c, struct err *e)
 	const char *name;
 
 	c->archs[c->n_archs++] = seccomp_arch_native(); /* always in the filter, named or not */
-	strv_each(name, c->s->architectures) {
+	strv_each (name, c->s->architectures) {
 		char lower[32];
 		uint32_t arch;
 		size_t i = 0;
@@ -245,8 +265,8 @@ static int add_archs(struct compile *c, struct err *e)
 		lower[i] = '\0';
 		arch = seccomp_arch_resolve_name(lower);
 		/*
-		 * Not known to this library, or (EDOM) of the other byte order: no process of this machine can make such a call, and if
-		 * it could, it would be killed for a foreign architecture.
+		 * Not known to this library, or (EDOM) of the other byte order: no process of this machine
+		 * can make such a call, and if it could, it would be killed for a foreign architecture.
 		 */
 		if (arch == 0)
 			continue;
@@ -261,8 +281,8 @@ static int add_archs(struct compile *c, struct err *e)
 	return 0;
 }
 
-static int add_rule(struct compile *c, size_t i, const char *name, uint32_t action, int nr, const struct scmp_arg_cmp *args,
-	unsigned int n, struct err *e)
+static int add_rule(struct compile *c, size_t i, const char *name, uint32_t action, int nr,
+	const struct scmp_arg_cmp *args, unsigned int n, struct err *e)
 {
 	int r = seccomp_rule_add_array(c->ctx, action, nr, n, args);
 
@@ -295,8 +315,9 @@ static int add_syscall(struct compile *c, size_t i, const char *name, uint32_t a
 		seen |= 1U << rule->args[j].index;
 	}
 	/*
-	 * All conditions must hold; but with two on one argument each is a rule of its own, so that any suffices: libseccomp cannot
-	 * have it otherwise, and runc made it the rule that profiles are written for.
+	 * All conditions must hold; but with two on one argument each is a rule of its own, so that any
+	 * suffices: libseccomp cannot have it otherwise, and runc made it the rule that profiles are written
+	 * for.
 	 */
 	for (size_t j = 0; j < rule->n_args; j++) {
 		const struct spec_seccomp_arg *arg = &rule->args[j];
@@ -327,7 +348,7 @@ static int add_rules(struct compile *c, struct err *e)
 
 		if (r < 0)
 			return r;
-		strv_each(name, c->s->rules[i].names) {
+		strv_each (name, c->s->rules[i].names) {
 			r = add_syscall(c, i, name, action, e);
 			if (r < 0)
 				return r;
@@ -359,7 +380,10 @@ static int export(struct compile *c, struct sysf_code *out, struct err *e)
 	return 0;
 }
 
-/* Which number is the highest that the profile names, for each architecture in the filter; see seccomp_enosys.c. */
+/*
+ * Which number is the highest that the profile names, for each architecture in the filter; see
+ * seccomp_enosys.c.
+ */
 static size_t last_numbers(const struct compile *c, struct sysf_arch *out)
 {
 	size_t n = 0;
@@ -370,7 +394,7 @@ static size_t last_numbers(const struct compile *c, struct sysf_arch *out)
 		for (size_t i = 0; i < c->s->n_rules; i++) {
 			const char *name;
 
-			strv_each(name, c->s->rules[i].names) {
+			strv_each (name, c->s->rules[i].names) {
 				int nr = seccomp_syscall_resolve_name_arch(c->archs[a], name);
 
 				/* ARM's private numbers, far above the table, tell nothing about its end. */
@@ -398,17 +422,20 @@ static int finish(struct compile *c, struct sysf_code *code, struct err *e)
 	if (r < 0)
 		return r;
 	/*
-	 * Only for ERRNO: who chose a default of killing or of asking somebody means new system calls too. And with ENOSYS as the default there is
-	 * nothing to do.
+	 * Only for ERRNO: who chose a default of killing or of asking somebody means new system calls too.
+	 * And with ENOSYS as the default there is nothing to do.
 	 */
-	if ((c->default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && c->default_action != SCMP_ACT_ERRNO(ENOSYS)) {
+	if ((c->default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO &&
+		c->default_action != SCMP_ACT_ERRNO(ENOSYS)) {
 		r = sysf_enosys_prepend(code, archs, last_numbers(c, archs), e);
 		if (r < 0)
 			return r;
 	}
 	sysf_shrink(code);
 	if (code->n > BPF_MAXINSNS)
-		return err_text(e, E2BIG, SECTION ": the profile makes %zu instructions, the kernel takes %d: use fewer argument rules",
+		return err_text(e, E2BIG,
+			SECTION
+			": the profile makes %zu instructions, the kernel takes %d: use fewer argument rules",
 			code->n, BPF_MAXINSNS);
 	return 0;
 }
@@ -421,7 +448,8 @@ static int compile(struct compile *c, struct sysf_code *code, struct err *e)
 		return r;
 	c->ctx = seccomp_init(c->default_action);
 	if (!c->ctx)
-		return err_text(e, ENOTSUP, SECTION ".defaultAction: libseccomp %s or this kernel does not support %s",
+		return err_text(e, ENOTSUP,
+			SECTION ".defaultAction: libseccomp %s or this kernel does not support %s",
 			seccomp_library_version(), c->s->default_action);
 	r = add_archs(c, e);
 	if (r == 0)
@@ -429,7 +457,7 @@ static int compile(struct compile *c, struct sysf_code *code, struct err *e)
 	return r < 0 ? r : finish(c, code, e);
 }
 
-/* --- the public call ------------------------------------------------------------------------------------------------ */
+/* --- the public call -------------------------------------------------------------------------- */
 
 const char *seccomp_library_version(void)
 {
@@ -447,11 +475,12 @@ static int refuse_unknown(const struct compile *c, struct err *e)
 
 	for (size_t i = 0; i < c->n_unknown; i++)
 		strbuf_printf(&names, "%s%s", i ? ", " : "", c->unknown[i]);
-	return err_text(e, EINVAL, SECTION ".syscalls: libseccomp %s does not know: %s", seccomp_library_version(),
-		names.s ? names.s : "?");
+	return err_text(e, EINVAL, SECTION ".syscalls: libseccomp %s does not know: %s",
+		seccomp_library_version(), names.s ? names.s : "?");
 }
 
-int seccomp_prepare(const struct spec_seccomp *s, const struct seccomp_options *o, struct seccomp_prog *out, struct err *e)
+int seccomp_prepare(const struct spec_seccomp *s, const struct seccomp_options *o, struct seccomp_prog *out,
+	struct err *e)
 {
 	_cleanup_(compile_free) struct compile c = { .s = s };
 	_cleanup_code_ struct sysf_code code = { 0 };
@@ -468,7 +497,8 @@ int seccomp_prepare(const struct spec_seccomp *s, const struct seccomp_options *
 	r = check(s, e);
 	if (r < 0)
 		return r;
-	cached = o->cache_dirfd >= 0 && sysf_key_make(&key, s->text, s->text_len, seccomp_library_version()) == 0;
+	cached = o->cache_dirfd >= 0 &&
+		 sysf_key_make(&key, s->text, s->text_len, seccomp_library_version()) == 0;
 	if (cached && sysf_cache_load(o->cache_dirfd, &key, &p, &n_unknown)) {
 		/* Which names they were is not in the file. */
 		if (n_unknown == 0 || !o->fail_unknown) {

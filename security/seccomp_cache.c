@@ -2,8 +2,9 @@
 /*
  * Compiled filters on disk (theory in seccomp.h).
  *
- * A file is: struct head, the key (environment, then the section's text), zeroes up to a multiple of 8, the instructions. It is read
- * whole into memory of our own and only then looked at, so nobody can change it between the check and the use.
+ * A file is: struct head, the key (environment, then the section's text), zeroes up to a multiple of 8, the
+ * instructions. It is read whole into memory of our own and only then looked at, so nobody can change it
+ * between the check and the use.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,10 @@
 #include "base/str.h"
 #include "security/seccomp_internal.h"
 
-/* To be raised whenever a section would be compiled to another program than before, or the file looks different. */
+/*
+ * To be raised whenever a section would be compiled to another program than before, or the file looks
+ * different.
+ */
 #define CACHE_VERSION 1U
 
 #ifndef PACKAGE_VERSION
@@ -62,8 +66,8 @@ static size_t code_offset(size_t env_len, size_t text_len)
 /* The head's fields, without `sum`, seed the sum of the instructions. */
 static uint64_t checksum(const struct head *h, const void *insns)
 {
-	return XXH3_64bits_withSeed(insns, h->n_insns * sizeof(struct sock_filter),
-		XXH3_64bits(h, offsetof(struct head, sum)));
+	return XXH3_64bits_withSeed(
+		insns, h->n_insns * sizeof(struct sock_filter), XXH3_64bits(h, offsetof(struct head, sum)));
 }
 
 int sysf_key_make(struct sysf_key *k, const char *text, size_t text_len, const char *library)
@@ -73,8 +77,8 @@ int sysf_key_make(struct sysf_key *k, const char *text, size_t text_len, const c
 
 	if (!text || text_len == 0 || text_len > TEXT_MAX || uname(&u) < 0)
 		return -EINVAL;
-	n = snprintf(k->env, sizeof(k->env), "%u%c%s%c%s%c%s%c%s%c%s", CACHE_VERSION, 0, u.release, 0, u.machine, 0, library, 0,
-		PACKAGE_VERSION, 0, GIT_COMMIT);
+	n = snprintf(k->env, sizeof(k->env), "%u%c%s%c%s%c%s%c%s%c%s", CACHE_VERSION, 0, u.release, 0,
+		u.machine, 0, library, 0, PACKAGE_VERSION, 0, GIT_COMMIT);
 	if (n < 0 || (size_t)n >= sizeof(k->env))
 		return -EINVAL;
 	k->env_len = (size_t)n;
@@ -85,7 +89,7 @@ int sysf_key_make(struct sysf_key *k, const char *text, size_t text_len, const c
 	return 0;
 }
 
-/* --- load ----------------------------------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 /* Is this, byte by byte, the file that we would have written for the key? */
 static bool is_ours(const char *file, size_t size, const struct sysf_key *k, struct head *h)
@@ -105,12 +109,14 @@ static bool is_ours(const char *file, size_t size, const struct sysf_key *k, str
 	if (size != at + h->n_insns * sizeof(struct sock_filter))
 		return false;
 	return memcmp(file + sizeof(*h), k->env, k->env_len) == 0 &&
-	       memcmp(file + sizeof(*h) + k->env_len, k->text, k->text_len) == 0 && h->sum == checksum(h, file + at);
+	       memcmp(file + sizeof(*h) + k->env_len, k->text, k->text_len) == 0 &&
+	       h->sum == checksum(h, file + at);
 }
 
 bool sysf_cache_load(int dirfd, const struct sysf_key *k, struct seccomp_prog *out, uint32_t *n_unknown)
 {
-	_cleanup_close_ int fd = openat(dirfd, k->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd =
+		openat(dirfd, k->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	size_t most = code_offset(k->env_len, k->text_len) + BPF_MAXINSNS * sizeof(struct sock_filter);
 	_cleanup_free_ char *file = NULL;
 	struct stat st;
@@ -143,7 +149,7 @@ bool sysf_cache_load(int dirfd, const struct sysf_key *k, struct seccomp_prog *o
 	return true;
 }
 
-/* --- store ---------------------------------------------------------------------------------------------------------- */
+/* --- store ------------------------------------------------------------------------------------ */
 
 struct entry {
 	char name[32];
@@ -164,12 +170,16 @@ static void drop_stale(int dirfd, const char *name)
 {
 	struct stat st;
 
-	if (name[0] == '.' && strstr(name, SUFFIX ".") && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (name[0] == '.' && strstr(name, SUFFIX ".") &&
+		fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		st.st_mtime < time(NULL) - STALE_SECONDS)
 		unlinkat(dirfd, name, 0);
 }
 
-/* The oldest written go first. Which ones are in use nobody knows, but whatever is missed is compiled once more. */
+/*
+ * The oldest written go first. Which ones are in use nobody knows, but whatever is missed is compiled once
+ * more.
+ */
 static void prune(int dirfd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -187,7 +197,8 @@ static void prune(int dirfd)
 		struct stat st;
 
 		drop_stale(dirfd, d->d_name);
-		if (d->d_name[0] == '.' || !str_ends(d->d_name, SUFFIX) || strlen(d->d_name) >= sizeof(list->name))
+		if (d->d_name[0] == '.' || !str_ends(d->d_name, SUFFIX) ||
+			strlen(d->d_name) >= sizeof(list->name))
 			continue;
 		if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
@@ -208,7 +219,8 @@ static void prune(int dirfd)
 		unlinkat(dirfd, list[i].name, 0);
 }
 
-int sysf_cache_store(int dirfd, const struct sysf_key *k, const struct seccomp_prog *p, uint32_t n_unknown, struct err *e)
+int sysf_cache_store(
+	int dirfd, const struct sysf_key *k, const struct seccomp_prog *p, uint32_t n_unknown, struct err *e)
 {
 	size_t at = code_offset(k->env_len, k->text_len), code_len = p->n * sizeof(struct sock_filter);
 	_cleanup_free_ char *file = calloc(1, at + code_len);

@@ -2,10 +2,11 @@
 /*
  * ENOSYS for system calls newer than a profile.
  *
- * A libc that finds a new system call refused with EPERM believes it and gives up; with ENOSYS it falls back to the old one. A profile
- * cannot name calls that did not exist when it was written, so with a default action of ERRNO everything above the highest number it
- * names, per architecture, gets ENOSYS. libseccomp cannot say "greater than" of a system call's number: hence these few instructions
- * in front of its program. They fall through into it with nothing assumed about the accumulator.
+ * A libc that finds a new system call refused with EPERM believes it and gives up; with ENOSYS it falls back
+ * to the old one. A profile cannot name calls that did not exist when it was written, so with a default
+ * action of ERRNO everything above the highest number it names, per architecture, gets ENOSYS. libseccomp
+ * cannot say "greater than" of a system call's number: hence these few instructions in front of its program.
+ * They fall through into it with nothing assumed about the accumulator.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -27,13 +28,13 @@
 /* 32-bit ARM keeps calls of its own (cacheflush, set_tls, …) from here on, far above the common table. */
 #define ARM_PRIVATE_BASE 0x0f0000U
 
-/* The longest section below, and the load in front of all. */
-#define SECTION_MAX 9
+/* The longest of the sections below. */
+#define SECTION_MAX	       7
 
-#define LOAD(field)		 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define RETURN_ENOSYS		 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
-#define IF(op, value, yes, no)	 BPF_JUMP(BPF_JMP | (op) | BPF_K, (value), (yes), (no))
-#define FAR_JUMP		 BPF_STMT(BPF_JMP | BPF_JA, 0)
+#define LOAD(field)	       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define RETURN_ENOSYS	       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
+#define IF(op, value, yes, no) BPF_JUMP(BPF_JMP | (op) | BPF_K, (value), (yes), (no))
+#define FAR_JUMP	       BPF_STMT(BPF_JMP | BPF_JA, 0)
 
 static size_t put(struct sock_filter *at, const struct sock_filter *insns, size_t n)
 {
@@ -42,8 +43,9 @@ static size_t put(struct sock_filter *at, const struct sock_filter *insns, size_
 }
 
 /*
- * One architecture. Its last instruction is a jump to the program proper, whose distance the caller fills in. `x32`: the architecture is
- * x86-64; x32_last is 0 if the profile has nothing for x32, and then its numbers are left to the program (which kills).
+ * One architecture. Its last instruction is a jump to the program proper, whose distance the caller fills in.
+ * `x32`: the architecture is x86-64; x32_last is 0 if the profile has nothing for x32, and then its numbers
+ * are left to the program (which kills).
  */
 static size_t section(struct sock_filter *at, const struct sysf_arch *a, bool x86, uint32_t x32_last)
 {
@@ -72,8 +74,8 @@ static size_t section(struct sock_filter *at, const struct sysf_arch *a, bool x8
 	}
 	if (a->audit_arch == AUDIT_ARCH_S390 || a->audit_arch == AUDIT_ARCH_S390X) {
 		/*
-		 * Numbers over 255 go through "svc 0" there, and a number that the kernel does not know stays 0: so 0, setup(2) of long
-		 * ago, is what a new system call looks like.
+		 * Numbers over 255 go through "svc 0" there, and a number that the kernel does not know stays
+		 * 0: so 0, setup(2) of long ago, is what a new system call looks like.
 		 */
 		const struct sock_filter code[] = {
 			IF(BPF_JEQ, a->audit_arch, 0, 5),
@@ -115,7 +117,8 @@ int sysf_enosys_prepend(struct sysf_code *code, const struct sysf_arch *archs, s
 	for (size_t i = 0; i < n; i++) {
 		/* x32 is part of x86-64's section, and libseccomp always has that with it. */
 		if (!archs[i].x32)
-			head += section(out + head, &archs[i], archs[i].audit_arch == AUDIT_ARCH_X86_64, x32_last);
+			head += section(
+				out + head, &archs[i], archs[i].audit_arch == AUDIT_ARCH_X86_64, x32_last);
 	}
 	/* Of the jumps only ours are here yet: all others are conditional or come with the program. */
 	for (size_t i = 0; i < head; i++) {

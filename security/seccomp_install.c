@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Seccomp against the kernel: flags, installing a program, handing on its listener (see seccomp.h). Without libseccomp. */
+/*
+ * Seccomp against the kernel: flags, installing a program, handing on its listener (see seccomp.h). Without
+ * libseccomp.
+ */
 #include "security/seccomp.h"
 
 #include <errno.h>
@@ -52,7 +55,10 @@ bool sysf_flag_supported(unsigned int flag)
 	/* This one is refused where there is no listener to wait for. */
 	if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 		flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	/* The kernel looks at the flags before the program: EFAULT says that it knows them, EINVAL that it does not. */
+	/*
+	 * The kernel looks at the flags before the program: EFAULT says that it knows them, EINVAL that it
+	 * does not.
+	 */
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
 }
 
@@ -80,7 +86,8 @@ int seccomp_install(const struct seccomp_prog *p, int *listener, struct err *e)
 		return 0;
 	}
 	if (p->n > BPF_MAXINSNS)
-		return err_text(e, E2BIG, "seccomp: the filter has %zu instructions, the kernel takes %d", p->n, BPF_MAXINSNS);
+		return err_text(e, E2BIG, "seccomp: the filter has %zu instructions, the kernel takes %d",
+			p->n, BPF_MAXINSNS);
 	if (p->has_notify)
 		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
@@ -93,7 +100,8 @@ int seccomp_install(const struct seccomp_prog *p, int *listener, struct err *e)
 	if (code == EACCES)
 		err_hint(e, "it needs process.noNewPrivileges or CAP_SYS_ADMIN");
 	else if (code == EBUSY && p->has_notify)
-		err_hint(e, "a filter with SCMP_ACT_NOTIFY is in force already, and the kernel allows one listener");
+		err_hint(e, "a filter with SCMP_ACT_NOTIFY is in force already, and the kernel allows one "
+			    "listener");
 	else if (code == ENOMEM)
 		err_hint(e, "all filters of a process together may have 32768 instructions");
 	return -code;

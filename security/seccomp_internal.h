@@ -26,7 +26,7 @@ static inline void sysf_code_free(struct sysf_code *c)
 }
 #define _cleanup_code_ _cleanup_(sysf_code_free)
 
-/* --- seccomp_enosys.c: ENOSYS for system calls newer than a profile ------------------------------------------------- */
+/* --- seccomp_enosys.c: ENOSYS for system calls newer than a profile --------------------------- */
 
 /* x86-64 and x32 have one audit architecture; this bit of the number tells them apart. */
 #define SYSF_X32_BIT 0x40000000U
@@ -40,15 +40,16 @@ struct sysf_arch {
 /* Puts the test in front of *code. 0 or -ENOMEM; *code is untouched on failure. */
 int sysf_enosys_prepend(struct sysf_code *code, const struct sysf_arch *archs, size_t n, struct err *e);
 
-/* --- seccomp_shrink.c: the same decisions in fewer instructions ----------------------------------------------------- */
+/* --- seccomp_shrink.c: the same decisions in fewer instructions ------------------------------- */
 
 /*
- * Replaces *code by an equivalent, shorter program. Leaves it alone where it has something that is not understood, where nothing is gained,
- * or where memory is short: this is never an error. True if it was replaced.
+ * Replaces *code by an equivalent, shorter program. Leaves it alone where it has something that is not
+ * understood, where nothing is gained, or where memory is short: this is never an error. True if it was
+ * replaced.
  */
 bool sysf_shrink(struct sysf_code *code);
 
-/* --- seccomp_cache.c ------------------------------------------------------------------------------------------------ */
+/* --- seccomp_cache.c -------------------------------------------------------------------------- */
 
 /* What a compiled program depends on. */
 struct sysf_key {
@@ -63,16 +64,17 @@ struct sysf_key {
 int sysf_key_make(struct sysf_key *k, const char *text, size_t text_len, const char *library);
 
 /*
- * On a hit fills insns, n, flags, has_notify, map, map_len of *out and *n_unknown (how many names of the profile the library did not
- * know) and returns true. Whatever is wrong with the file is a miss.
+ * On a hit fills insns, n, flags, has_notify, map, map_len of *out and *n_unknown (how many names of the
+ * profile the library did not know) and returns true. Whatever is wrong with the file is a miss.
  */
 bool sysf_cache_load(int dirfd, const struct sysf_key *k, struct seccomp_prog *out, uint32_t *n_unknown);
 
 /* Keeps a program, and removes the oldest files when there are too many. */
 #define SYSF_CACHE_MAX 128
-int sysf_cache_store(int dirfd, const struct sysf_key *k, const struct seccomp_prog *p, uint32_t n_unknown, struct err *e);
+int sysf_cache_store(
+	int dirfd, const struct sysf_key *k, const struct seccomp_prog *p, uint32_t n_unknown, struct err *e);
 
-/* --- seccomp_install.c ---------------------------------------------------------------------------------------------- */
+/* --- seccomp_install.c ------------------------------------------------------------------------ */
 
 /* A SECCOMP_FILTER_FLAG_* name: its value, or -EINVAL. */
 int sysf_flag_from_name(const char *name, unsigned int *flag);

@@ -3,19 +3,23 @@
  * The same decisions in fewer instructions.
  *
  * Theory of operation
- *   libseccomp makes one comparison a system call and architecture: 1,000 instructions for Docker's profile. On every start the kernel
- *   checks, translates and compiles them anew, and runs them for each system call it knows, to find the ones that are always
- *   allowed: most of a millisecond. But most neighbours in the table share their fate, so a few ranges say the same.
+ *   libseccomp makes one comparison a system call and architecture: 1,000 instructions for Docker's profile.
+ *   On every start the kernel checks, translates and compiles them anew, and runs them for each system call
+ *   it knows, to find the ones that are always allowed: most of a millisecond. But most neighbours in the
+ *   table share their fate, so a few ranges say the same.
  *
- *   1. scan(): which architectures and numbers does the program compare with? Between two such numbers all decisions are equal.
- *   2. For each architecture and each range of numbers, walk() executes the program as far as it goes without a system call's
- *      arguments. What is left is a verdict or a test of arguments: a node of a graph in which equal nodes are one (node()).
+ *   1. scan(): which architectures and numbers does the program compare with? Between two such numbers all
+ *      decisions are equal.
+ *   2. For each architecture and each range of numbers, walk() executes the program as far as it goes
+ *      without a system call's arguments. What is left is a verdict or a test of arguments: a node of a graph
+ *      in which equal nodes are one (node()).
  *   3. Neighbouring ranges with the same node are joined; build() makes a binary search of the rest.
- *   4. place() writes the graph from its leaves to its root, that is from the program's end to its start, since classic BPF only
- *      jumps forward.
+ *   4. place() writes the graph from its leaves to its root, that is from the program's end to its start,
+ *      since classic BPF only jumps forward.
  *
- *   Everything compared stays compared with the same constants in the same order of decisions, so equivalence does not depend on what
- *   the rules mean. A program that does anything but what libseccomp writes (loads, AND of an argument, jumps, constant returns) is left alone.
+ *   Whatever depends on arguments is kept as it was, comparison by comparison, so equivalence does not depend
+ *   on what the rules mean. A program that does anything but what libseccomp writes (loads, AND of an
+ *   argument, jumps, constant returns) is left alone.
  */
 #include <linux/seccomp.h>
 #include <stdlib.h>
@@ -34,14 +38,14 @@
 /* Single numbers that differ from all around them are tested by a chain of up to this many equalities. */
 #define HOLES_MAX 3
 
-#define LD_ABS (BPF_LD | BPF_W | BPF_ABS)
-#define AND_K  (BPF_ALU | BPF_AND | BPF_K)
-#define RET_K  (BPF_RET | BPF_K)
-#define JA     (BPF_JMP | BPF_JA)
-#define JEQ    (BPF_JMP | BPF_JEQ | BPF_K)
-#define JGT    (BPF_JMP | BPF_JGT | BPF_K)
-#define JGE    (BPF_JMP | BPF_JGE | BPF_K)
-#define JSET   (BPF_JMP | BPF_JSET | BPF_K)
+#define LD_ABS	  (BPF_LD | BPF_W | BPF_ABS)
+#define AND_K	  (BPF_ALU | BPF_AND | BPF_K)
+#define RET_K	  (BPF_RET | BPF_K)
+#define JA	  (BPF_JMP | BPF_JA)
+#define JEQ	  (BPF_JMP | BPF_JEQ | BPF_K)
+#define JGT	  (BPF_JMP | BPF_JGT | BPF_K)
+#define JGE	  (BPF_JMP | BPF_JGE | BPF_K)
+#define JSET	  (BPF_JMP | BPF_JSET | BPF_K)
 
 /* What the accumulator holds. */
 enum acc { ACC_NONE, ACC_ARCH, ACC_NR, ACC_DATA };
@@ -119,7 +123,7 @@ static enum acc loaded(uint32_t offset)
 	return offset == offsetof(struct seccomp_data, nr) ? ACC_NR : ACC_DATA;
 }
 
-/* --- 1: what is compared --------------------------------------------------------------------------------------------- */
+/* --- 1: what is compared ---------------------------------------------------------------------- */
 
 static bool note_comparison(struct shrink *s, const struct sock_filter *i, enum acc acc)
 {
@@ -206,7 +210,7 @@ static bool scan(struct shrink *s)
 	return true;
 }
 
-/* --- 2: what is left of a case --------------------------------------------------------------------------------------- */
+/* --- 2: what is left of a case ---------------------------------------------------------------- */
 
 /* The node of this content, an old one if there is. */
 static uint32_t node(struct shrink *s, uint16_t code, uint32_t k, uint32_t yes, uint32_t no)
@@ -293,7 +297,7 @@ static uint32_t walk(struct shrink *s, uint32_t pc, enum acc acc)
 	return result;
 }
 
-/* --- 3: ranges ------------------------------------------------------------------------------------------------------- */
+/* --- 3: ranges -------------------------------------------------------------------------------- */
 
 /* A binary search in ranges[0..n). */
 static uint32_t build(struct shrink *s, const struct range *ranges, size_t n)
@@ -309,8 +313,8 @@ static uint32_t build(struct shrink *s, const struct range *ranges, size_t n)
 }
 
 /*
- * Turns a range, a single number and a range of the same node as the first into one range whose node tests for the number. Returns the
- * new count.
+ * Turns a range, a single number and a range of the same node as the first into one range whose node tests
+ * for the number. Returns the new count.
  */
 static size_t fold_holes(struct shrink *s, struct range *r, size_t n)
 {
@@ -380,7 +384,7 @@ static uint32_t whole_program(struct shrink *s)
 	return node(s, LD_ABS, offsetof(struct seccomp_data, arch), rest, 0);
 }
 
-/* --- 4: from graph to program ---------------------------------------------------------------------------------------- */
+/* --- 4: from graph to program ----------------------------------------------------------------- */
 
 static void emit(struct shrink *s, uint16_t code, uint32_t jt, uint32_t jf, uint32_t k)
 {
@@ -391,7 +395,10 @@ static void emit(struct shrink *s, uint16_t code, uint32_t jt, uint32_t jf, uint
 	s->out[s->n_out++] = (struct sock_filter){ code, (uint8_t)jt, (uint8_t)jf, k };
 }
 
-/* Makes the node begin right behind the instruction that is written next. A return is repeated, the rest is jumped to. */
+/*
+ * Makes the node begin right behind the instruction that is written next. A return is repeated, the rest is
+ * jumped to.
+ */
 static void adjoin(struct shrink *s, uint32_t id)
 {
 	struct node *n = &s->nodes[id];

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /*
- * Bare system calls: glibc's wrappers make every thread of the process change too, by a list of threads that is not ours any more in a
- * child of a bare clone3(2). Some 32-bit machines have two sets of calls, of which the one with the plain names truncates ids to 16 bits.
+ * Bare system calls: glibc's wrappers make every thread of the process change too, by a list of threads that
+ * is not ours any more in a child of a bare clone3(2). Some 32-bit machines have two sets of calls, of which
+ * the one with the plain names truncates ids to 16 bits.
  */
 #ifdef SYS_setresuid32
 #define RAW_SETGROUPS SYS_setgroups32
@@ -23,8 +24,9 @@
 #endif
 
 /*
- * The groups are exactly process.user.additionalGids: an empty list drops what the caller had. The primary group is not added on
- * our own: it is in force as the effective gid, and engines that want it to survive a setgid program too (CVE-2022-36109) list it.
+ * The groups are exactly process.user.additionalGids: an empty list drops what the caller had. The primary
+ * group is not added on our own: it is in force as the effective gid, and engines that want it to survive a
+ * setgid program too (CVE-2022-36109) list it.
  */
 static int set_groups(const struct spec_user *u, struct err *e)
 {
@@ -34,14 +36,15 @@ static int set_groups(const struct spec_user *u, struct err *e)
 		return 0;
 	code = errno;
 	/*
-	 * Without CAP_SETGID, or in a user namespace whose setgroups file says "deny", nobody can drop groups, and a partition cannot get
-	 * more by it than its creator has.
+	 * Without CAP_SETGID, or in a user namespace whose setgroups file says "deny", nobody can drop
+	 * groups, and a partition cannot get more by it than its creator has.
 	 */
 	if (code == EPERM && u->n_additional_gids == 0)
 		return 0;
 	err_set(e, code, "set the %zu groups of process.user.additionalGids", u->n_additional_gids);
 	if (code == EPERM)
-		err_hint(e, "the user namespace does not allow it (/proc/self/setgroups is \"deny\", or CAP_SETGID is missing)");
+		err_hint(e, "the user namespace does not allow it (/proc/self/setgroups is \"deny\", or "
+			    "CAP_SETGID is missing)");
 	if (code == EINVAL)
 		err_hint(e, "is each of them in linux.gidMappings, and are they at most 65536?");
 	return -code;

@@ -10,9 +10,9 @@
 #include "security/seccomp_internal.h"
 #include "tests/unit/security_bpf.h"
 
-#define RET(v) BPF_STMT(BPF_RET | BPF_K, (v))
-#define LD(f)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, f))
-#define ALLOW  SECCOMP_RET_ALLOW
+#define RET(v)	       BPF_STMT(BPF_RET | BPF_K, (v))
+#define LD(f)	       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, f))
+#define ALLOW	       SECCOMP_RET_ALLOW
 #define ENOSYS_VERDICT (SECCOMP_RET_ERRNO | ENOSYS)
 
 static struct sysf_code make(const struct sock_filter *insns, size_t n)
@@ -29,7 +29,7 @@ static uint32_t ask(const struct sysf_code *c, uint32_t arch, uint32_t nr)
 	return bpf_ask(c->insns, c->n, arch, nr, 0, 0);
 }
 
-/* --- ENOSYS --------------------------------------------------------------------------------------------------------- */
+/* --- ENOSYS ----------------------------------------------------------------------------------- */
 
 static const struct sock_filter marker[] = { RET(SECCOMP_RET_ERRNO | 77) };
 #define PASSED (SECCOMP_RET_ERRNO | 77)
@@ -79,7 +79,7 @@ static void enosys_leaves_x32_alone_without_x32(void **state)
 	assert_int_equal(ask(&c, AUDIT_ARCH_X86_64, UINT32_MAX), PASSED);
 }
 
-/* --- shrinking ------------------------------------------------------------------------------------------------------ */
+/* --- shrinking -------------------------------------------------------------------------------- */
 
 static uint32_t seed;
 
@@ -93,7 +93,8 @@ static const uint32_t archs[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH
 
 static uint32_t constant(int holds)
 {
-	static const uint32_t odd[] = { 0, 1, 0x40000000, 0x40000001, 0x7fffffff, 0x80000000, UINT32_MAX, UINT32_MAX - 1 };
+	static const uint32_t odd[] = { 0, 1, 0x40000000, 0x40000001, 0x7fffffff, 0x80000000, UINT32_MAX,
+		UINT32_MAX - 1 };
 
 	if (holds == 1)
 		return archs[rnd(3)];
@@ -101,8 +102,9 @@ static uint32_t constant(int holds)
 }
 
 /*
- * A random program of the kind that can be shrunk. As the accumulator's content must be known at every instruction whatever
- * way leads there, jumps only go to loads and returns, and what was loaded is what the following comparisons are made for.
+ * A random program of the kind that can be shrunk. As the accumulator's content must be known at every
+ * instruction whatever way leads there, jumps only go to loads and returns, and what was loaded is what the
+ * following comparisons are made for.
  */
 static size_t random_program(struct sock_filter *p, size_t n)
 {
@@ -127,16 +129,16 @@ static size_t random_program(struct sock_filter *p, size_t n)
 		yes = 1 + rnd(left < 40 ? (uint32_t)left : 40);
 		no = 1 + rnd(left < 4 ? (uint32_t)left : 4);
 		i[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, off);
-		i[1] = holds == 2 && rnd(2)
-			       ? (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff0f00ff | rnd(256))
-			       : (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0);
+		i[1] = holds == 2 && rnd(2) ? (struct sock_filter)BPF_STMT(
+						      BPF_ALU | BPF_AND | BPF_K, 0xff0f00ff | rnd(256))
+					    : (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0);
 		if (rnd(6) == 0) {
 			i[2] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1 + (yes - 1) * 4);
 			i[3] = (struct sock_filter)RET(99);
 			continue;
 		}
-		i[2] = (struct sock_filter)BPF_JUMP(BPF_JMP | op | BPF_K, constant(holds), (uint8_t)(1 + (yes - 1) * 4),
-			(uint8_t)(1 + (no - 1) * 4));
+		i[2] = (struct sock_filter)BPF_JUMP(BPF_JMP | op | BPF_K, constant(holds),
+			(uint8_t)(1 + (yes - 1) * 4), (uint8_t)(1 + (no - 1) * 4));
 		i[3] = (struct sock_filter)RET(98);
 	}
 	return blocks * 4;
@@ -151,8 +153,8 @@ static void same_verdicts(const struct sock_filter *p, size_t n, const struct sy
 		for (int a = 0; a < 6; a++)
 			d.args[a] = (uint64_t)constant(2) << 32 | constant(2);
 		if (bpf_run(p, n, &d) != bpf_run(c->insns, c->n, &d))
-			fail_msg("seed run %d: arch %#x nr %#x: %#x, shrunk %#x", k, d.arch, (unsigned int)d.nr,
-				bpf_run(p, n, &d), bpf_run(c->insns, c->n, &d));
+			fail_msg("seed run %d: arch %#x nr %#x: %#x, shrunk %#x", k, d.arch,
+				(unsigned int)d.nr, bpf_run(p, n, &d), bpf_run(c->insns, c->n, &d));
 	}
 }
 
@@ -180,7 +182,10 @@ static void shrunk_programs_decide_alike(void **state)
 	assert_true(shrunk > 200);
 }
 
-/* As libseccomp writes it: one comparison for each number; here the even ones of a range, and all from 300 to 399. */
+/*
+ * As libseccomp writes it: one comparison for each number; here the even ones of a range, and all from 300 to
+ * 399.
+ */
 static size_t linear_program(struct sock_filter *p)
 {
 	size_t n = 0;
@@ -208,7 +213,8 @@ static void a_list_becomes_ranges(void **state)
 	assert_true(sysf_shrink(&c));
 	assert_true(c.n < 40);
 	for (uint32_t nr = 0; nr < 500; nr++)
-		assert_int_equal(ask(&c, AUDIT_ARCH_X86_64, nr), ask(&(struct sysf_code){ p, n }, AUDIT_ARCH_X86_64, nr));
+		assert_int_equal(ask(&c, AUDIT_ARCH_X86_64, nr),
+			ask(&(struct sysf_code){ p, n }, AUDIT_ARCH_X86_64, nr));
 	assert_int_equal(ask(&c, AUDIT_ARCH_X86_64, UINT32_MAX), SECCOMP_RET_ERRNO | 1);
 	assert_int_equal(ask(&c, AUDIT_ARCH_I386, 0), SECCOMP_RET_KILL_THREAD);
 }
@@ -237,7 +243,8 @@ static void far_jumps(void **state)
 	assert_true(sysf_shrink(&c));
 	for (uint32_t nr = 0; nr < 5200; nr++) {
 		for (uint64_t arg = 0; arg < 5; arg++)
-			assert_int_equal(bpf_ask(c.insns, c.n, 1, nr, 7, arg * nr / 2), bpf_ask(p, n, 1, nr, 7, arg * nr / 2));
+			assert_int_equal(bpf_ask(c.insns, c.n, 1, nr, 7, arg * nr / 2),
+				bpf_ask(p, n, 1, nr, 7, arg * nr / 2));
 	}
 }
 
@@ -245,16 +252,19 @@ static void strange_programs_are_left_alone(void **state)
 {
 	const struct sock_filter arithmetic[] = { LD(nr), BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 1), RET(0), RET(ALLOW), RET(1) };
-	const struct sock_filter bits_of_number[] = { LD(nr), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 5, 0, 1), RET(0),
-		RET(ALLOW), RET(1) };
-	const struct sock_filter arch_range[] = { LD(arch), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 5, 0, 1), RET(0), RET(ALLOW),
-		RET(1) };
-	const struct sock_filter runs_out[] = { LD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 9), RET(0), RET(1) };
-	const struct sock_filter nothing_loaded[] = { BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 1), RET(0), RET(1), RET(2) };
+	const struct sock_filter bits_of_number[] = { LD(nr), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 5, 0, 1),
+		RET(0), RET(ALLOW), RET(1) };
+	const struct sock_filter arch_range[] = { LD(arch), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 5, 0, 1),
+		RET(0), RET(ALLOW), RET(1) };
+	const struct sock_filter runs_out[] = { LD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 9),
+		RET(0), RET(1) };
+	const struct sock_filter nothing_loaded[] = { BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 1), RET(0),
+		RET(1), RET(2) };
 	const struct {
 		const struct sock_filter *p;
 		size_t n;
-	} all[] = { { arithmetic, 6 }, { bits_of_number, 5 }, { arch_range, 5 }, { runs_out, 4 }, { nothing_loaded, 4 } };
+	} all[] = { { arithmetic, 6 }, { bits_of_number, 5 }, { arch_range, 5 }, { runs_out, 4 },
+		{ nothing_loaded, 4 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		_cleanup_code_ struct sysf_code c = make(all[i].p, all[i].n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* seccomp.c and seccomp_install.c: what is refused, what it is compiled to, and what the kernel makes of it. */
+/* seccomp.c and seccomp_install.c: what is refused, what it is compiled to, and what the kernel makes of it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,11 +24,11 @@
 #include "tests/unit/security_bpf.h"
 
 #define NAMES(...) ((char *[]){ __VA_ARGS__, NULL })
-#define RULES(...)                                                                                                     \
-	.rules = (struct spec_seccomp_rule[]){ __VA_ARGS__ },                                                          \
+#define RULES(...)                                            \
+	.rules = (struct spec_seccomp_rule[]){ __VA_ARGS__ }, \
 	.n_rules = sizeof((struct spec_seccomp_rule[]){ __VA_ARGS__ }) / sizeof(struct spec_seccomp_rule)
-#define ARGS(...)                                                                                                      \
-	.args = (struct spec_seccomp_arg[]){ __VA_ARGS__ },                                                            \
+#define ARGS(...)                                           \
+	.args = (struct spec_seccomp_arg[]){ __VA_ARGS__ }, \
 	.n_args = sizeof((struct spec_seccomp_arg[]){ __VA_ARGS__ }) / sizeof(struct spec_seccomp_arg)
 
 #define EPERM_VERDICT  (SECCOMP_RET_ERRNO | EPERM)
@@ -61,7 +62,7 @@ static uint32_t ask(const struct seccomp_prog *p, uint32_t arch, uint32_t nr)
 #error "name the architecture"
 #endif
 
-/* --- refusals ------------------------------------------------------------------------------------------------------- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 static void refused(const struct spec_seccomp *s, const char *text)
 {
@@ -79,16 +80,23 @@ static void refusals_of_the_section(void **state)
 		"linux.seccomp.defaultAction: unknown action \"SCMP_ACT_MAYBE\"");
 	refused(&(struct spec_seccomp){ .present = true, .default_action = "scmp_act_allow" },
 		"linux.seccomp.defaultAction: unknown action \"scmp_act_allow\"");
-	refused(&(struct spec_seccomp){ .present = true, .default_action = "SCMP_ACT_ALLOW", .has_default_errno_ret = true },
-		"linux.seccomp.defaultAction: SCMP_ACT_ALLOW does not take an errno: remove linux.seccomp.defaultErrnoRet");
+	refused(
+		&(struct spec_seccomp){
+			.present = true, .default_action = "SCMP_ACT_ALLOW", .has_default_errno_ret = true },
+		"linux.seccomp.defaultAction: SCMP_ACT_ALLOW does not take an errno: remove "
+		"linux.seccomp.defaultErrnoRet");
 	refused(&(struct spec_seccomp){ .present = true,
 			.default_action = "SCMP_ACT_ERRNO",
 			.has_default_errno_ret = true,
 			.default_errno_ret = 4096 },
 		"linux.seccomp.defaultErrnoRet: 4096 is more than the 4095 that SCMP_ACT_ERRNO can carry");
-	refused(&(struct spec_seccomp){ .present = true, .default_action = "SCMP_ACT_NOTIFY", .listener_path = "/x" },
+	refused(
+		&(struct spec_seccomp){
+			.present = true, .default_action = "SCMP_ACT_NOTIFY", .listener_path = "/x" },
 		"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default");
-	refused(&(struct spec_seccomp){ .present = true, .default_action = "SCMP_ACT_ALLOW", .listener_metadata = "x" },
+	refused(
+		&(struct spec_seccomp){
+			.present = true, .default_action = "SCMP_ACT_ALLOW", .listener_metadata = "x" },
 		"linux.seccomp.listenerMetadata is set without listenerPath");
 	refused(&(struct spec_seccomp){ .present = true,
 			.default_action = "SCMP_ACT_ALLOW",
@@ -116,14 +124,19 @@ static void refusals_of_a_rule(void **state)
 {
 	rule_refused((struct spec_seccomp_rule){ .names = NAMES("read"), .action = "ALLOW" }, NULL,
 		"linux.seccomp.syscalls[1].action: unknown action \"ALLOW\"");
-	rule_refused((struct spec_seccomp_rule){ .names = NAMES("read"), .action = "SCMP_ACT_KILL", .has_errno_ret = true }, NULL,
+	rule_refused(
+		(struct spec_seccomp_rule){
+			.names = NAMES("read"), .action = "SCMP_ACT_KILL", .has_errno_ret = true },
+		NULL,
 		"linux.seccomp.syscalls[1].action: SCMP_ACT_KILL does not take an errno: remove "
 		"linux.seccomp.syscalls[1].errnoRet");
 	rule_refused((struct spec_seccomp_rule){ .names = NAMES("read"),
 			     .action = "SCMP_ACT_TRACE",
 			     .has_errno_ret = true,
 			     .errno_ret = 65536 },
-		NULL, "linux.seccomp.syscalls[1].errnoRet: 65536 is more than the 65535 that SCMP_ACT_TRACE can carry");
+		NULL,
+		"linux.seccomp.syscalls[1].errnoRet: 65536 is more than the 65535 that SCMP_ACT_TRACE can "
+		"carry");
 	rule_refused((struct spec_seccomp_rule){ .names = NAMES("read"),
 			     .action = "SCMP_ACT_ERRNO",
 			     ARGS({ .index = 6, .op = "SCMP_CMP_EQ" }) },
@@ -134,21 +147,27 @@ static void refusals_of_a_rule(void **state)
 		NULL, "linux.seccomp.syscalls[1].args[1].op: unknown operator \"==\"");
 	rule_refused((struct spec_seccomp_rule){ .names = NAMES("mkdir"), .action = "SCMP_ACT_NOTIFY" }, NULL,
 		"linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY needs linux.seccomp.listenerPath");
-	rule_refused((struct spec_seccomp_rule){ .names = NAMES("mkdir", "write"), .action = "SCMP_ACT_NOTIFY" }, "/run/a",
-		"linux.seccomp.syscalls[1]: SCMP_ACT_NOTIFY cannot be used for write");
+	rule_refused(
+		(struct spec_seccomp_rule){ .names = NAMES("mkdir", "write"), .action = "SCMP_ACT_NOTIFY" },
+		"/run/a", "linux.seccomp.syscalls[1]: SCMP_ACT_NOTIFY cannot be used for write");
 }
 
 static void a_conflict_is_told(void **state)
 {
 	struct spec_seccomp s = { .present = true,
 		.default_action = "SCMP_ACT_ALLOW",
-		RULES({ .names = NAMES("personality"), .action = "SCMP_ACT_KILL", ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) },
-			{ .names = NAMES("personality"), .action = "SCMP_ACT_ERRNO", ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) }) };
+		RULES({ .names = NAMES("personality"),
+			      .action = "SCMP_ACT_KILL",
+			      ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) },
+			{ .names = NAMES("personality"),
+				.action = "SCMP_ACT_ERRNO",
+				ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) }) };
 	struct seccomp_prog p = { 0 };
 	struct err e = ERR_INIT;
 
 	assert_int_equal(seccomp_prepare(&s, &no_cache, &p, &e), -EEXIST);
-	assert_string_equal(e.text, "linux.seccomp.syscalls[1]: add SCMP_ACT_ERRNO for personality: File exists; an earlier rule with "
+	assert_string_equal(e.text, "linux.seccomp.syscalls[1]: add SCMP_ACT_ERRNO for personality: File "
+				    "exists; an earlier rule with "
 				    "the same arguments has another action");
 }
 
@@ -158,20 +177,23 @@ static void a_profile_may_be_too_large(void **state)
 	static struct spec_seccomp_rule rules[N];
 	static struct spec_seccomp_arg args[N];
 	char *names[] = { "personality", NULL };
-	struct spec_seccomp s = { .present = true, .default_action = "SCMP_ACT_ALLOW", .rules = rules, .n_rules = N };
+	struct spec_seccomp s = {
+		.present = true, .default_action = "SCMP_ACT_ALLOW", .rules = rules, .n_rules = N
+	};
 	struct seccomp_prog p = { 0 };
 	struct err e = ERR_INIT;
 
 	for (uint32_t i = 0; i < N; i++) {
 		args[i] = (struct spec_seccomp_arg){ 0, (uint64_t)i * 3 << 32 | i * 7, 0, "SCMP_CMP_EQ" };
-		rules[i] = (struct spec_seccomp_rule){ .names = names, .action = "SCMP_ACT_ERRNO", .args = &args[i],
-			.n_args = 1 };
+		rules[i] = (struct spec_seccomp_rule){
+			.names = names, .action = "SCMP_ACT_ERRNO", .args = &args[i], .n_args = 1
+		};
 	}
 	assert_int_equal(seccomp_prepare(&s, &no_cache, &p, &e), -E2BIG);
 	assert_non_null(strstr(e.text, "instructions, the kernel takes 4096: use fewer argument rules"));
 }
 
-/* --- translation ---------------------------------------------------------------------------------------------------- */
+/* --- translation ------------------------------------------------------------------------------ */
 
 static void an_absent_section_is_nothing(void **state)
 {
@@ -205,12 +227,17 @@ static void every_action(void **state)
 		for (int with = 0; with <= (all[i].with_errno ? 1 : 0); with++) {
 			_cleanup_(seccomp_prog_free) struct seccomp_prog p = { 0 };
 			struct spec_seccomp s = { .present = true,
-				.default_action = str_eq(all[i].name, "SCMP_ACT_ALLOW") ? "SCMP_ACT_LOG" : "SCMP_ACT_ALLOW",
+				.default_action = str_eq(all[i].name, "SCMP_ACT_ALLOW") ? "SCMP_ACT_LOG"
+											: "SCMP_ACT_ALLOW",
 				.listener_path = "/x",
-				RULES({ .names = NAMES("mkdirat"), .action = all[i].name, .has_errno_ret = with, .errno_ret = 5 }) };
+				RULES({ .names = NAMES("mkdirat"),
+					.action = all[i].name,
+					.has_errno_ret = with,
+					.errno_ret = 5 }) };
 
 			prepare(&s, &p);
-			assert_int_equal(ask(&p, NATIVE, SYS_mkdirat), with ? all[i].with_errno : all[i].plain);
+			assert_int_equal(
+				ask(&p, NATIVE, SYS_mkdirat), with ? all[i].with_errno : all[i].plain);
 			assert_int_equal(ask(&p, NATIVE, SYS_getpid),
 				str_eq(all[i].name, "SCMP_ACT_ALLOW") ? SECCOMP_RET_LOG : SECCOMP_RET_ALLOW);
 			assert_int_equal(p.has_notify, all[i].plain == SECCOMP_RET_USER_NOTIF);
@@ -237,14 +264,18 @@ static void every_operator(void **state)
 		_cleanup_(seccomp_prog_free) struct seccomp_prog p = { 0 };
 		struct spec_seccomp s = { .present = true,
 			.default_action = "SCMP_ACT_ALLOW",
-			RULES({ .names = NAMES("lseek"), .action = "SCMP_ACT_ERRNO", ARGS({ 1, v, 0, all[i].op }) }) };
+			RULES({ .names = NAMES("lseek"),
+				.action = "SCMP_ACT_ERRNO",
+				ARGS({ 1, v, 0, all[i].op }) }) };
 
 		prepare(&s, &p);
 		for (int half = 0; half < 2; half++) {
 			uint64_t step = half ? UINT64_C(1) << 32 : 1;
 
-			assert_int_equal(ask2(&p, NATIVE, SYS_lseek, 0, v - step) == EPERM_VERDICT, all[i].below);
-			assert_int_equal(ask2(&p, NATIVE, SYS_lseek, 0, v + step) == EPERM_VERDICT, all[i].above);
+			assert_int_equal(
+				ask2(&p, NATIVE, SYS_lseek, 0, v - step) == EPERM_VERDICT, all[i].below);
+			assert_int_equal(
+				ask2(&p, NATIVE, SYS_lseek, 0, v + step) == EPERM_VERDICT, all[i].above);
 		}
 		assert_int_equal(ask2(&p, NATIVE, SYS_lseek, 0, v) == EPERM_VERDICT, all[i].equal);
 	}
@@ -256,7 +287,9 @@ static void masked_equality(void **state)
 	/* The namespace flags of Docker's clone rule: allowed without them. */
 	struct spec_seccomp s = { .present = true,
 		.default_action = "SCMP_ACT_ERRNO",
-		RULES({ .names = NAMES("clone"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 0x7e020000, 0, "SCMP_CMP_MASKED_EQ" }) }) };
+		RULES({ .names = NAMES("clone"),
+			.action = "SCMP_ACT_ALLOW",
+			ARGS({ 0, 0x7e020000, 0, "SCMP_CMP_MASKED_EQ" }) }) };
 
 	prepare(&s, &p);
 	assert_int_equal(ask2(&p, NATIVE, SYS_clone, 17, 0), SECCOMP_RET_ALLOW);
@@ -288,7 +321,8 @@ static void the_same_argument_twice_is_or(void **state)
 		.default_action = "SCMP_ACT_ERRNO",
 		RULES({ .names = NAMES("personality"),
 			.action = "SCMP_ACT_ALLOW",
-			ARGS({ 0, 0, 0, "SCMP_CMP_EQ" }, { 0, 8, 0, "SCMP_CMP_EQ" }, { 1, 77, 0, "SCMP_CMP_EQ" }) }) };
+			ARGS({ 0, 0, 0, "SCMP_CMP_EQ" }, { 0, 8, 0, "SCMP_CMP_EQ" },
+				{ 1, 77, 0, "SCMP_CMP_EQ" }) }) };
 
 	prepare(&s, &p);
 	assert_int_equal(ask2(&p, NATIVE, SYS_personality, 0, 1), SECCOMP_RET_ALLOW);
@@ -304,8 +338,8 @@ static void new_calls_get_enosys(void **state)
 		.default_action = "SCMP_ACT_ERRNO",
 		RULES({ .names = NAMES("read", "getpid"), .action = "SCMP_ACT_ALLOW" },
 			{ .names = NAMES("openat2"), .action = "SCMP_ACT_ERRNO" }) };
-	static const char *const without[] = { "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP", "SCMP_ACT_TRACE",
-		"SCMP_ACT_LOG" };
+	static const char *const without[] = { "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP",
+		"SCMP_ACT_TRACE", "SCMP_ACT_LOG" };
 	_cleanup_(seccomp_prog_free) struct seccomp_prog p = { 0 };
 
 	prepare(&s, &p);
@@ -320,7 +354,8 @@ static void new_calls_get_enosys(void **state)
 	s.default_errno_ret = EACCES;
 	s.n_rules = 1;
 	prepare(&s, &p);
-	assert_int_equal(ask(&p, NATIVE, SYS_getpid + 1), SYS_getpid > SYS_read ? ENOSYS_VERDICT : SECCOMP_RET_ERRNO | EACCES);
+	assert_int_equal(ask(&p, NATIVE, SYS_getpid + 1),
+		SYS_getpid > SYS_read ? ENOSYS_VERDICT : SECCOMP_RET_ERRNO | EACCES);
 	assert_int_equal(ask(&p, NATIVE, 5000), ENOSYS_VERDICT);
 
 	s.has_default_errno_ret = false;
@@ -339,14 +374,17 @@ static void architectures(void **state)
 	_cleanup_(seccomp_prog_free) struct seccomp_prog p = { 0 };
 	struct spec_seccomp s = { .present = true,
 		.default_action = "SCMP_ACT_ERRNO",
-		/* The native one need not be named; those of the other byte order and the unborn do no harm. */
-		.architectures = NAMES("SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_S390X",
-			"SCMP_ARCH_SHEB"),
-		RULES({ .names = NAMES("read", "socketcall", "set_tls", "getrandom"), .action = "SCMP_ACT_ALLOW" }) };
+		/* The native one need not be named; those of the other byte order and the unborn do no harm.
+		 */
+		.architectures = NAMES("SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM",
+			"SCMP_ARCH_S390X", "SCMP_ARCH_SHEB"),
+		RULES({ .names = NAMES("read", "socketcall", "set_tls", "getrandom"),
+			.action = "SCMP_ACT_ALLOW" }) };
 
 	prepare(&s, &p);
 	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 0), SECCOMP_RET_ALLOW);
-	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 102), EPERM_VERDICT); /* socketcall's number is getuid here */
+	assert_int_equal(
+		ask(&p, AUDIT_ARCH_X86_64, 102), EPERM_VERDICT); /* socketcall's number is getuid here */
 	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 318), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 319), ENOSYS_VERDICT);
 	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 0x40000000), SECCOMP_RET_ALLOW);
@@ -389,12 +427,13 @@ static void unknown_names(void **state)
 	assert_string_equal(p.unknown[1], "time_travel");
 	assert_null(p.unknown[2]);
 	assert_int_equal(seccomp_prepare(&s, &strict, &p, &e), -EINVAL);
-	snprintf(text, sizeof(text), "linux.seccomp.syscalls: libseccomp %s does not know: fork_bomb, time_travel",
+	snprintf(text, sizeof(text),
+		"linux.seccomp.syscalls: libseccomp %s does not know: fork_bomb, time_travel",
 		seccomp_library_version());
 	assert_string_equal(e.text, text);
 }
 
-/* --- flags ---------------------------------------------------------------------------------------------------------- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 static unsigned int flags_of(char **flags, bool notify)
 {
@@ -422,7 +461,8 @@ static void flags(void **state)
 	assert_int_equal(flags_of(NULL, false), SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 	assert_int_equal(flags_of((char *[]){ NULL }, false), 0);
 	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_TSYNC"), false), 0);
-	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"), false), 2 | 4);
+	assert_int_equal(
+		flags_of(NAMES("SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"), false), 2 | 4);
 	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"), false), 0);
 	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"), true), 1 << 5);
 }
@@ -436,7 +476,7 @@ static void lists_for_features(void **state)
 	assert_int_equal(seccomp_library_version()[1], '.');
 }
 
-/* --- in force ------------------------------------------------------------------------------------------------------- */
+/* --- in force --------------------------------------------------------------------------------- */
 
 static int install(const struct seccomp_prog *p)
 {
@@ -472,9 +512,15 @@ static void the_kernel_agrees(void **state)
 	struct spec_seccomp s = { .present = true,
 		.default_action = "SCMP_ACT_ERRNO",
 		.architectures = NAMES("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"),
-		RULES({ .names = NAMES("getpid", "exit_group", "exit", "futex_waitv", "write"), .action = "SCMP_ACT_ALLOW" },
-			{ .names = NAMES("personality"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) },
-			{ .names = NAMES("mkdirat"), .action = "SCMP_ACT_ERRNO", .has_errno_ret = true, .errno_ret = EXDEV }) };
+		RULES({ .names = NAMES("getpid", "exit_group", "exit", "futex_waitv", "write"),
+			      .action = "SCMP_ACT_ALLOW" },
+			{ .names = NAMES("personality"),
+				.action = "SCMP_ACT_ALLOW",
+				ARGS({ 0, 8, 0, "SCMP_CMP_EQ" }) },
+			{ .names = NAMES("mkdirat"),
+				.action = "SCMP_ACT_ERRNO",
+				.has_errno_ret = true,
+				.errno_ret = EXDEV }) };
 
 	prepare(&s, &p);
 	assert_int_equal(in_child(gets_errnos, &p), 0);
@@ -533,7 +579,7 @@ static void installing_needs_a_right(void **state)
 	assert_int_equal(in_child(installs_without_privilege, &p), 0);
 }
 
-/* --- the listener --------------------------------------------------------------------------------------------------- */
+/* --- the listener ----------------------------------------------------------------------------- */
 
 struct agent {
 	int sock;

@@ -124,7 +124,10 @@ done
 bad_id() { # ID
 	bundle
 	try create --bundle "$B" "$1"
-	ne "$RC" 0 "exit status for id '$1'"
+	[[ $RC != 0 ]] || {
+		rt delete --force "$1"
+		die "id '$1' was taken"
+	}
 	eq "$(ls -A "$ROOT" 2>/dev/null)" '' "state directory"
 }
 for id in . .. ../x a/b .x '' 'a b' 'ä' 'a;b' 'x%y'; do
@@ -224,7 +227,11 @@ tc life_no_helper 'no process of the runtime stays with a running partition'
 life_no_helper() {
 	bundle
 	up
-	eq "$(ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c " -> $RT\$")" 0 "processes of $RT"
+	local dir
+	for dir in /proc/[0-9]*; do
+		[[ $(readlink "$dir/exe") != "$RT" ]] || ! grep -qzxF "ID=$ID" "$dir/environ" ||
+			die "still there: $(tr '\0' ' ' <"$dir/cmdline")"
+	done
 }
 
 tc life_exit_reaped 'the payload ends by itself: stopped, and no zombie keeps it running'

@@ -42,10 +42,10 @@ static void ids(void)
 	mode_t mask = umask(0);
 
 	umask(mask);
-	printf("uid=%d\ngid=%d\neuid=%d\negid=%d\numask=%04o\ngroups=", getuid(), getgid(), geteuid(),
+	printf("uid=%u\ngid=%u\neuid=%u\negid=%u\numask=%04o\ngroups=", getuid(), getgid(), geteuid(),
 		getegid(), mask);
 	for (int i = 0; i < n; i++)
-		printf("%s%d", i ? "," : "", groups[i]);
+		printf("%s%u", i ? "," : "", groups[i]);
 	printf("\npid=%d\nppid=%d\nsid=%d\npgid=%d\n", getpid(), getppid(), getsid(0), getpgid(0));
 }
 

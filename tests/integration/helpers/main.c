@@ -87,6 +87,7 @@ static const struct {
 	{ "steal-exe", cmd_steal_exe },
 	{ "watch-procs", cmd_watch_procs },
 	{ "can", cmd_can },
+	{ "pty", cmd_pty },
 	{ "sched", cmd_sched },
 };
 
