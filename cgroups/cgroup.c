@@ -63,7 +63,7 @@ const char *cg_annotation(const struct cgrp_params *p, const char *key)
 	return NULL;
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------------- */
+/* --- making ---------------------------------------------------------------------------------- */
 
 static bool refused(int r)
 {
@@ -93,14 +93,16 @@ static bool listed(const struct cgrp_host *h, const char *controller)
 static bool wants(const struct cgrp_host *h, size_t i, const struct cgrp_params *p, bool needs_v2)
 {
 	if (h->list[i].v2)
-		return h->mode == CGRP_MODE_V2 || needs_v2 || p->visible || !listed(h, "devices") || !listed(h, "freezer");
+		return h->mode == CGRP_MODE_V2 || needs_v2 || p->visible || !listed(h, "devices") ||
+		       !listed(h, "freezer");
 	if (!str_starts(h->list[i].controllers, "name="))
 		return true;
 	/* A process left in a service's cgroup would be killed with that service. */
 	return p->visible || access("/run/systemd/system", F_OK) == 0;
 }
 
-static int make_nodes(struct cgrp *c, const struct cgrp_host *h, const struct cgrp_params *p, bool *bogus, struct err *e)
+static int make_nodes(
+	struct cgrp *c, const struct cgrp_host *h, const struct cgrp_params *p, bool *bogus, struct err *e)
 {
 	bool needs_v2 = cg_needs_v2(h, p->resources) != NULL;
 
@@ -115,10 +117,11 @@ static int make_nodes(struct cgrp *c, const struct cgrp_host *h, const struct cg
 		if (r < 0 && c->rootless && refused(r) && !*bogus) {
 			/* Not ours to write to. Without a limit to enforce there is no harm in that. */
 			if (cg_any_limit(p->resources))
-				return err_hint(e,
-					"linux.resources needs cgroups that this user may write to; with systemd and cgroup v2, as root: "
-					"systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids, and use the systemd "
-					"cgroup manager");
+				return err_hint(e, "linux.resources needs cgroups that this user may write "
+						   "to; with systemd and cgroup v2, as root: "
+						   "systemctl edit user@.service, [Service] Delegate=cpu "
+						   "cpuset io memory pids, and use the systemd "
+						   "cgroup manager");
 			log_debug("no cgroup there: %s", e ? e->text : "");
 			err_clear(e);
 			c->node[c->n - 1].fd = fd_close(c->node[c->n - 1].fd);
@@ -132,8 +135,10 @@ static int make_nodes(struct cgrp *c, const struct cgrp_host *h, const struct cg
 	return 0;
 }
 
-/* Rootless on v2, the root is out of reach: the parent of our own cgroup is what systemd delegated to the user. */
-static int own_parent(const struct cgrp_host *h, const struct cgrp_params *p, char *buf, size_t size, struct err *e)
+/* Rootless on v2, the root is out of reach: the parent of our own cgroup is what systemd delegated to the
+ * user. */
+static int own_parent(
+	const struct cgrp_host *h, const struct cgrp_params *p, char *buf, size_t size, struct err *e)
 {
 	int r;
 
@@ -157,9 +162,11 @@ static int add_delegated(struct cgrp *c, const struct cgrp_params *p, struct err
 		return 0;
 	if (c->n != 1 || !n)
 		return err_text(e, EOPNOTSUPP,
-			"annotation run.oci.delegate-cgroup needs a pure cgroup v2 host: v1 cgroups cannot be delegated safely");
+			"annotation run.oci.delegate-cgroup needs a pure cgroup v2 host: v1 cgroups cannot "
+			"be delegated safely");
 	if (strchr(name, '/') || str_eq(name, ".") || str_eq(name, "..") || strlen(name) > NAME_MAX)
-		return err_text(e, EINVAL, "annotation run.oci.delegate-cgroup: '%.100s' is no name of a cgroup", name);
+		return err_text(e, EINVAL,
+			"annotation run.oci.delegate-cgroup: '%.100s' is no name of a cgroup", name);
 	c->delegated = arena_strdup(c->arena, name);
 	if (!c->delegated)
 		return err_set(e, ENOMEM, "cgroup");
@@ -219,7 +226,8 @@ static int create_fs(struct cgrp *c, const struct cgrp_params *p, struct err *e)
 	c->keep = strlen(path);
 	r = make_nodes(c, h, p, &bogus, e);
 	if (r < 0 && bogus) {
-		/* A directory below /sys/fs/cgroup that is no mount, or /sys/fs/cgroup is not what it seemed. */
+		/* A directory below /sys/fs/cgroup that is no mount, or /sys/fs/cgroup is not what it seemed.
+		 */
 		undo(c);
 		r = cg_host_full(&h, e);
 		if (r == 0)
@@ -260,7 +268,63 @@ int cgrp_create(const struct cgrp_params *p, struct cgrp **out, struct err *e)
 	return 0;
 }
 
-/* --- entering ------------------------------------------------------------------------------------------------------------- */
+static int find_nodes(struct cgrp *c, const struct cgrp_host *h, const char *path, struct err *e)
+{
+	char dir[CG_FILE_MAX + CG_PATH_MAX];
+
+	c->path = arena_strdup(c->arena, path);
+	if (!c->path)
+		return err_set(e, ENOMEM, "cgroup");
+	c->keep = strlen(path);
+	for (size_t i = 0; i < h->n; i++) {
+		int r;
+
+		snprintf(dir, sizeof(dir), "%s%s", h->list[i].mount_point, path);
+		if (access(dir, F_OK) < 0)
+			continue;
+		r = cg_add_node(c, &h->list[i], path, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int cgrp_find(const struct cgrp_params *p, struct cgrp **out, struct err *e)
+{
+	_cleanup_(cgrp_freep) struct cgrp *c = cg_new(e);
+	char own[CG_PATH_MAX], path[2 * CG_PATH_MAX] = "";
+	const struct cgrp_host *h;
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->manager = p->manager;
+	c->rootless = p->rootless;
+	c->path = "";
+	r = cgrp_host(&h, e);
+	if (r == 0 && p->manager == CGRP_SYSTEMD) {
+		r = cg_systemd_prepare(c, p, e);
+		c->params = NULL;
+		if (r == 0)
+			r = cg_slice_path(c->slice, own, sizeof(own), e);
+		/* A user's slices lie below the user's manager: there the scope alone must do. */
+		if (r == 0 && !p->rootless)
+			snprintf(path, sizeof(path), "%s/%s", own, c->unit);
+	} else if (r == 0 && p->manager == CGRP_CGROUPFS) {
+		r = own_parent(h, p, own, sizeof(own), e);
+		if (r == 0)
+			r = cg_fs_path(p, own, path, CG_PATH_MAX, e);
+	}
+	if (r == 0 && *path)
+		r = find_nodes(c, h, path, e);
+	if (r < 0)
+		return r;
+	c->started = p->manager == CGRP_SYSTEMD && (c->n > 0 || p->rootless);
+	*out = TAKE_PTR(c);
+	return 0;
+}
+
+/* --- entering -------------------------------------------------------------------------------- */
 
 int cgrp_clone_fd(const struct cgrp *c)
 {
@@ -296,31 +360,26 @@ static int join(const struct cg_node *n, struct err *e)
 	return r;
 }
 
-/* They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. */
+/*
+ * They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. Opened
+ * one after the other, most stand in a row, and a row is one call.
+ */
 static void close_joins(const struct cgrp *c)
 {
-	unsigned int low = UINT_MAX, high = 0, count = 0;
+	for (size_t i = 0, next; i < c->n; i = next) {
+		int first = c->node[i].fd, last = first;
 
-	for (size_t i = 0; i < c->n; i++) {
-		unsigned int fd = (unsigned int)c->node[i].fd;
-
-		if (c->node[i].fd < 0)
+		for (next = i + 1; next < c->n && first >= 0 && c->node[next].fd == last + 1; next++)
+			last++;
+		if (first < 0 ||
+			(last > first && close_range((unsigned int)first, (unsigned int)last, 0) == 0))
 			continue;
-		low = fd < low ? fd : low;
-		high = fd > high ? fd : high;
-		count++;
+		for (int fd = first; fd <= last; fd++)
+			close(fd);
 	}
-	/* Opened one after the other, they mostly stand in a row. */
-	if (count > 1 && high - low + 1 == count && close_range(low, high, 0) == 0)
-		count = 0;
-	for (size_t i = 0; i < c->n; i++) {
-		/* The handle is const to say that it stays usable in the parent: this is the child's copy of it. */
-		struct cg_node *n = (struct cg_node *)&c->node[i];
-
-		if (count > 0)
-			fd_close(n->fd);
-		n->fd = -EBADF;
-	}
+	/* The handle is const to say that it stays usable in the parent: this is the child's copy of it. */
+	for (size_t i = 0; i < c->n; i++)
+		((struct cg_node *)&c->node[i])->fd = -EBADF;
 }
 
 int cgrp_join_self(const struct cgrp *c, struct err *e)
@@ -364,11 +423,11 @@ int cgrp_attach_delegated(struct cgrp *c, pid_t pid, struct err *e)
 	return r < 0 ? err_set(e, -r, "write '%s' to %s", text, path) : 0;
 }
 
-/* --- choosing, for exec ------------------------------------------------------------------------------------------------------ */
+/* --- choosing, for exec ---------------------------------------------------------------------- */
 
 static int select_node(struct cgrp *c, struct cg_node *n, const char *sub, struct err *e)
 {
-	char clean[CG_PATH_MAX], dir[CG_FILE_MAX];
+	char clean[CG_PATH_MAX], dir[CG_FILE_MAX + CG_PATH_MAX];
 	int r;
 
 	if (sub[strspn(sub, "/.")] == '\0' && !strstr(sub, "..")) {
@@ -427,8 +486,8 @@ static int select_one(struct cgrp *c, const char *text, struct err *e)
 }
 
 /*
- * On v2 a cgroup that hands controllers to its children holds no processes itself: a partition with an init system of its own makes such
- * a one of its root. Then exec goes where the init is.
+ * On v2 a cgroup that hands controllers to its children holds no processes itself: a partition with an init
+ * system of its own makes such a one of its root. Then exec goes where the init is.
  */
 static void follow_init(struct cgrp *c, struct cg_node *n, pid_t init_pid)
 {
@@ -454,7 +513,7 @@ int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e
 	const char *text;
 	char dir[CG_FILE_MAX];
 
-	strv_each(text, subs) {
+	strv_each (text, subs) {
 		int r = select_one(c, text, e);
 
 		if (r < 0)
@@ -476,7 +535,7 @@ int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e
 	return 0;
 }
 
-/* --- changing ----------------------------------------------------------------------------------------------------------------- */
+/* --- changing -------------------------------------------------------------------------------- */
 
 int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 {
@@ -485,7 +544,9 @@ int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 	int q = 0;
 
 	if (c->manager == CGRP_DISABLED && (cg_any_limit(r) || r->n_devices > 0))
-		return err_text(e, EOPNOTSUPP, "the partition was made without a cgroup (--cgroup-manager disabled): nothing to update");
+		return err_text(e, EOPNOTSUPP,
+			"the partition was made without a cgroup (--cgroup-manager disabled): nothing to "
+			"update");
 	if (v2) {
 		cg_v2_needed(c, r, needed, sizeof(needed));
 		if (*needed)
@@ -498,7 +559,7 @@ int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 	return q < 0 ? q : cg_write_devices(c, r, false, e);
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------------- */
 
 const char *cgrp_path(const struct cgrp *c, const char *controller)
 {

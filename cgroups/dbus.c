@@ -2,9 +2,10 @@
 /*
  * systemd's manager over D-Bus. The only file that knows libdbus, and of that only the messages.
  *
- * The connection is our own few lines instead of libdbus's: its authentication names a user id, which in a user namespace (rootless engines
- * run us in one) is not the id that the bus sees in the socket's credentials, and the bus refuses. "EXTERNAL" with an empty identity means
- * "look at the credentials", and works in both. Every wait here is bounded.
+ * The connection is our own few lines instead of libdbus's: its authentication names a user id, which in a
+ * user namespace (rootless engines run us in one) is not the id that the bus sees in the socket's
+ * credentials, and the bus refuses. "EXTERNAL" with an empty identity means "look at the credentials", and
+ * works in both. Every wait here is bounded.
  */
 #include "cgroups/internal.h"
 
@@ -21,8 +22,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define MANAGER "org.freedesktop.systemd1"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
+#define MANAGER	      "org.freedesktop.systemd1"
+#define MANAGER_PATH  "/org/freedesktop/systemd1"
 #define MANAGER_IFACE "org.freedesktop.systemd1.Manager"
 
 enum {
@@ -58,7 +59,7 @@ static int no_memory(struct err *e)
 	return err_set(e, ENOMEM, "D-Bus message");
 }
 
-/* --- bytes ---------------------------------------------------------------------------------------------------------------------- */
+/* --- bytes ----------------------------------------------------------------------------------- */
 
 static int wait_for(struct sd_bus_conn *b, short events, uint64_t deadline, struct err *e)
 {
@@ -130,7 +131,7 @@ static void consume(struct sd_bus_conn *b, size_t n)
 	memmove(b->buf, b->buf + n, b->len);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------------------------ */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* One line of the authentication dialogue, which must start with `want`. */
 static int expect(struct sd_bus_conn *b, const char *want, uint64_t deadline, struct err *e)
@@ -139,10 +140,12 @@ static int expect(struct sd_bus_conn *b, const char *want, uint64_t deadline, st
 		char *end = b->len > 0 ? memchr(b->buf, '\n', b->len) : NULL;
 
 		if (end) {
-			bool good = (size_t)(end - b->buf) >= strlen(want) && memcmp(b->buf, want, strlen(want)) == 0;
+			bool good = (size_t)(end - b->buf) >= strlen(want) &&
+				    memcmp(b->buf, want, strlen(want)) == 0;
 
 			if (!good)
-				return err_text(e, EACCES, "the bus refuses us: %.*s", (int)(end - b->buf > 60 ? 60 : end - b->buf), b->buf);
+				return err_text(e, EACCES, "the bus refuses us: %.*s",
+					(int)(end - b->buf > 60 ? 60 : end - b->buf), b->buf);
 			consume(b, (size_t)(end - b->buf) + 1);
 			return 0;
 		}
@@ -173,7 +176,8 @@ static int connect_entry(DBusAddressEntry *entry)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = CALL_MS / 1000 };
-	const char *path = dbus_address_entry_get_value(entry, "path"), *abstract = dbus_address_entry_get_value(entry, "abstract");
+	const char *path = dbus_address_entry_get_value(entry, "path"),
+		   *abstract = dbus_address_entry_get_value(entry, "abstract");
 	const char *name = path ? path : abstract;
 	_cleanup_close_ int fd = -EBADF;
 	size_t len;
@@ -189,7 +193,8 @@ static int connect_entry(DBusAddressEntry *entry)
 		return -errno;
 	/* A bus that accepts nobody would hold connect() for good. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + !path + len + (path ? 1 : 0))) < 0)
+	if (connect(fd, (struct sockaddr *)&addr,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + !path + len + (path ? 1 : 0))) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -215,7 +220,7 @@ static int connect_address(const char *address, struct err *e)
 	return fd;
 }
 
-/* --- messages ---------------------------------------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static void note_signal(struct sd_bus_conn *b, DBusMessage *m)
 {
@@ -224,8 +229,8 @@ static void note_signal(struct sd_bus_conn *b, DBusMessage *m)
 	struct job *j;
 
 	if (!dbus_message_is_signal(m, MANAGER_IFACE, "JobRemoved") ||
-		!dbus_message_get_args(m, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH, &job, DBUS_TYPE_STRING, &unit,
-			DBUS_TYPE_STRING, &result, DBUS_TYPE_INVALID))
+		!dbus_message_get_args(m, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH, &job,
+			DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &result, DBUS_TYPE_INVALID))
 		return;
 	if (b->n_done == JOBS_MAX)
 		memmove(b->done, b->done + 1, --b->n_done * sizeof(*b->done));
@@ -300,8 +305,8 @@ static int call(struct sd_bus_conn *b, DBusMessage *m, uint64_t deadline, DBusMe
 			continue;
 		if (type == DBUS_MESSAGE_TYPE_ERROR) {
 			dbus_message_get_args(in, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
-			return err_text(e, error_code(dbus_message_get_error_name(in)), "systemd: %s: %s (%s)", member, text,
-				dbus_message_get_error_name(in));
+			return err_text(e, error_code(dbus_message_get_error_name(in)),
+				"systemd: %s: %s (%s)", member, text, dbus_message_get_error_name(in));
 		}
 		if (reply)
 			*reply = TAKE_PTR(in);
@@ -336,7 +341,8 @@ int sd_open(bool user, struct sd_bus_conn **out, struct err *e)
 		dir = getenv("XDG_RUNTIME_DIR");
 		if (user && (!dir || !*dir))
 			return err_text(e, ENXIO,
-				"the systemd cgroup manager needs the user's D-Bus, and neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is "
+				"the systemd cgroup manager needs the user's D-Bus, and neither "
+				"DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is "
 				"set");
 		snprintf(text, sizeof(text), "unix:path=%s", "/run/dbus/system_bus_socket");
 		if (user) {
@@ -374,7 +380,7 @@ void sd_close(struct sd_bus_conn *b)
 	free(b);
 }
 
-/* --- properties ------------------------------------------------------------------------------------------------------------------- */
+/* --- properties ------------------------------------------------------------------------------ */
 
 static bool put_array(DBusMessageIter *variant, const struct sd_prop *x)
 {
@@ -404,9 +410,9 @@ static bool put_array(DBusMessageIter *variant, const struct sd_prop *x)
 			break;
 		default:
 			ok = dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &pair) &&
-				dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].a) &&
-				dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].b) &&
-				dbus_message_iter_close_container(&array, &pair);
+			     dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].a) &&
+			     dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].b) &&
+			     dbus_message_iter_close_container(&array, &pair);
 		}
 	}
 	return ok && dbus_message_iter_close_container(variant, &array);
@@ -459,17 +465,19 @@ static bool put_props(DBusMessageIter *to, const struct sd_props *p)
 		const struct sd_prop *x = &p->list[i];
 
 		ok = dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &item) &&
-			dbus_message_iter_append_basic(&item, DBUS_TYPE_STRING, &x->name) &&
-			dbus_message_iter_open_container(&item, DBUS_TYPE_VARIANT, signature(x->type), &variant) &&
-			put_value(&variant, x) && dbus_message_iter_close_container(&item, &variant) &&
-			dbus_message_iter_close_container(&array, &item);
+		     dbus_message_iter_append_basic(&item, DBUS_TYPE_STRING, &x->name) &&
+		     dbus_message_iter_open_container(
+			     &item, DBUS_TYPE_VARIANT, signature(x->type), &variant) &&
+		     put_value(&variant, x) && dbus_message_iter_close_container(&item, &variant) &&
+		     dbus_message_iter_close_container(&array, &item);
 	}
 	return ok && dbus_message_iter_close_container(to, &array);
 }
 
-/* --- jobs --------------------------------------------------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------------------ */
 
-/* Before the job is made, or its end could be missed. Only this unit's jobs: others' come by the hundred on a busy host. */
+/* Before the job is made, or its end could be missed. Only this unit's jobs: others' come by the hundred on a
+ * busy host. */
 static int watch_jobs(struct sd_bus_conn *b, const char *unit, uint64_t deadline, struct err *e)
 {
 	_cleanup_message_ DBusMessage *match = NULL, *subscribe = manager_call("Subscribe");
@@ -478,16 +486,20 @@ static int watch_jobs(struct sd_bus_conn *b, const char *unit, uint64_t deadline
 	int r;
 
 	snprintf(rule, sizeof(rule),
-		"type='signal',sender='" MANAGER "',path='" MANAGER_PATH "',interface='" MANAGER_IFACE "',member='JobRemoved',arg2='%.256s'",
+		"type='signal',sender='" MANAGER "',path='" MANAGER_PATH "',interface='" MANAGER_IFACE
+		"',member='JobRemoved',arg2='%.256s'",
 		unit);
-	match = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "AddMatch");
-	if (!match || !subscribe || !dbus_message_append_args(match, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
+	match = dbus_message_new_method_call(
+		DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "AddMatch");
+	if (!match || !subscribe ||
+		!dbus_message_append_args(match, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
 		return no_memory(e);
 	r = call(b, match, deadline, NULL, e);
 	return r < 0 ? r : call(b, subscribe, deadline, NULL, e);
 }
 
-static int wait_job(struct sd_bus_conn *b, DBusMessage *reply, const char *unit, uint64_t deadline, struct err *e)
+static int wait_job(
+	struct sd_bus_conn *b, DBusMessage *reply, const char *unit, uint64_t deadline, struct err *e)
 {
 	const char *job;
 
@@ -502,7 +514,8 @@ static int wait_job(struct sd_bus_conn *b, DBusMessage *reply, const char *unit,
 				continue;
 			if (str_eq(b->done[i].result, "done") || str_eq(b->done[i].result, "skipped"))
 				return 0;
-			return err_text(e, EREMOTEIO, "systemd's job for %s ended as '%s'; see systemctl status %s", unit,
+			return err_text(e, EREMOTEIO,
+				"systemd's job for %s ended as '%s'; see systemctl status %s", unit,
 				b->done[i].result, unit);
 		}
 		r = receive(b, deadline, &m, e);
@@ -512,8 +525,8 @@ static int wait_job(struct sd_bus_conn *b, DBusMessage *reply, const char *unit,
 	}
 }
 
-static int unit_call(struct sd_bus_conn *b, const char *member, const char *unit, const char *mode, uint64_t deadline,
-	DBusMessage **reply, struct err *e)
+static int unit_call(struct sd_bus_conn *b, const char *member, const char *unit, const char *mode,
+	uint64_t deadline, DBusMessage **reply, struct err *e)
 {
 	_cleanup_message_ DBusMessage *m = manager_call(member);
 
@@ -523,8 +536,8 @@ static int unit_call(struct sd_bus_conn *b, const char *member, const char *unit
 	return call(b, m, deadline, reply, e);
 }
 
-static int start_once(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, uint64_t deadline, DBusMessage **reply,
-	struct err *e)
+static int start_once(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, uint64_t deadline,
+	DBusMessage **reply, struct err *e)
 {
 	_cleanup_message_ DBusMessage *m = manager_call("StartTransientUnit");
 	const char *mode = "replace";
@@ -542,13 +555,13 @@ static int start_once(struct sd_bus_conn *b, const char *unit, const struct sd_p
 }
 
 /*
- * Properties younger than some systemds in use. One that is refused by name is left out: what it says is written to the cgroup's own
- * files afterwards anyway.
+ * Properties younger than some systemds in use. One that is refused by name is left out: what it says is
+ * written to the cgroup's own files afterwards anyway.
  */
 static bool drop_refused(struct sd_props *p, const struct err *e)
 {
-	static const char *const young[] = { "CPUQuotaPeriodUSec", "AllowedCPUs", "AllowedMemoryNodes", "CollectMode", "MemorySwapMax",
-		"MemoryMin", "CPUWeight", "IOWeight", "BlockIOAccounting" };
+	static const char *const young[] = { "CPUQuotaPeriodUSec", "AllowedCPUs", "AllowedMemoryNodes",
+		"CollectMode", "MemorySwapMax", "MemoryMin", "CPUWeight", "IOWeight", "BlockIOAccounting" };
 
 	for (size_t i = 0; i < p->n; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(young); k++)
@@ -576,7 +589,8 @@ int sd_start_transient(struct sd_bus_conn *b, const char *unit, const struct sd_
 		r = start_once(b, unit, &p, deadline, &reply, &why);
 		if (r == 0)
 			return wait_job(b, reply, unit, deadline, e);
-		/* A failed unit of that name may be all there is. A living one stays, and is somebody else's. */
+		/* A failed unit of that name may be all there is. A living one stays, and is somebody else's.
+		 */
 		if (r == -EEXIST && !reset) {
 			reset = true;
 			unit_call(b, "ResetFailedUnit", unit, NULL, deadline, NULL, NULL);
@@ -587,7 +601,8 @@ int sd_start_transient(struct sd_bus_conn *b, const char *unit, const struct sd_
 	}
 	if (e)
 		*e = why;
-	return r == -EEXIST ? err_hint(e, "another partition uses the unit; choose another linux.cgroupsPath") : r;
+	return r == -EEXIST ? err_hint(e, "another partition uses the unit; choose another linux.cgroupsPath")
+			    : r;
 }
 
 int sd_set_properties(struct sd_bus_conn *b, const char *unit, const struct sd_props *props, struct err *e)
@@ -608,7 +623,8 @@ int sd_set_properties(struct sd_bus_conn *b, const char *unit, const struct sd_p
 			return no_memory(e);
 		dbus_message_iter_init_append(m, &args);
 		if (!dbus_message_iter_append_basic(&args, DBUS_TYPE_STRING, &unit) ||
-			!dbus_message_iter_append_basic(&args, DBUS_TYPE_BOOLEAN, &runtime) || !put_props(&args, &p))
+			!dbus_message_iter_append_basic(&args, DBUS_TYPE_BOOLEAN, &runtime) ||
+			!put_props(&args, &p))
 			return no_memory(e);
 		r = call(b, m, deadline, NULL, &why);
 	} while (r == -EREMOTEIO && drop_refused(&p, &why));
@@ -631,7 +647,8 @@ int sd_stop_unit(struct sd_bus_conn *b, const char *unit, struct err *e)
 		err_clear(e);
 		r = 0;
 	}
-	/* Or a unit that ended as "failed" keeps its name. It is an error if there is none, and that is all right. */
+	/* Or a unit that ended as "failed" keeps its name. It is an error if there is none, and that is all
+	 * right. */
 	unit_call(b, "ResetFailedUnit", unit, NULL, in_ms(STOP_MS), NULL, NULL);
 	return r;
 }
@@ -649,7 +666,8 @@ int sd_control_group(struct sd_bus_conn *b, const char *unit, char *buf, size_t 
 	if (!dbus_message_get_args(found, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
 		return err_text(e, EPROTO, "systemd's reply names no unit");
 	get = dbus_message_new_method_call(MANAGER, path, DBUS_INTERFACE_PROPERTIES, "Get");
-	if (!get || !dbus_message_append_args(get, DBUS_TYPE_STRING, &iface, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID))
+	if (!get || !dbus_message_append_args(
+			    get, DBUS_TYPE_STRING, &iface, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID))
 		return no_memory(e);
 	r = call(b, get, deadline, &reply, e);
 	if (r < 0)

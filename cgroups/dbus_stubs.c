@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two functions of libsystemd that a static libdbus asks for, because its bus daemon can be started by systemd with an open socket. A
- * client never gets there, and libsystemd has no static library. Weak: where libsystemd is linked, its own are taken.
+ * Two functions of libsystemd that a static libdbus asks for, because its bus daemon can be started by
+ * systemd with an open socket. A client never gets there, and libsystemd has no static library. Weak: where
+ * libsystemd is linked, its own are taken.
  */
 #include "cgroups/internal.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Device rules: the default ones, and the form in which a v1 devices cgroup holds an ordered list. No side effects. */
+/* Device rules: the default ones, and the form in which a v1 devices cgroup holds an ordered list. No side
+ * effects. */
 #include "cgroups/internal.h"
 
 #include <inttypes.h>
@@ -8,8 +9,9 @@
 enum { ALL = SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD, RW = SPEC_DEV_READ | SPEC_DEV_WRITE };
 
 /*
- * What every partition may use, after the config's own rules, as with runc: the nodes that the spec wants in /dev, pseudo-terminals, and
- * mknod of anything (a node that cannot be opened is harmless, and package managers and image builds make them).
+ * What every partition may use, after the config's own rules, as with runc: the nodes that the spec wants in
+ * /dev, pseudo-terminals, and mknod of anything (a node that cannot be opened is harmless, and package
+ * managers and image builds make them).
  */
 static const struct spec_dev_rule defaults[] = {
 	{ .allow = true, .type = 'c', .major = -1, .minor = -1, .access = SPEC_DEV_MKNOD },
@@ -29,7 +31,8 @@ static bool is_all(const struct spec_dev_rule *r)
 	return r->type == 'a' && r->major < 0 && r->minor < 0;
 }
 
-int cg_dev_rules(struct arena *a, const struct spec_resources *r, struct spec_dev_rule **out, size_t *n, struct err *e)
+int cg_dev_rules(
+	struct arena *a, const struct spec_resources *r, struct spec_dev_rule **out, size_t *n, struct err *e)
 {
 	size_t count = r ? r->n_devices : 0;
 	/* 'a' rules may become two, one for each type. */
@@ -41,15 +44,17 @@ int cg_dev_rules(struct arena *a, const struct spec_resources *r, struct spec_de
 	for (size_t i = 0; i < count; i++) {
 		const struct spec_dev_rule *d = &r->devices[i];
 
-		if ((d->type != 'a' && d->type != 'b' && d->type != 'c') || d->major > INT32_MAX || d->minor > INT32_MAX ||
-			!(d->access & ALL))
+		if ((d->type != 'a' && d->type != 'b' && d->type != 'c') || d->major > INT32_MAX ||
+			d->minor > INT32_MAX || !(d->access & ALL))
 			return err_text(e, EINVAL,
-				"linux.resources.devices[%zu]: type a, b or c, device numbers below 2^31 and an access out of r, w, m are "
+				"linux.resources.devices[%zu]: type a, b or c, device numbers below 2^31 and "
+				"an access out of r, w, m are "
 				"wanted",
 				i);
 		v[k] = *d;
 		if (d->type == 'a' && !((d->access & ALL) == ALL && is_all(d))) {
-			/* "all" with a number or with less than all access is a rule for blocks and one for characters. */
+			/* "all" with a number or with less than all access is a rule for blocks and one for
+			 * characters. */
 			v[k].type = 'b';
 			v[++k] = *d;
 			v[k].type = 'c';
@@ -65,13 +70,14 @@ int cg_dev_rules(struct arena *a, const struct spec_resources *r, struct spec_de
 /* a's devices include b's. */
 static bool covers(const struct spec_dev_rule *a, const struct spec_dev_rule *b)
 {
-	return a->type == b->type && (a->major < 0 || a->major == b->major) && (a->minor < 0 || a->minor == b->minor);
+	return a->type == b->type && (a->major < 0 || a->major == b->major) &&
+	       (a->minor < 0 || a->minor == b->minor);
 }
 
 static bool overlaps(const struct spec_dev_rule *a, const struct spec_dev_rule *b)
 {
 	return a->type == b->type && (a->major < 0 || b->major < 0 || a->major == b->major) &&
-		(a->minor < 0 || b->minor < 0 || a->minor == b->minor);
+	       (a->minor < 0 || b->minor < 0 || a->minor == b->minor);
 }
 
 int cg_dev_flatten(struct spec_dev_rule *rules, size_t *n, bool *allow_all, struct err *e)
@@ -108,7 +114,8 @@ int cg_dev_flatten(struct spec_dev_rule *rules, size_t *n, bool *allow_all, stru
 			if (!covers(&r, &rules[k])) {
 				cg_dev_text(&r, text, sizeof(text));
 				return err_text(e, EINVAL,
-					"linux.resources.devices: %s '%s' makes an exception to a wider rule before it, which the devices "
+					"linux.resources.devices: %s '%s' makes an exception to a wider rule "
+					"before it, which the devices "
 					"controller of cgroup v1 cannot hold",
 					r.allow ? "allowing" : "denying", text);
 			}
@@ -136,7 +143,6 @@ void cg_dev_text(const struct spec_dev_rule *r, char *buf, size_t size)
 
 int cg_write_devices(const struct cgrp *c, const struct spec_resources *r, bool fresh, struct err *e)
 {
-	_cleanup_(arena_freep) struct arena *a = NULL;
 	const struct cg_node *v1 = cg_v1(c, "devices"), *v2 = cg_v2(c);
 	struct spec_dev_rule *rules;
 	size_t n;
@@ -146,21 +152,21 @@ int cg_write_devices(const struct cgrp *c, const struct spec_resources *r, bool 
 	if (!fresh && (!r || r->n_devices == 0))
 		return 0;
 	if (!v1 && !v2) {
-		/* What the user asked for must hold; the defaults need no cgroup where mknod is impossible anyway. */
+		/* What the user asked for must hold; the defaults need no cgroup where mknod is impossible
+		 * anyway. */
 		if (r && r->n_devices > 0 && !c->rootless)
 			return err_text(e, ENODEV,
-				"linux.resources.devices needs the devices controller (v1) or cgroup v2, and neither is mounted on this "
+				"linux.resources.devices needs the devices controller (v1) or cgroup v2, and "
+				"neither is mounted on this "
 				"host");
 		return 0;
 	}
-	a = arena_new();
-	if (!a)
-		return err_set(e, ENOMEM, "device rules");
-	q = cg_dev_rules(a, r, &rules, &n, e);
+	q = cg_dev_rules(c->arena, r, &rules, &n, e);
 	if (q < 0)
 		return q;
 	q = v1 ? cg_dev_v1(v1, rules, n, fresh, e) : cg_dev_bpf(v2, rules, n, e);
-	/* Rootless: the kernel grants no program and no v1 write, and no device node can be made or mounted either. */
+	/* Rootless: the kernel grants no program and no v1 write, and no device node can be made or mounted
+	 * either. */
 	if (c->rootless && (q == -EPERM || q == -EACCES)) {
 		err_clear(e);
 		return 0;

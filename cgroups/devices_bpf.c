@@ -2,9 +2,10 @@
 /*
  * Device rules as a BPF_PROG_TYPE_CGROUP_DEVICE program, for cgroup v2.
  *
- * Theory of operation: the last rule that matches a device decides, for each kind of access by itself. The program goes through the rules
- * from the last to the first with the set of accesses not yet decided (r2): a deny rule that has any of them denies the request, an allow
- * rule takes its own out of the set and allows the request when the set is empty. Past the first rule nothing is allowed.
+ * Theory of operation: the last rule that matches a device decides, for each kind of access by itself. The
+ * program goes through the rules from the last to the first with the set of accesses not yet decided (r2): a
+ * deny rule that has any of them denies the request, an allow rule takes its own out of the set and allows
+ * the request when the set is empty. Past the first rule nothing is allowed.
  */
 #include "cgroups/internal.h"
 
@@ -22,23 +23,32 @@ enum { ALL = SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD, INSNS_PER_RULE = 8
 
 static struct bpf_insn load(int dst, size_t offset)
 {
-	return (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = dst & 15, .src_reg = BPF_REG_1, .off = (short)offset };
+	return (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W,
+		.dst_reg = dst & 15,
+		.src_reg = BPF_REG_1,
+		.off = (short)offset };
 }
 
 static struct bpf_insn alu(int op, int dst, int imm)
 {
-	return (struct bpf_insn){ .code = (unsigned char)(BPF_ALU64 | op | BPF_K), .dst_reg = dst & 15, .imm = imm };
+	return (struct bpf_insn){
+		.code = (unsigned char)(BPF_ALU64 | op | BPF_K), .dst_reg = dst & 15, .imm = imm
+	};
 }
 
 static struct bpf_insn move(int dst, int src)
 {
-	return (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst & 15, .src_reg = src & 15 };
+	return (struct bpf_insn){
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst & 15, .src_reg = src & 15
+	};
 }
 
 /* The offset is filled in when the end of the rule is known. */
 static struct bpf_insn jump(int op, int dst, int imm)
 {
-	return (struct bpf_insn){ .code = (unsigned char)(BPF_JMP | op | BPF_K), .dst_reg = dst & 15, .imm = imm };
+	return (struct bpf_insn){
+		.code = (unsigned char)(BPF_JMP | op | BPF_K), .dst_reg = dst & 15, .imm = imm
+	};
 }
 
 static struct bpf_insn leave(void)
@@ -56,14 +66,16 @@ static unsigned int accesses(const struct spec_dev_rule *r)
 	return v;
 }
 
-/* True if the rule decides everything: nothing after it would be reached, and the verifier refuses such code. */
+/* True if the rule decides everything: nothing after it would be reached, and the verifier refuses such code.
+ */
 static bool emit_rule(const struct spec_dev_rule *r, struct bpf_insn *p, size_t *n)
 {
 	size_t jumps[4], n_jumps = 0;
 
 	if (r->type != 'a') {
 		jumps[n_jumps++] = *n;
-		p[(*n)++] = jump(BPF_JNE, BPF_REG_3, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+		p[(*n)++] =
+			jump(BPF_JNE, BPF_REG_3, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
 	}
 	if (r->major >= 0) {
 		jumps[n_jumps++] = *n;
@@ -92,7 +104,8 @@ static bool emit_rule(const struct spec_dev_rule *r, struct bpf_insn *p, size_t 
 	return n_jumps == 0;
 }
 
-int cg_dev_program(const struct spec_dev_rule *rules, size_t n, struct bpf_insn **out, size_t *count, struct err *e)
+int cg_dev_program(
+	const struct spec_dev_rule *rules, size_t n, struct bpf_insn **out, size_t *count, struct err *e)
 {
 	_cleanup_free_ struct bpf_insn *p = calloc(n * (INSNS_PER_RULE + 1) + INSNS_AROUND, sizeof(*p));
 	bool decided = false, denies = false;
@@ -120,7 +133,7 @@ int cg_dev_program(const struct spec_dev_rule *rules, size_t n, struct bpf_insn 
 	return 0;
 }
 
-/* --- loading, attaching ------------------------------------------------------------------------------------------------- */
+/* --- loading, attaching ---------------------------------------------------------------------- */
 
 static int bpf(int cmd, union bpf_attr *attr)
 {
@@ -146,7 +159,8 @@ static int load_program(const struct bpf_insn *p, size_t n, struct err *e)
 	/* Before 5.11 programs are charged to RLIMIT_MEMLOCK. */
 	if (fd == -EPERM && setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0)
 		fd = bpf(BPF_PROG_LOAD, &attr);
-	return fd < 0 ? err_set(e, -fd, "load the program for linux.resources.devices (%zu instructions)", n) : fd;
+	return fd < 0 ? err_set(e, -fd, "load the program for linux.resources.devices (%zu instructions)", n)
+		      : fd;
 }
 
 enum { PROGRAMS_MAX = 64 }; /* the kernel's own bound for one cgroup and type */
@@ -198,7 +212,8 @@ static int attach(int dir, int program, int old, struct err *e)
 		.target_fd = (uint32_t)dir,
 		.attach_bpf_fd = (uint32_t)program,
 		.attach_type = BPF_CGROUP_DEVICE,
-		/* Several programs at one cgroup must all allow: systemd's and ours do not push each other out. */
+		/* Several programs at one cgroup must all allow: systemd's and ours do not push each other
+		   out. */
 		.attach_flags = BPF_F_ALLOW_MULTI,
 	};
 	int r;

@@ -31,7 +31,8 @@ static int put(int fd, const struct cg_node *n, const char *file, const char *te
 }
 
 /* The kernel takes one rule a write, so the file stays open for all of them. */
-static int put_all(const struct cg_node *n, const char *file, const struct spec_dev_rule *v, size_t count, struct err *e)
+static int put_all(
+	const struct cg_node *n, const char *file, const struct spec_dev_rule *v, size_t count, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
 	char text[64];
@@ -74,7 +75,9 @@ static int parse_line(char *line, struct spec_dev_rule *r)
 	if (parse_number(numbers, &r->major) < 0 || parse_number(colon, &r->minor) < 0)
 		return -EINVAL;
 	for (; *access; access++)
-		r->access |= *access == 'r' ? SPEC_DEV_READ : *access == 'w' ? SPEC_DEV_WRITE : SPEC_DEV_MKNOD;
+		r->access |= *access == 'r'   ? SPEC_DEV_READ
+			     : *access == 'w' ? SPEC_DEV_WRITE
+					      : SPEC_DEV_MKNOD;
 	return 0;
 }
 
@@ -84,10 +87,11 @@ static bool same_device(const struct spec_dev_rule *a, const struct spec_dev_rul
 }
 
 /*
- * A living partition must not lose /dev/null for a moment while its list is made anew: what is new is allowed first, then what
- * is no longer on the list is denied.
+ * A living partition must not lose /dev/null for a moment while its list is made anew: what is new is allowed
+ * first, then what is no longer on the list is denied.
  */
-static int change_list(const struct cg_node *n, const struct spec_dev_rule *want, size_t count, bool *done, struct err *e)
+static int change_list(
+	const struct cg_node *n, const struct spec_dev_rule *want, size_t count, bool *done, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -EBADF;
@@ -125,7 +129,8 @@ static int change_list(const struct cg_node *n, const struct spec_dev_rule *want
 	return r;
 }
 
-int cg_dev_v1(const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, bool fresh, struct err *e)
+int cg_dev_v1(
+	const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, bool fresh, struct err *e)
 {
 	_cleanup_free_ struct spec_dev_rule *v = malloc(count * sizeof(*v));
 	bool allow_all, done = false;

@@ -23,7 +23,8 @@ static int no_freezer(const struct cgrp *c, struct err *e)
 {
 	if (c->n == 0)
 		return err_text(e, EOPNOTSUPP, "the partition has no cgroup, and so cannot be paused");
-	return err_text(e, EOPNOTSUPP, "this host has no cgroup freezer: neither v1's controller nor cgroup v2");
+	return err_text(
+		e, EOPNOTSUPP, "this host has no cgroup freezer: neither v1's controller nor cgroup v2");
 }
 
 static int v1_wait(const struct cg_node *n, const char *want, uint64_t deadline, struct err *e)
@@ -39,8 +40,10 @@ static int v1_wait(const struct cg_node *n, const char *want, uint64_t deadline,
 		if (str_eq(state, want))
 			return 0;
 		if (cg_now() >= deadline)
-			return err_text(e, ETIMEDOUT, "cgroup %s stays %s and does not become %s", n->path, state, want);
-		/* A process that forked at the wrong moment can hold up FREEZING for good; asking again gets it. */
+			return err_text(e, ETIMEDOUT, "cgroup %s stays %s and does not become %s", n->path,
+				state, want);
+		/* A process that forked at the wrong moment can hold up FREEZING for good; asking again gets
+		 * it. */
 		if (tries % 20 == 0 && str_eq(want, "FROZEN")) {
 			cg_try_put(n, "freezer.state", "THAWED");
 			cg_sleep_us(us);
@@ -74,7 +77,9 @@ static int v2_wait(const struct cg_node *n, bool frozen, uint64_t deadline, stru
 		if (strstr(text, frozen ? "frozen 1" : "frozen 0"))
 			return 0;
 		if (now >= deadline)
-			return err_text(e, ETIMEDOUT, "cgroup %s does not become %s: a process in it is stuck in the kernel, or a parent is frozen",
+			return err_text(e, ETIMEDOUT,
+				"cgroup %s does not become %s: a process in it is stuck in the kernel, or a "
+				"parent is frozen",
 				n->path, frozen ? "frozen" : "thawed");
 		/* Old kernels do not wake pollers for every change. */
 		poll(&p, 1, (deadline - now) / 1000000 < 50 ? (int)((deadline - now) / 1000000) + 1 : 50);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host's cgroup hierarchies: found by a look into /sys/fs/cgroup, or, where that is unusual, in /proc/self/mountinfo. */
+/* The host's cgroup hierarchies: found by a look into /sys/fs/cgroup, or, where that is unusual, in
+ * /proc/self/mountinfo. */
 #include "cgroups/internal.h"
 
 #include <dirent.h>
@@ -14,17 +15,17 @@
 #define ROOT "/sys/fs/cgroup"
 
 /*
- * A look into the usual directory costs three calls whatever the host has mounted; mountinfo has a line for each mount of each
- * running container of other engines, and costs 2 µs a line. So it is read only where the directory says something unexpected,
- * or not enough.
+ * A look into the usual directory costs three calls whatever the host has mounted; mountinfo has a line for
+ * each mount of each running container of other engines, and costs 2 µs a line. So it is read only where the
+ * directory says something unexpected, or not enough.
  */
 static struct cgrp_hierarchy hierarchies[CG_NODES_MAX];
 static bool checked[CG_NODES_MAX]; /* known to be a mount, not just a directory */
 static struct cgrp_host host = { .list = hierarchies };
 static bool have_host, all_checked;
 
-static const char *const v1_controllers[] = { "cpu", "cpuacct", "cpuset", "blkio", "memory", "devices", "freezer", "net_cls",
-	"net_prio", "perf_event", "hugetlb", "pids", "rdma", "misc", "dmem", "debug" };
+static const char *const v1_controllers[] = { "cpu", "cpuacct", "cpuset", "blkio", "memory", "devices",
+	"freezer", "net_cls", "net_prio", "perf_event", "hugetlb", "pids", "rdma", "misc", "dmem", "debug" };
 
 static void set_mode(struct cgrp_host *h)
 {
@@ -80,7 +81,8 @@ static struct cgrp_hierarchy *add(struct cgrp_host *h, bool v2)
 bool cg_host_add_dir(struct cgrp_host *h, const char *base, const char *name)
 {
 	struct cgrp_hierarchy *x;
-	bool v2 = str_eq(name, "unified"), named = str_eq(name, "systemd") || str_eq(name, "elogind") || str_eq(name, "openrc");
+	bool v2 = str_eq(name, "unified"),
+	     named = str_eq(name, "systemd") || str_eq(name, "elogind") || str_eq(name, "openrc");
 
 	if (!v2 && !named && !known_controllers(name))
 		return false;
@@ -94,7 +96,8 @@ bool cg_host_add_dir(struct cgrp_host *h, const char *base, const char *name)
 	return true;
 }
 
-/* The entries of /sys/fs/cgroup, without a stat() each. False: something is there that only mountinfo can explain. */
+/* The entries of /sys/fs/cgroup, without a stat() each. False: something is there that only mountinfo can
+ * explain. */
 static bool look(int dir, struct cgrp_host *h)
 {
 	char buf[4096] __attribute__((aligned(__alignof__(struct dirent64))));
@@ -111,7 +114,8 @@ static bool look(int dir, struct cgrp_host *h)
 			if (d->d_type != DT_DIR || !cg_host_add_dir(h, ROOT, d->d_name))
 				return false;
 		}
-		/* tmpfs fills the buffer as far as names fit: with that much room left there is nothing more. */
+		/* tmpfs fills the buffer as far as names fit: with that much room left there is nothing more.
+		 */
 		if (n < (ssize_t)(sizeof(buf) / 2))
 			break;
 	}
@@ -151,7 +155,8 @@ static void unescape(char *s)
 	char *w = s;
 
 	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+			s[3] <= '7') {
 			*w++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
 			s += 3;
 		} else {
@@ -215,7 +220,8 @@ static void parse_line(char *line, struct cgrp_host *h)
 	if (!v2)
 		v1_options(options, controllers, sizeof(controllers));
 	name = strrchr(mount, '/');
-	if (strlen(mount) >= sizeof(x->mount_point) || !name || strlen(name) > sizeof(x->name) || (!v2 && !controllers[0]))
+	if (strlen(mount) >= sizeof(x->mount_point) || !name || strlen(name) > sizeof(x->name) ||
+		(!v2 && !controllers[0]))
 		return;
 	/* A hierarchy mounted twice (a bind mount for a container) is the first one again. */
 	for (size_t i = 0; i < h->n; i++)
@@ -293,7 +299,7 @@ int cgrp_host(const struct cgrp_host **out, struct err *e)
 	return 0;
 }
 
-/* --- where a process is --------------------------------------------------------------------------------------------------- */
+/* --- where a process is ---------------------------------------------------------------------- */
 
 int cg_path_in(const char *proc_cgroup, const struct cgrp_hierarchy *h, char *buf, size_t size)
 {
@@ -306,7 +312,8 @@ int cg_path_in(const char *proc_cgroup, const struct cgrp_hierarchy *h, char *bu
 		if (c2 && (size_t)(c2 - c1) <= sizeof(list)) {
 			memcpy(list, c1 + 1, (size_t)(c2 - c1 - 1));
 			list[c2 - c1 - 1] = '\0';
-			/* The order of co-mounted controllers differs between the two files, but each is in one hierarchy only. */
+			/* The order of co-mounted controllers differs between the two files, but each is in
+			 * one hierarchy only. */
 			list[strcspn(list, ",")] = '\0';
 			if (h->v2)
 				same = line[0] == '0' && c1 == line + 1 && !list[0];
@@ -382,15 +389,17 @@ int cgrp_path_of(pid_t pid, const struct cgrp_hierarchy *h, char *buf, size_t si
 		return err_text(e, -r, "%s has no line for the cgroup hierarchy on %s", file, h->mount_point);
 	/* "/../x": above the root of our own cgroup namespace. */
 	if (str_starts(path, "/.."))
-		return err_text(e, EXDEV, "process %d is in cgroup %s, outside this cgroup namespace", (int)pid, path);
+		return err_text(e, EXDEV, "process %d is in cgroup %s, outside this cgroup namespace",
+			(int)pid, path);
 	snprintf(full, sizeof(full), "%s%s", h->mount_point, path);
 	if (faccessat(AT_FDCWD, full, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-		/* In a container of another engine without a cgroup namespace the mount shows a part of what the path names. */
+		/* In a container of another engine without a cgroup namespace the mount shows a part of what
+		 * the path names. */
 		r = mount_root(h->mount_point, root, sizeof(root));
 		skip = strlen(root);
 		if (r < 0 || !str_starts(path, root) || (path[skip] && path[skip] != '/'))
-			return err_text(e, ENOENT, "cgroup %s of process %d is not to be seen below %s", path, (int)pid,
-				h->mount_point);
+			return err_text(e, ENOENT, "cgroup %s of process %d is not to be seen below %s", path,
+				(int)pid, h->mount_point);
 	}
 	if (strlen(path + skip) + 2 > size)
 		return err_set(e, ENAMETOOLONG, "cgroup %s", path);

@@ -25,7 +25,8 @@ int cgrp_pids(const struct cgrp *c, pid_t **pids, size_t *n, struct err *e)
 }
 
 /* One pass over what is there now; *fresh counts processes that the pass before did not see. */
-static int signal_all(const struct cg_node *n, int sig, pid_t **seen, size_t *n_seen, size_t *fresh, struct err *e)
+static int signal_all(
+	const struct cg_node *n, int sig, pid_t **seen, size_t *n_seen, size_t *fresh, struct err *e)
 {
 	_cleanup_free_ pid_t *pids = NULL;
 	size_t count, k = 0;
@@ -42,7 +43,8 @@ static int signal_all(const struct cg_node *n, int sig, pid_t **seen, size_t *n_
 		if (k == *n_seen || (*seen)[k] != pids[i])
 			(*fresh)++;
 		if (kill(pids[i], sig) < 0 && errno != ESRCH && r == 0)
-			r = err_set(e, errno, "signal %d to process %d of cgroup %s", sig, (int)pids[i], n->path);
+			r = err_set(
+				e, errno, "signal %d to process %d of cgroup %s", sig, (int)pids[i], n->path);
 	}
 	free(*seen);
 	*seen = TAKE_PTR(pids);
@@ -51,8 +53,9 @@ static int signal_all(const struct cg_node *n, int sig, pid_t **seen, size_t *n_
 }
 
 /*
- * Frozen processes cannot fork away between the list and the signal; the kill stays pending, and thawed they die at once. Where the
- * freezer does not get there in time (a process stuck in the kernel), or is not there, rounds go on until one finds nobody new.
+ * Frozen processes cannot fork away between the list and the signal; the kill stays pending, and thawed they
+ * die at once. Where the freezer does not get there in time (a process stuck in the kernel), or is not there,
+ * rounds go on until one finds nobody new.
  */
 static int kill_rounds(const struct cgrp *c, const struct cg_node *n, struct err *e)
 {
@@ -70,7 +73,8 @@ static int kill_rounds(const struct cgrp *c, const struct cg_node *n, struct err
 			break;
 		cg_sleep_us(1000);
 	}
-	/* A process FROZEN by v1 does not die, and the partition may have frozen sub-cgroups of its own to that end. */
+	/* A process FROZEN by v1 does not die, and the partition may have frozen sub-cgroups of its own to
+	 * that end. */
 	if (freezer && n_seen > 0)
 		cg_thaw_below(freezer);
 	return r;
@@ -80,7 +84,8 @@ static int kill_hard(const struct cgrp *c, const struct cg_node *n, struct err *
 {
 	const struct cg_node *v2 = cg_v2(c);
 
-	/* On a mixed host somebody may have been moved in by v1 files alone, or be frozen there: the rounds see to those. */
+	/* On a mixed host somebody may have been moved in by v1 files alone, or be frozen there: the rounds
+	 * see to those. */
 	if (v2 && cg_try_put(v2, "cgroup.kill", "1") == 0 && n->v2)
 		return 0;
 	return kill_rounds(c, n, e);

@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
-static void log_line(void *userdata, int level, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+static void log_line(void *userdata, int level, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 
 static void log_line(void *userdata, int level, const char *fmt, va_list ap)
 {

@@ -109,7 +109,8 @@ bool cg_page_size_ok(const char *size)
 	size_t digits = strspn(size, "0123456789");
 
 	/* It becomes part of a file's name. */
-	return digits > 0 && digits < 16 && strchr("KMG", size[digits]) && size[digits] && str_eq(size + digits + 1, "B");
+	return digits > 0 && digits < 16 && strchr("KMG", size[digits]) && size[digits] &&
+	       str_eq(size + digits + 1, "B");
 }
 
 const struct cg_node *cg_v1(const struct cgrp *c, const char *controller)
@@ -137,7 +138,7 @@ const struct cg_node *cg_main(const struct cgrp *c)
 	return n;
 }
 
-/* --- arithmetic --------------------------------------------------------------------------------------------------------- */
+/* --- arithmetic ------------------------------------------------------------------------------ */
 
 uint64_t cgrp_shares_to_weight(uint64_t shares)
 {
@@ -149,7 +150,8 @@ uint64_t cgrp_shares_to_weight(uint64_t shares)
 		return 1;
 	if (shares >= 262144)
 		return 10000;
-	/* A quadratic in log2 through (2, 1), (1024, 100) and (262144, 10000): v1's default becomes v2's default. */
+	/* A quadratic in log2 through (2, 1), (1024, 100) and (262144, 10000): v1's default becomes v2's
+	 * default. */
 	l = log2((double)shares);
 	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
 }
@@ -172,14 +174,17 @@ int cgrp_swap_max(int64_t limit, int64_t swap, int64_t *out, struct err *e)
 		return 0;
 	}
 	if (swap < 0)
-		return err_text(e, EINVAL, "linux.resources.memory.swap is %" PRId64 ": -1 or a number of bytes is wanted", swap);
+		return err_text(e, EINVAL,
+			"linux.resources.memory.swap is %" PRId64 ": -1 or a number of bytes is wanted",
+			swap);
 	if (limit <= 0)
 		return err_text(e, EINVAL,
-			"linux.resources.memory.swap (memory and swap together) needs a limit in linux.resources.memory.limit");
+			"linux.resources.memory.swap (memory and swap together) needs a limit in "
+			"linux.resources.memory.limit");
 	if (swap < limit)
 		return err_text(e, EINVAL,
-			"linux.resources.memory.swap (%" PRId64 ", memory and swap together) is less than memory.limit (%" PRId64
-			")",
+			"linux.resources.memory.swap (%" PRId64
+			", memory and swap together) is less than memory.limit (%" PRId64 ")",
 			swap, limit);
 	*out = swap - limit;
 	return 0;

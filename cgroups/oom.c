@@ -10,7 +10,8 @@
 
 static int no_memory(const struct cgrp *c, struct err *e)
 {
-	return err_text(e, EOPNOTSUPP, "%s has no memory controller, and so no out-of-memory events", c->n ? c->path : "a partition without cgroup");
+	return err_text(e, EOPNOTSUPP, "%s has no memory controller, and so no out-of-memory events",
+		c->n ? c->path : "a partition without cgroup");
 }
 
 int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The grammar of linux.cgroupsPath: absolute, relative, slice:prefix:name; and systemd's slice names as paths. No side effects. */
+/* The grammar of linux.cgroupsPath: absolute, relative, slice:prefix:name; and systemd's slice names as
+ * paths. No side effects. */
 #include "cgroups/internal.h"
 
 #include <limits.h>
@@ -10,9 +11,11 @@
 static int check_text(const char *path, struct err *e)
 {
 	for (const char *p = path; *p; p++)
-		/* A newline in a path would forge lines of /proc/PID/cgroup, an escape the terminal of whoever lists them. */
+		/* A newline in a path would forge lines of /proc/PID/cgroup, an escape the terminal of
+		 * whoever lists them. */
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return err_text(e, EINVAL, "linux.cgroupsPath contains a control character (0x%02x)", (unsigned char)*p);
+			return err_text(e, EINVAL, "linux.cgroupsPath contains a control character (0x%02x)",
+				(unsigned char)*p);
 	return 0;
 }
 
@@ -42,7 +45,9 @@ int cg_clean(const char *path, char *buf, size_t size, struct err *e)
 		p += len;
 	}
 	if (used == 0)
-		return err_text(e, EINVAL, "linux.cgroupsPath '%s' is the root of the hierarchy, which no partition can own", path);
+		return err_text(e, EINVAL,
+			"linux.cgroupsPath '%s' is the root of the hierarchy, which no partition can own",
+			path);
 	buf[used] = '\0';
 	return 0;
 }
@@ -71,7 +76,8 @@ int cg_fs_path(const struct cgrp_params *p, const char *own, char *buf, size_t s
 	else
 		return cg_clean(path, buf, size, e);
 	if (n >= (int)sizeof(text))
-		return err_text(e, ENAMETOOLONG, "linux.cgroupsPath '%.200s…' is too long", path ? path : p->id);
+		return err_text(
+			e, ENAMETOOLONG, "linux.cgroupsPath '%.200s…' is too long", path ? path : p->id);
 	return cg_clean(text, buf, size, e);
 }
 
@@ -83,9 +89,10 @@ int cg_slice_path(const char *slice, char *buf, size_t size, struct err *e)
 		buf[0] = '\0';
 		return 0;
 	}
-	if (len <= 6 || !str_ends(slice, ".slice") || strchr(slice, '/') || slice[0] == '-' || strstr(slice, "--") ||
-		slice[len - 7] == '-')
-		return err_text(e, EINVAL, "'%.200s' is no name of a systemd slice (NAME.slice, dashes between non-empty parts)",
+	if (len <= 6 || !str_ends(slice, ".slice") || strchr(slice, '/') || slice[0] == '-' ||
+		strstr(slice, "--") || slice[len - 7] == '-')
+		return err_text(e, EINVAL,
+			"'%.200s' is no name of a systemd slice (NAME.slice, dashes between non-empty parts)",
 			slice);
 	/* Every dash opens a level: "a-b.slice" lies in "a.slice". */
 	for (size_t i = 1; i <= len - 6; i++) {
@@ -104,16 +111,20 @@ static int check_unit(const char *name, struct err *e)
 	size_t len = strlen(name);
 
 	if (len == 0 || len > 255)
-		return err_text(e, EINVAL, "'%.200s' cannot be the name of a systemd unit: 1 to 255 characters are wanted", name);
+		return err_text(e, EINVAL,
+			"'%.200s' cannot be the name of a systemd unit: 1 to 255 characters are wanted",
+			name);
 	for (const char *p = name; *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@", *p))
-			return err_text(e, EINVAL, "'%s' cannot be the name of a systemd unit: it contains '%c'", name, *p);
+			return err_text(e, EINVAL,
+				"'%s' cannot be the name of a systemd unit: it contains '%c'", name, *p);
 	return 0;
 }
 
 int cg_unit_name(const struct cgrp_params *p, char *slice, char *unit, size_t size, struct err *e)
 {
-	const char *def = p->rootless ? "user.slice" : "system.slice", *path = p->cgroups_path, *c1, *c2 = NULL;
+	const char *def = p->rootless ? "user.slice" : "system.slice", *path = p->cgroups_path, *c1,
+		   *c2 = NULL;
 	char parts[CG_PATH_MAX], ignored[CG_PATH_MAX];
 	const char *prefix = "ringfence", *name = p->id;
 	int n, r;
@@ -127,7 +138,8 @@ int cg_unit_name(const struct cgrp_params *p, char *slice, char *unit, size_t si
 		c2 = c1 ? strchr(c1 + 1, ':') : NULL;
 		if (!c2 || strchr(c2 + 1, ':'))
 			return err_text(e, EINVAL,
-				"expected linux.cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"%.200s\" "
+				"expected linux.cgroupsPath to be of format \"slice:prefix:name\" for "
+				"systemd cgroups, got \"%.200s\" "
 				"instead",
 				path);
 		if (c1 > path) {

@@ -2,9 +2,10 @@
 /*
  * linux.resources, controller by controller: which property asks for which controller, and who writes it.
  *
- * Theory of operation: a mixed host has each controller either in v1 or in v2, and only the host knows which. So there is no v1 and no v2
- * mode in here, just a row a controller with a writer for either. A controller that the config asks for and the host lacks is an error
- * that names both; one that the config only gives neutral values (-1, 0) may be missing.
+ * Theory of operation: a mixed host has each controller either in v1 or in v2, and only the host knows which.
+ * So there is no v1 and no v2 mode in here, just a row a controller with a writer for either. A controller
+ * that the config asks for and the host lacks is an error that names both; one that the config only gives
+ * neutral values (-1, 0) may be missing.
  */
 #include "cgroups/internal.h"
 
@@ -29,26 +30,26 @@ static bool uset(const struct spec_u64 *v)
 
 static const char *memory_wanted(const struct spec_resources *r)
 {
-	return limited(&r->mem_limit)			       ? "memory.limit" :
-		limited(&r->mem_reservation)		       ? "memory.reservation" :
-		limited(&r->mem_swap)			       ? "memory.swap" :
-		limited(&r->mem_kernel)			       ? "memory.kernel" :
-		limited(&r->mem_kernel_tcp)		       ? "memory.kernelTCP" :
-		r->mem_swappiness.has && r->mem_swappiness.v >= 0 ? "memory.swappiness" :
-		r->has_disable_oom_killer && r->disable_oom_killer ? "memory.disableOOMKiller" :
-								     NULL;
+	return limited(&r->mem_limit)				    ? "memory.limit"
+	       : limited(&r->mem_reservation)			    ? "memory.reservation"
+	       : limited(&r->mem_swap)				    ? "memory.swap"
+	       : limited(&r->mem_kernel)			    ? "memory.kernel"
+	       : limited(&r->mem_kernel_tcp)			    ? "memory.kernelTCP"
+	       : r->mem_swappiness.has && r->mem_swappiness.v >= 0  ? "memory.swappiness"
+	       : r->has_disable_oom_killer && r->disable_oom_killer ? "memory.disableOOMKiller"
+								    : NULL;
 }
 
 static const char *cpu_wanted(const struct spec_resources *r)
 {
-	return uset(&r->cpu_shares)	? "cpu.shares" :
-		limited(&r->cpu_quota)	? "cpu.quota" :
-		uset(&r->cpu_period)	? "cpu.period" :
-		uset(&r->cpu_burst)	? "cpu.burst" :
-		set(&r->cpu_rt_runtime) ? "cpu.realtimeRuntime" :
-		uset(&r->cpu_rt_period) ? "cpu.realtimePeriod" :
-		set(&r->cpu_idle)	? "cpu.idle" :
-					  NULL;
+	return uset(&r->cpu_shares)	 ? "cpu.shares"
+	       : limited(&r->cpu_quota)	 ? "cpu.quota"
+	       : uset(&r->cpu_period)	 ? "cpu.period"
+	       : uset(&r->cpu_burst)	 ? "cpu.burst"
+	       : set(&r->cpu_rt_runtime) ? "cpu.realtimeRuntime"
+	       : uset(&r->cpu_rt_period) ? "cpu.realtimePeriod"
+	       : set(&r->cpu_idle)	 ? "cpu.idle"
+					 : NULL;
 }
 
 static const char *cpuset_wanted(const struct spec_resources *r)
@@ -152,13 +153,15 @@ void cg_v2_needed(const struct cgrp *c, const struct spec_resources *r, char *bu
 	*buf = '\0';
 	for (size_t i = 0; r && i < ARRAY_SIZE(rows); i++)
 		if (rows[i].v2_name && rows[i].wanted(r) && !cg_v1(c, rows[i].v1_name))
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? " " : "", rows[i].v2_name);
+			used += (size_t)snprintf(
+				buf + used, size - used, "%s%s", used ? " " : "", rows[i].v2_name);
 	for (size_t i = 0; r && i < r->n_unified; i++) {
 		const char *file = r->unified[i].file, *dot = strchr(file, '.');
 		char word[32];
 
 		/* "cgroup.max.depth" and its like are there without any controller. */
-		if (!dot || dot == file || dot - file >= (ptrdiff_t)sizeof(word) || str_starts(file, "cgroup."))
+		if (!dot || dot == file || dot - file >= (ptrdiff_t)sizeof(word) ||
+			str_starts(file, "cgroup."))
 			continue;
 		snprintf(word, sizeof(word), "%.*s", (int)(dot - file), file);
 		if (!strchr(word, '/') && !cg_list_has(buf, word) && used + strlen(word) + 2 < size)
@@ -172,9 +175,11 @@ static int not_mounted(const struct cgrp *c, const struct row *row, const char *
 
 	if (c->n > 0 && cg_host_full(&h, NULL) == 0 && host_has_v1(h, row->v1_name))
 		return err_text(e, ENODEV,
-			"linux.resources.%s needs the %s controller, in which this partition was given no cgroup when it was created",
+			"linux.resources.%s needs the %s controller, in which this partition was given no "
+			"cgroup when it was created",
 			property, row->v1_name);
-	return err_text(e, ENODEV, "linux.resources.%s needs the %s controller, which is not mounted on this host%s", property,
+	return err_text(e, ENODEV,
+		"linux.resources.%s needs the %s controller, which is not mounted on this host%s", property,
 		row->v1_name, row->v2_name ? "" : " (it exists in cgroup v1 only)");
 }
 
@@ -222,6 +227,7 @@ int cg_write_resources(const struct cgrp *c, const struct spec_resources *r, boo
 	if (q < 0 || r->n_unified == 0)
 		return q;
 	if (!v2)
-		return err_text(e, ENODEV, "linux.resources.unified needs cgroup v2, which is not mounted on this host");
+		return err_text(e, ENODEV,
+			"linux.resources.unified needs cgroup v2, which is not mounted on this host");
 	return cg_v2_unified(v2, r, e);
 }

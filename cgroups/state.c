@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A cgroup handle in the partition's state file: what later processes (kill, exec, delete) need without looking at the host again. */
+/* A cgroup handle in the partition's state file: what later processes (kill, exec, delete) need without
+ * looking at the host again. */
 #include "cgroups/internal.h"
 
 #include <stdio.h>
@@ -117,7 +118,7 @@ int cgrp_load(const struct json *j, struct cgrp **out, struct err *e)
 		r = json_as_u64(m, "keep", &keep, e);
 	if (keep < c->keep)
 		c->keep = (size_t)keep;
-	json_each(m, json_get(j, "hierarchies")) {
+	json_each (m, json_get(j, "hierarchies")) {
 		if (r == 0)
 			r = load_node(c, m, e);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics: the "data" of an `events` line in the layout that engines know, and the few figures of a table. */
+/* Statistics: the "data" of an `events` line in the layout that engines know, and the few figures of a table.
+ */
 #include "cgroups/internal.h"
 
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* --- lines and numbers -------------------------------------------------------------------------------------------------- */
+/* --- lines and numbers ----------------------------------------------------------------------- */
 
 int cg_lines(const struct cg_node *n, const char *file, void (*fn)(char *line, void *arg), void *arg)
 {
@@ -101,7 +102,7 @@ static void put_picked(struct json_writer *w, const struct pick *p, const char *
 		json_put_u64(w, name, p->v * factor);
 }
 
-/* --- pressure (v2) ------------------------------------------------------------------------------------------------------- */
+/* --- pressure (v2) --------------------------------------------------------------------------- */
 
 struct pressure {
 	struct json_writer *w;
@@ -141,7 +142,7 @@ static void put_pressure(struct json_writer *w, const struct cg_node *v2, const 
 		json_close_object(w);
 }
 
-/* --- cpu ---------------------------------------------------------------------------------------------------------------- */
+/* --- cpu ------------------------------------------------------------------------------------- */
 
 static void percpu_line(char *line, void *arg)
 {
@@ -175,7 +176,8 @@ static void column_line(char *line, void *arg)
 static void cpu_v1(struct json_writer *w, const struct cg_node *cpu, const struct cg_node *acct)
 {
 	struct pick times[] = { { .key = "user" }, { .key = "system" }, { 0 } };
-	struct pick throttled[] = { { .key = "nr_periods" }, { .key = "nr_throttled" }, { .key = "throttled_time" }, { 0 } };
+	struct pick throttled[] = { { .key = "nr_periods" }, { .key = "nr_throttled" },
+		{ .key = "throttled_time" }, { 0 } };
 	/* cpuacct.stat counts in USER_HZ, which is 100 in the ABI of every architecture we build for. */
 	const uint64_t tick_ns = 10000000;
 	uint64_t v;
@@ -207,8 +209,8 @@ static void cpu_v1(struct json_writer *w, const struct cg_node *cpu, const struc
 
 static void cpu_v2(struct json_writer *w, const struct cg_node *n)
 {
-	struct pick p[] = { { .key = "usage_usec" }, { .key = "system_usec" }, { .key = "user_usec" }, { .key = "nr_periods" },
-		{ .key = "nr_throttled" }, { .key = "throttled_usec" }, { 0 } };
+	struct pick p[] = { { .key = "usage_usec" }, { .key = "system_usec" }, { .key = "user_usec" },
+		{ .key = "nr_periods" }, { .key = "nr_throttled" }, { .key = "throttled_usec" }, { 0 } };
 
 	cg_lines(n, "cpu.stat", pick_line, p);
 	json_open_object(w, "usage");
@@ -223,7 +225,7 @@ static void cpu_v2(struct json_writer *w, const struct cg_node *n)
 	json_close_object(w);
 }
 
-/* --- cpuset --------------------------------------------------------------------------------------------------------------- */
+/* --- cpuset ---------------------------------------------------------------------------------- */
 
 /* "0-3,7" as [0,1,2,3,7] */
 static void list_line(char *line, void *arg)
@@ -253,8 +255,9 @@ static void put_list(struct json_writer *w, const struct cg_node *n, const char 
 
 static void cpuset(struct json_writer *w, const struct cg_node *n)
 {
-	static const char *const v1_flags[] = { "cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate",
-		"memory_spread_page", "memory_spread_slab", "memory_pressure", "sched_load_balance" };
+	static const char *const v1_flags[] = { "cpu_exclusive", "mem_hardwall", "mem_exclusive",
+		"memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure",
+		"sched_load_balance" };
 	char file[64];
 	char level[32];
 	int64_t v;
@@ -268,12 +271,13 @@ static void cpuset(struct json_writer *w, const struct cg_node *n)
 		snprintf(file, sizeof(file), "cpuset.%s", v1_flags[i]);
 		put_number(w, n, file, v1_flags[i]);
 	}
-	if (!n->v2 && cg_get(n, "cpuset.sched_relax_domain_level", level, sizeof(level)) > 0 && str_to_i64(level, &v) == 0)
+	if (!n->v2 && cg_get(n, "cpuset.sched_relax_domain_level", level, sizeof(level)) > 0 &&
+		str_to_i64(level, &v) == 0)
 		json_put_i64(w, "sched_relax_domain_level", v);
 	json_close_object(w);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------------- */
 
 static void raw_line(char *line, void *arg)
 {
@@ -287,7 +291,8 @@ static void raw_line(char *line, void *arg)
 		json_put_u64(arg, line, v);
 }
 
-static void memory_v1_entry(struct json_writer *w, const struct cg_node *n, const char *prefix, const char *name)
+static void memory_v1_entry(
+	struct json_writer *w, const struct cg_node *n, const char *prefix, const char *name)
 {
 	char file[64];
 	uint64_t v;
@@ -362,7 +367,7 @@ static void memory(struct json_writer *w, const struct cg_node *n, const struct 
 	json_close_object(w);
 }
 
-/* --- block I/O -------------------------------------------------------------------------------------------------------------- */
+/* --- block I/O ------------------------------------------------------------------------------- */
 
 static void put_io(struct json_writer *w, const char *device, const char *op, uint64_t value)
 {
@@ -386,11 +391,19 @@ static void put_io(struct json_writer *w, const char *device, const char *op, ui
 /* "8:0 Read 4096", or "8:0 4096"; the "Total" line at the end has no device. */
 static void blkio_line(char *line, void *arg)
 {
-	char *save = line, *device = strsep(&save, " "), *op = strsep(&save, " "), *value = strsep(&save, " ");
+	char *save = line, *device = strsep(&save, " "), *op = strsep(&save, " "),
+	     *value = strsep(&save, " ");
 	uint64_t v;
 
 	if (op && str_to_u64(value ? value : op, &v) == 0)
 		put_io(arg, device, value ? op : "", v);
+}
+
+static void count_line(char *line, void *arg)
+{
+	size_t *n = arg;
+
+	*n += strchr(line, ':') != NULL;
 }
 
 static void blkio_v1(struct json_writer *w, const struct cg_node *n)
@@ -409,14 +422,18 @@ static void blkio_v1(struct json_writer *w, const struct cg_node *n)
 		{ "sectorsRecursive", "sectors_recursive", false },
 	};
 	static const char *const prefixes[] = { "blkio.bfq.", "blkio.", "blkio.throttle." };
-	char file[64], probe[CG_FILE_MAX];
+	char file[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(prefixes); k++) {
+			size_t entries = 0;
+
 			if (k == 2 && !members[i].throttle)
 				continue;
 			snprintf(file, sizeof(file), "%s%s", prefixes[k], members[i].file);
-			if (access(cg_file(probe, n, file), F_OK) < 0)
+			/* bfq's files are there, and empty, while another scheduler runs. */
+			cg_lines(n, file, count_line, &entries);
+			if (entries == 0)
 				continue;
 			json_open_array(w, members[i].name);
 			cg_lines(n, file, blkio_line, w);
@@ -469,7 +486,7 @@ static void blkio(struct json_writer *w, const struct cg_node *n, const struct c
 	json_close_object(w);
 }
 
-/* --- huge pages ------------------------------------------------------------------------------------------------------------- */
+/* --- huge pages ------------------------------------------------------------------------------ */
 
 static void hugetlb_size(struct json_writer *w, const struct cg_node *n, const char *size)
 {
@@ -508,7 +525,8 @@ static void hugetlb(struct json_writer *w, const struct cg_node *n)
 
 		if (!str_starts(f->d_name, "hugepages-") || !str_ends(f->d_name, "kB"))
 			continue;
-		snprintf(number_text, sizeof(number_text), "%.*s", (int)strcspn(f->d_name + 10, "k"), f->d_name + 10);
+		snprintf(number_text, sizeof(number_text), "%.*s", (int)strcspn(f->d_name + 10, "k"),
+			f->d_name + 10);
 		if (str_to_u64(number_text, &kb) < 0)
 			continue;
 		for (; kb >= 1024 && unit < 2; unit++)
@@ -519,7 +537,7 @@ static void hugetlb(struct json_writer *w, const struct cg_node *n)
 	json_close_object(w);
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------------------------- */
 
 /* The node of a controller, v1's or v2's; the v2 cgroup counts only if it has the controller. */
 static const struct cg_node *node_of(const struct cgrp *c, const char *v1_name, const char *v2_name)
@@ -529,12 +547,15 @@ static const struct cg_node *node_of(const struct cgrp *c, const char *v1_name, 
 
 	if (n)
 		return n;
-	return v2 && cg_get(v2, "cgroup.controllers", list, sizeof(list)) > 0 && cg_list_has(list, v2_name) ? v2 : NULL;
+	return v2 && cg_get(v2, "cgroup.controllers", list, sizeof(list)) > 0 && cg_list_has(list, v2_name)
+		       ? v2
+		       : NULL;
 }
 
 int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e)
 {
-	const struct cg_node *v2 = cg_v2(c), *cpu = cg_v1(c, "cpu"), *acct = cg_v1(c, "cpuacct"), *pids = node_of(c, "pids", "pids");
+	const struct cg_node *v2 = cg_v2(c), *cpu = cg_v1(c, "cpu"), *acct = cg_v1(c, "cpuacct"),
+			     *pids = node_of(c, "pids", "pids");
 
 	if (cpu || acct || v2) {
 		json_open_object(w, "cpu");
@@ -577,7 +598,8 @@ int cgrp_usage(const struct cgrp *c, struct cgrp_usage *u, struct err *e)
 	if (n) {
 		cg_get_u64(n, "memory.usage_in_bytes", &x.memory);
 		/* v1 writes "no limit" as the largest multiple of a page. */
-		if (cg_get_u64(n, "memory.limit_in_bytes", &x.memory_limit) == 0 && x.memory_limit > (uint64_t)INT64_MAX - 65536)
+		if (cg_get_u64(n, "memory.limit_in_bytes", &x.memory_limit) == 0 &&
+			x.memory_limit > (uint64_t)INT64_MAX - 65536)
 			x.memory_limit = UINT64_MAX;
 	} else if (v2) {
 		cg_get_u64(v2, "memory.current", &x.memory);

@@ -2,11 +2,13 @@
 /*
  * The systemd cgroup manager: a transient scope for the partition, on top of v1, v2 or mixed.
  *
- * Theory of operation: a scope is made around a process, so nothing happens before cgrp_attach() has one. systemd makes the scope's cgroup,
- * moves the process and sets what it knows of the limits; it would set those back at its next reload if we only wrote files. Then we
- * write all limits to the files as well: for what systemd does not know (cpu.max.burst, hugetlb, unified keys) and for the exact values
- * of what it rounds. v1 controllers that systemd does not manage (freezer, cpuset, …) get the same path, made by us. exec and stats
- * go to the cgroup directly and never to the bus: a pid 1 busy with hundreds of probes is what stops nodes (runc issue 4853).
+ * Theory of operation: a scope is made around a process, so nothing happens before cgrp_attach() has one.
+ * systemd makes the scope's cgroup, moves the process and sets what it knows of the limits; it would set
+ * those back at its next reload if we only wrote files. Then we write all limits to the files as well: for
+ * what systemd does not know (cpu.max.burst, hugetlb, unified keys) and for the exact values of what it
+ * rounds. v1 controllers that systemd does not manage (freezer, cpuset, …) get the same path, made by us.
+ * exec and stats go to the cgroup directly and never to the bus: a pid 1 busy with hundreds of probes is what
+ * stops nodes (runc issue 4853).
  */
 #include "cgroups/internal.h"
 
@@ -26,12 +28,14 @@ int cg_systemd_prepare(struct cgrp *c, const struct cgrp_params *p, struct err *
 {
 	const char *sub = cg_annotation(p, "run.oci.systemd.subgroup");
 	char slice[CG_PATH_MAX], unit[CG_PATH_MAX];
+	struct cgrp_params *params;
 	int r = cg_unit_name(p, slice, unit, sizeof(unit), e);
 
 	if (r < 0)
 		return r;
 	if (sub && (strchr(sub, '/') || str_eq(sub, ".") || str_eq(sub, "..") || strlen(sub) > NAME_MAX))
-		return err_text(e, EINVAL, "annotation run.oci.systemd.subgroup: '%.100s' is no name of a cgroup", sub);
+		return err_text(e, EINVAL,
+			"annotation run.oci.systemd.subgroup: '%.100s' is no name of a cgroup", sub);
 	c->slice = arena_strdup(c->arena, slice);
 	c->unit = arena_strdup(c->arena, unit);
 	if (sub && *sub)
@@ -39,7 +43,12 @@ int cg_systemd_prepare(struct cgrp *c, const struct cgrp_params *p, struct err *
 	if (!c->slice || !c->unit || (sub && *sub && !c->subgroup))
 		return err_set(e, ENOMEM, "cgroup");
 	c->user_bus = p->rootless;
-	c->params = p;
+	/* A copy: the caller may well have had it on its stack. */
+	params = arena_alloc(c->arena, sizeof(*params));
+	if (!params)
+		return err_set(e, ENOMEM, "cgroup");
+	*params = *p;
+	c->params = params;
 	return 0;
 }
 
@@ -66,7 +75,8 @@ static int move(const struct cg_node *n, pid_t pid, struct err *e)
 	return r < 0 ? err_set(e, -r, "write '%s' to %s", text, path) : 0;
 }
 
-static int enter_node(struct cgrp *c, struct cg_node *n, const struct cgrp_hierarchy *h, pid_t pid, struct err *e)
+static int enter_node(
+	struct cgrp *c, struct cg_node *n, const struct cgrp_hierarchy *h, pid_t pid, struct err *e)
 {
 	char now[CG_PATH_MAX], dir[CG_FILE_MAX];
 	int r = cg_make_member(c, n, c->params->resources, e);
@@ -92,12 +102,14 @@ static int enter_all(struct cgrp *c, const struct cgrp_host *h, pid_t pid, struc
 	const struct cgrp_hierarchy *own = own_hierarchy(h);
 
 	for (size_t i = 0; i < h->n; i++) {
-		/* A v2 tree beside v1 ones is systemd's own in its hybrid mode: the scope exists there already. */
+		/* A v2 tree beside v1 ones is systemd's own in its hybrid mode: the scope exists there
+		 * already. */
 		int r = cg_add_node(c, &h->list[i], c->path, e);
 
 		if (r == 0)
 			r = enter_node(c, &c->node[c->n - 1], &h->list[i], pid, e);
-		if (r < 0 && c->rootless && &h->list[i] != own && (r == -EACCES || r == -EPERM || r == -EROFS)) {
+		if (r < 0 && c->rootless && &h->list[i] != own &&
+			(r == -EACCES || r == -EPERM || r == -EROFS)) {
 			err_clear(e);
 			c->n--;
 			continue;
@@ -105,7 +117,8 @@ static int enter_all(struct cgrp *c, const struct cgrp_host *h, pid_t pid, struc
 		if (r < 0)
 			return r;
 	}
-	/* Parents in systemd's hierarchies are slices and systemd's to remove; ours in the others carry the label. */
+	/* Parents in systemd's hierarchies are slices and systemd's to remove; ours in the others carry the
+	 * label. */
 	c->keep = strlen(c->path);
 	return 0;
 }
@@ -124,7 +137,8 @@ int cg_systemd_attach(struct cgrp *c, pid_t pid, struct err *e)
 	own = own_hierarchy(h);
 	if (!own)
 		return err_text(e, ENODEV,
-			"the systemd cgroup manager needs systemd's cgroup hierarchy (name=systemd or cgroup v2), and neither is mounted");
+			"the systemd cgroup manager needs systemd's cgroup hierarchy (name=systemd or cgroup "
+			"v2), and neither is mounted");
 	r = sd_unit_props(&props, c, c->params, h->mode == CGRP_MODE_V2, pid, e);
 	if (r == 0)
 		r = sd_open(c->user_bus, &b, e);
@@ -133,12 +147,13 @@ int cg_systemd_attach(struct cgrp *c, pid_t pid, struct err *e)
 	if (r < 0)
 		return r;
 	c->started = true;
-	r = str_ends(c->unit, ".scope") ? cgrp_path_of(pid, own, path, sizeof(path), e) :
-					  sd_control_group(b, c->unit, path, sizeof(path), e);
+	r = str_ends(c->unit, ".scope") ? cgrp_path_of(pid, own, path, sizeof(path), e)
+					: sd_control_group(b, c->unit, path, sizeof(path), e);
 	if (r < 0)
 		return r;
 	if (!str_ends(path, c->unit))
-		return err_text(e, EREMOTEIO, "systemd made %s, but process %d is in cgroup %s", c->unit, (int)pid, path);
+		return err_text(e, EREMOTEIO, "systemd made %s, but process %d is in cgroup %s", c->unit,
+			(int)pid, path);
 	c->path = arena_strdup(c->arena, path);
 	if (!c->path)
 		return err_set(e, ENOMEM, "cgroup");
@@ -180,7 +195,8 @@ int cg_systemd_stop(const struct cgrp *c, struct err *e)
 static int not_built(struct err *e)
 {
 	return err_text(e, EOPNOTSUPP,
-		"this ringfence was built without the systemd cgroup manager (--disable-systemd); use --cgroup-manager cgroupfs");
+		"this ringfence was built without the systemd cgroup manager (--disable-systemd); use "
+		"--cgroup-manager cgroupfs");
 }
 
 int cg_systemd_prepare(struct cgrp *c, const struct cgrp_params *p, struct err *e)

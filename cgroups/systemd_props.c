@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unit properties of a partition's scope: from linux.resources, and from org.systemd.property.* annotations. No bus in here.
+ * Unit properties of a partition's scope: from linux.resources, and from org.systemd.property.* annotations.
+ * No bus in here.
  *
- * Annotations come with images and pod specs, so they are attacker's data (CVE-2024-3154): a property such as ExecStartPre or Wants would
- * run something on the host. Only properties that cannot leave the unit are taken; every other one is refused by name.
+ * Annotations come with images and pod specs, so they are attacker's data (CVE-2024-3154): a property such as
+ * ExecStartPre or Wants would run something on the host. Only properties that cannot leave the unit are
+ * taken; every other one is refused by name.
  */
 #include "cgroups/internal.h"
 
@@ -90,7 +92,7 @@ int sd_add(struct sd_props *p, const char *name, char type, const char *s, uint6
 	return 0;
 }
 
-/* --- GVariant text ---------------------------------------------------------------------------------------------------------- */
+/* --- GVariant text --------------------------------------------------------------------------- */
 
 struct text {
 	struct arena *arena;
@@ -272,7 +274,10 @@ int sd_parse_variant(struct arena *a, const char *text, struct sd_prop *out, str
 	struct sd_prop x = { .name = out->name };
 
 	if (!value(&t, &x))
-		return err_text(e, EINVAL, "'%.100s' is not a value in GVariant text format (true, 5, uint64 5, 'text', ['a', 'b'])", text);
+		return err_text(e, EINVAL,
+			"'%.100s' is not a value in GVariant text format (true, 5, uint64 5, 'text', ['a', "
+			"'b'])",
+			text);
 	blanks(&t);
 	if (*t.p)
 		return err_text(e, EINVAL, "'%.100s': text after the value", text);
@@ -317,7 +322,8 @@ int sd_annotation(struct sd_props *p, const char *name, const char *text, struct
 		}
 	if (!known)
 		return err_text(e, EPERM,
-			"annotation org.systemd.property.%.100s is refused: it is not one of the properties that stay within the unit",
+			"annotation org.systemd.property.%.100s is refused: it is not one of the properties "
+			"that stay within the unit",
 			name);
 	r = sd_parse_variant(p->arena, text, &x, e);
 	if (r < 0)
@@ -326,13 +332,16 @@ int sd_annotation(struct sd_props *p, const char *name, const char *text, struct
 		double seconds = x.type == 'd' ? x.d : (double)(int64_t)x.u;
 
 		if (!strchr("dixut", x.type) || seconds < 0 || seconds > 1e12)
-			return err_text(e, EINVAL, "annotation org.systemd.property.%s: a number of seconds is wanted, not %.60s", name,
-				text);
+			return err_text(e, EINVAL,
+				"annotation org.systemd.property.%s: a number of seconds is wanted, not "
+				"%.60s",
+				name, text);
 		x.u = (uint64_t)(seconds * 1e6);
 		x.type = 't';
 	}
 	if (!coerce(&x, type))
-		return err_text(e, EINVAL, "annotation org.systemd.property.%s: %.60s has the wrong type", name, text);
+		return err_text(e, EINVAL, "annotation org.systemd.property.%s: %.60s has the wrong type",
+			name, text);
 	slot = add(p, known, e);
 	if (!slot)
 		return -E2BIG;
@@ -341,7 +350,7 @@ int sd_annotation(struct sd_props *p, const char *name, const char *text, struct
 	return 0;
 }
 
-/* --- linux.resources ---------------------------------------------------------------------------------------------------------- */
+/* --- linux.resources ------------------------------------------------------------------------- */
 
 int sd_cpu_mask(struct arena *a, const char *list, const uint8_t **bytes, size_t *n, struct err *e)
 {
@@ -360,8 +369,8 @@ int sd_cpu_mask(struct arena *a, const char *list, const uint8_t **bytes, size_t
 		dash = strchr(part, '-');
 		if (dash)
 			*dash++ = '\0';
-		if (str_to_u32(part, &first) < 0 || str_to_u32(dash ? dash : part, &last) < 0 || first > last ||
-			last >= 8 * sizeof(mask))
+		if (str_to_u32(part, &first) < 0 || str_to_u32(dash ? dash : part, &last) < 0 ||
+			first > last || last >= 8 * sizeof(mask))
 			return err_text(e, EINVAL, "'%.100s' is no list of cpus or memory nodes", list);
 		for (; first <= last; first++)
 			mask[first / 8] |= (uint8_t)(1U << (first % 8));
@@ -498,7 +507,8 @@ int sd_limits(struct sd_props *p, const struct spec_resources *r, bool v2, bool 
 	q = add_limit(p, v2 ? "MemoryMax" : "MemoryLimit", &r->mem_limit, e);
 	if (q == 0 && v2)
 		q = add_limit(p, "MemoryLow", &r->mem_reservation, e);
-	if (q == 0 && v2 && r->mem_swap.has && r->mem_swap.v != 0 && (r->mem_swap.v < 0 || (r->mem_limit.has && r->mem_limit.v > 0))) {
+	if (q == 0 && v2 && r->mem_swap.has && r->mem_swap.v != 0 &&
+		(r->mem_swap.v < 0 || (r->mem_limit.has && r->mem_limit.v > 0))) {
 		q = cgrp_swap_max(r->mem_limit.has ? r->mem_limit.v : 0, r->mem_swap.v, &swap, e);
 		if (q == 0)
 			q = sd_add(p, "MemorySwapMax", 't', NULL, or_infinity(swap), e);
@@ -515,7 +525,7 @@ int sd_limits(struct sd_props *p, const struct spec_resources *r, bool v2, bool 
 	return q;
 }
 
-/* --- devices ------------------------------------------------------------------------------------------------------------------- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 /* "pts" for ('c', 136): systemd names all devices of a driver by what /proc/devices calls it. */
 static bool driver_name(const char *devices, char type, int64_t major, char *buf, size_t size)
@@ -524,7 +534,8 @@ static bool driver_name(const char *devices, char type, int64_t major, char *buf
 
 	if (!section)
 		return false;
-	for (const char *line = strchr(section, '\n'); line && line[1] && line[1] != '\n'; line = strchr(line + 1, '\n')) {
+	for (const char *line = strchr(section, '\n'); line && line[1] && line[1] != '\n';
+		line = strchr(line + 1, '\n')) {
 		const char *p = line + 1 + strspn(line + 1, " ");
 		char number[16];
 		size_t len = strcspn(p, " ");
@@ -549,7 +560,9 @@ static const char *device_text(struct arena *a, const struct spec_dev_rule *r, c
 		return r->minor < 0 ? arena_printf(a, "%s-*", kind) : NULL;
 	if (r->minor >= 0)
 		return arena_printf(a, "/dev/%s/%" PRId64 ":%" PRId64, kind, r->major, r->minor);
-	return driver_name(devices, r->type, r->major, name, sizeof(name)) ? arena_printf(a, "%s-%s", kind, name) : NULL;
+	return driver_name(devices, r->type, r->major, name, sizeof(name))
+		       ? arena_printf(a, "%s-%s", kind, name)
+		       : NULL;
 }
 
 static int add_devices(struct sd_props *p, const struct spec_resources *r, struct err *e)
@@ -593,11 +606,12 @@ static int add_devices(struct sd_props *p, const struct spec_resources *r, struc
 	return 0;
 }
 
-int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_params *params, bool v2, pid_t pid, struct err *e)
+int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_params *params, bool v2,
+	pid_t pid, struct err *e)
 {
 	static const char prefix[] = "org.systemd.property.";
-	const char *const accounting[] = { "MemoryAccounting", "CPUAccounting", v2 ? "IOAccounting" : "BlockIOAccounting",
-		"TasksAccounting" };
+	const char *const accounting[] = { "MemoryAccounting", "CPUAccounting",
+		v2 ? "IOAccounting" : "BlockIOAccounting", "TasksAccounting" };
 	bool scope = str_ends(c->unit, ".scope");
 	uint32_t *pids = arena_alloc(p->arena, sizeof(*pids));
 	const char *description = arena_printf(p->arena, "ringfence partition %s", params->id);
@@ -614,7 +628,8 @@ int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_pa
 		r = sd_add(p, accounting[i], 'b', NULL, 1, e);
 	if (r == 0)
 		r = sd_add(p, "DefaultDependencies", 'b', NULL, 0, e);
-	/* A scope that ends as "failed" would otherwise stay loaded and keep the name from the next partition of that id. */
+	/* A scope that ends as "failed" would otherwise stay loaded and keep the name from the next partition
+	 * of that id. */
 	if (r == 0)
 		r = sd_add(p, "CollectMode", 's', "inactive-or-failed", 0, e);
 	if (r == 0)
@@ -623,7 +638,8 @@ int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_pa
 		r = sd_limits(p, params->resources, v2, true, e);
 	for (size_t i = 0; r == 0 && i < params->n_annotations; i++)
 		if (str_starts(params->annotations[i].key, prefix))
-			r = sd_annotation(p, params->annotations[i].key + sizeof(prefix) - 1, params->annotations[i].value, e);
+			r = sd_annotation(p, params->annotations[i].key + sizeof(prefix) - 1,
+				params->annotations[i].value, e);
 	if (r < 0 || !scope)
 		return r;
 	x = add(p, "PIDs", e);

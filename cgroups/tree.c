@@ -13,8 +13,8 @@
 #include "base/str.h"
 
 /*
- * Marks a parent directory that we made, so that the last partition to leave it removes it, whoever made it. Without the right to
- * write trusted attributes (rootless) only the maker removes it.
+ * Marks a parent directory that we made, so that the last partition to leave it removes it, whoever made it.
+ * Without the right to write trusted attributes (rootless) only the maker removes it.
  */
 #define LABEL "trusted.ringfence"
 
@@ -33,7 +33,8 @@ static size_t parent_of(const char *path, size_t len)
 	return len > 0 ? len - 1 : 0;
 }
 
-/* kernfs hands out a whole value at the first read, so the second one that would say "end of file" is spared. */
+/* kernfs hands out a whole value at the first read, so the second one that would say "end of file" is spared.
+ */
 static ssize_t read_value(const char *path, char *buf, size_t size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -48,8 +49,8 @@ static ssize_t read_value(const char *path, char *buf, size_t size)
 }
 
 /*
- * A v1 cpuset starts empty, and nothing can join it until it has cpus and memory nodes: the nearest ancestor's are copied down the
- * whole way, over ancestors that somebody else left empty too.
+ * A v1 cpuset starts empty, and nothing can join it until it has cpus and memory nodes: the nearest
+ * ancestor's are copied down the whole way, over ancestors that somebody else left empty too.
  */
 static int fill_cpuset(const struct cg_node *n, size_t len, const char *file, struct err *e)
 {
@@ -86,7 +87,8 @@ static int fill_cpusets(const struct cg_node *n, const struct spec_resources *r,
 	/* What the config sets is written by cg_v1_cpuset(). */
 	if (!(r && r->cpus && *r->cpus) && (n->made || cg_get(n, "cpuset.cpus", text, sizeof(text)) == 0))
 		q = fill_cpuset(n, len, "cpuset.cpus", e);
-	if (q == 0 && !(r && r->mems && *r->mems) && (n->made || cg_get(n, "cpuset.mems", text, sizeof(text)) == 0))
+	if (q == 0 && !(r && r->mems && *r->mems) &&
+		(n->made || cg_get(n, "cpuset.mems", text, sizeof(text)) == 0))
 		q = fill_cpuset(n, len, "cpuset.mems", e);
 	return q;
 }
@@ -199,12 +201,14 @@ int cg_check_frozen(const struct cg_node *n, struct err *e)
 
 	if (n->v2)
 		cg_get_key(n, "cgroup.events", "frozen", &frozen);
-	else if (cg_list_has(n->controllers, "freezer") && cg_get(n, "freezer.state", state, sizeof(state)) > 0)
+	else if (cg_list_has(n->controllers, "freezer") &&
+		 cg_get(n, "freezer.state", state, sizeof(state)) > 0)
 		frozen = !str_eq(state, "THAWED");
 	if (!frozen)
 		return 0;
 	return err_text(e, EBUSY,
-		"cgroup %s is frozen: another partition uses it, or a parent is paused; thaw it or choose another linux.cgroupsPath",
+		"cgroup %s is frozen: another partition uses it, or a parent is paused; thaw it or choose "
+		"another linux.cgroupsPath",
 		n->path);
 }
 
@@ -218,7 +222,8 @@ int cg_check_unused(const struct cg_node *n, struct err *e)
 		return r;
 	if (count > 0)
 		return err_text(e, EBUSY,
-			"cgroup %s already holds processes (pid %d%s): another partition uses it; choose another linux.cgroupsPath",
+			"cgroup %s already holds processes (pid %d%s): another partition uses it; choose "
+			"another linux.cgroupsPath",
 			n->path, (int)pids[0], count > 1 ? ", …" : "");
 	return cg_check_frozen(n, e);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linux.resources as files of the v1 controllers, and the two controllers whose files are the same in v1 and v2 (pids, rdma).
+ * linux.resources as files of the v1 controllers, and the two controllers whose files are the same in v1 and
+ * v2 (pids, rdma).
  *
- * 0 means "leave it alone" wherever the kernel would take it for nonsense: engines send whole structs with zeroes for what the user did
- * not name, in `update` above all (a memory limit of 0 would be refused with EBUSY). pids.limit is the exception: 0 is a limit.
+ * 0 means "leave it alone" wherever the kernel would take it for nonsense: engines send whole structs with
+ * zeroes for what the user did not name, in `update` above all (a memory limit of 0 would be refused with
+ * EBUSY). pids.limit is the exception: 0 is a limit.
  */
 #include "cgroups/internal.h"
 
@@ -28,7 +30,7 @@ static bool limits(const struct spec_i64 *v, bool fresh)
 	return set(v) && !(fresh && v->v < 0);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------------- */
 
 static int memory_limit(const struct cg_node *n, int64_t v, struct err *e)
 {
@@ -38,7 +40,8 @@ static int memory_limit(const struct cg_node *n, int64_t v, struct err *e)
 	if (r == -EBUSY && cg_get_u64(n, "memory.usage_in_bytes", &used) == 0)
 		return err_hint(e, "%" PRIu64 " bytes are in use and cannot be reclaimed", used);
 	if (r == -EINVAL)
-		return err_hint(e, "it must not be above the limit of memory and swap together (linux.resources.memory.swap)");
+		return err_hint(e, "it must not be above the limit of memory and swap together "
+				   "(linux.resources.memory.swap)");
 	return r;
 }
 
@@ -48,15 +51,16 @@ static int memsw_limit(const struct cg_node *n, int64_t v, struct err *e)
 
 	if (r == -ENOENT)
 		return err_text(e, EOPNOTSUPP,
-			"linux.resources.memory.swap needs swap accounting, which is off on this host (boot with swapaccount=1)");
+			"linux.resources.memory.swap needs swap accounting, which is off on this host (boot "
+			"with swapaccount=1)");
 	if (r == -EINVAL)
 		return err_hint(e, "memory and swap together must not be less than the memory limit");
 	return r;
 }
 
 /*
- * The kernel keeps limit <= memsw at every moment, so the order depends on the direction: a pair that rises starts with memsw, one that
- * falls with the limit.
+ * The kernel keeps limit <= memsw at every moment, so the order depends on the direction: a pair that rises
+ * starts with memsw, one that falls with the limit.
  */
 static int memory_pair(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
@@ -73,9 +77,9 @@ static int memory_pair(const struct cg_node *n, const struct spec_resources *r, 
 	if (!swap)
 		return memory_limit(n, r->mem_limit.v, e);
 	if (!limit) /* "-1" without swap accounting: what is anyway */
-		return r->mem_swap.v < 0 && cg_get_u64(n, "memory.memsw.limit_in_bytes", &now) == -ENOENT ?
-			0 :
-			memsw_limit(n, r->mem_swap.v, e);
+		return r->mem_swap.v < 0 && cg_get_u64(n, "memory.memsw.limit_in_bytes", &now) == -ENOENT
+			       ? 0
+			       : memsw_limit(n, r->mem_swap.v, e);
 	if (!fresh && cg_get_u64(n, "memory.memsw.limit_in_bytes", &now) == 0 &&
 		(r->mem_swap.v < 0 || (uint64_t)r->mem_swap.v > now)) {
 		q = memsw_limit(n, r->mem_swap.v, e);
@@ -93,8 +97,10 @@ int cg_v1_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 {
 	int q;
 
-	/* Before the limit: with sub-cgroups or members it is refused on old kernels; new ones are always hierarchical. */
-	if (r->has_use_hierarchy && !(r->use_hierarchy && cg_try_put(n, "memory.use_hierarchy", "1") == -ENOENT)) {
+	/* Before the limit: with sub-cgroups or members it is refused on old kernels; new ones are always
+	 * hierarchical. */
+	if (r->has_use_hierarchy &&
+		!(r->use_hierarchy && cg_try_put(n, "memory.use_hierarchy", "1") == -ENOENT)) {
 		q = cg_put(n, "memory.use_hierarchy", r->use_hierarchy ? "1" : "0", e);
 		if (q < 0)
 			return err_wrap(e, "linux.resources.memory.useHierarchy");
@@ -113,9 +119,10 @@ int cg_v1_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 	return q;
 }
 
-/* --- cpu ---------------------------------------------------------------------------------------------------------------- */
+/* --- cpu ------------------------------------------------------------------------------------- */
 
-/* The period and the quota bound each other through the parent's: one that is refused is tried again after the other. */
+/* The period and the quota bound each other through the parent's: one that is refused is tried again after
+ * the other. */
 static int cpu_bandwidth(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
 	bool again = false;
@@ -147,7 +154,8 @@ int cg_v1_cpu(const struct cg_node *n, const struct spec_resources *r, bool fres
 		q = cg_put_u64(n, "cpu.shares", r->cpu_shares.v, e);
 	if (q == -EINVAL && !fresh)
 		return err_hint(e, "shares cannot be set while cpu.idle is 1");
-	/* burst <= quota at every moment: the old quota may be too small for the new burst, or the new one for the old burst. */
+	/* burst <= quota at every moment: the old quota may be too small for the new burst, or the new one
+	 * for the old burst. */
 	if (q == 0 && burst) {
 		q = cg_put_u64(n, "cpu.cfs_burst_us", r->cpu_burst.v, e);
 		if (q == 0)
@@ -179,10 +187,11 @@ int cg_v1_cpuset(const struct cg_node *n, const struct spec_resources *r, bool f
 	return q;
 }
 
-/* --- blkio -------------------------------------------------------------------------------------------------------------- */
+/* --- blkio ----------------------------------------------------------------------------------- */
 
 /* CFQ's names until 5.0, BFQ's since: whichever the running scheduler offers. */
-static int blkio_weight(const struct cg_node *n, const char *old, const char *bfq, const char *value, struct err *e)
+static int blkio_weight(
+	const struct cg_node *n, const char *old, const char *bfq, const char *value, struct err *e)
 {
 	int r = bfq ? cg_try_put(n, bfq, value) : -ENOENT;
 
@@ -190,7 +199,8 @@ static int blkio_weight(const struct cg_node *n, const char *old, const char *bf
 		r = cg_try_put(n, old, value);
 	if (r == -ENOENT)
 		return err_text(e, EOPNOTSUPP,
-			"linux.resources.blockIO weights need an I/O scheduler that has them (bfq): neither %s nor %s is there",
+			"linux.resources.blockIO weights need an I/O scheduler that has them (bfq): neither "
+			"%s nor %s is there",
 			bfq ? bfq : "a bfq file", old);
 	return r < 0 ? err_set(e, -r, "write '%s' to %s of cgroup %s", value, old, n->path) : 0;
 }
@@ -218,11 +228,13 @@ int cg_v1_blkio(const struct cg_node *n, const struct spec_resources *r, bool fr
 		const struct spec_block_weight *w = &r->block_weights[i];
 
 		if (uset(&w->weight)) {
-			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, w->major, w->minor, w->weight.v);
+			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, w->major, w->minor,
+				w->weight.v);
 			q = blkio_weight(n, "blkio.weight_device", "blkio.bfq.weight_device", text, e);
 		}
 		if (q == 0 && uset(&w->leaf_weight)) {
-			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, w->major, w->minor, w->leaf_weight.v);
+			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, w->major, w->minor,
+				w->leaf_weight.v);
 			q = blkio_weight(n, "blkio.leaf_weight_device", NULL, text, e);
 		}
 	}
@@ -230,13 +242,14 @@ int cg_v1_blkio(const struct cg_node *n, const struct spec_resources *r, bool fr
 		for (size_t i = 0; q == 0 && i < r->n_block_rates[t]; i++) {
 			const struct spec_block_rate *b = &r->block_rates[t][i];
 
-			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor, b->rate);
+			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
+				b->rate);
 			q = cg_put(n, throttle[t], text, e);
 		}
 	return q;
 }
 
-/* --- the small ones ----------------------------------------------------------------------------------------------------- */
+/* --- the small ones -------------------------------------------------------------------------- */
 
 int cg_v1_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
@@ -247,11 +260,15 @@ int cg_v1_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool 
 		const struct spec_hugepage *h = &r->hugepages[i];
 
 		if (!cg_page_size_ok(h->page_size))
-			return err_text(e, EINVAL, "linux.resources.hugepageLimits: '%.40s' is no page size such as 2MB", h->page_size);
+			return err_text(e, EINVAL,
+				"linux.resources.hugepageLimits: '%.40s' is no page size such as 2MB",
+				h->page_size);
 		snprintf(file, sizeof(file), "hugetlb.%.20s.limit_in_bytes", h->page_size);
 		q = cg_put_u64(n, file, h->limit, e);
 		if (q == -ENOENT)
-			return err_text(e, EINVAL, "linux.resources.hugepageLimits: this host has no huge pages of %.20s", h->page_size);
+			return err_text(e, EINVAL,
+				"linux.resources.hugepageLimits: this host has no huge pages of %.20s",
+				h->page_size);
 		if (q < 0)
 			return q;
 		/* Reservations too (since 5.7): else mmap() succeeds and the first touch is killed. */
@@ -265,7 +282,9 @@ int cg_v1_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool 
 
 int cg_v1_net_cls(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
-	return r->has_class_id && !(fresh && r->class_id == 0) ? cg_put_u64(n, "net_cls.classid", r->class_id, e) : 0;
+	return r->has_class_id && !(fresh && r->class_id == 0)
+		       ? cg_put_u64(n, "net_cls.classid", r->class_id, e)
+		       : 0;
 }
 
 int cg_v1_net_prio(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
@@ -274,7 +293,8 @@ int cg_v1_net_prio(const struct cg_node *n, const struct spec_resources *r, bool
 	int q = 0;
 
 	for (size_t i = 0; q == 0 && i < r->n_priorities; i++) {
-		snprintf(text, sizeof(text), "%.32s %" PRIu32, r->priorities[i].name, r->priorities[i].priority);
+		snprintf(text, sizeof(text), "%.32s %" PRIu32, r->priorities[i].name,
+			r->priorities[i].priority);
 		q = cg_put(n, "net_prio.ifpriomap", text, e);
 	}
 	return q;
@@ -284,7 +304,8 @@ int cg_pids(const struct cg_node *n, const struct spec_resources *r, bool fresh,
 {
 	if (!r->pids_limit.has || (fresh && r->pids_limit.v < 0))
 		return 0;
-	return r->pids_limit.v < 0 ? cg_put(n, "pids.max", "max", e) : cg_put_i64(n, "pids.max", r->pids_limit.v, e);
+	return r->pids_limit.v < 0 ? cg_put(n, "pids.max", "max", e)
+				   : cg_put_i64(n, "pids.max", r->pids_limit.v, e);
 }
 
 int cg_rdma(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
@@ -297,7 +318,8 @@ int cg_rdma(const struct cg_node *n, const struct spec_resources *r, bool fresh,
 		size_t used = (size_t)snprintf(text, sizeof(text), "%.64s", d->device);
 
 		if (d->hca_handles.has)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, " hca_handle=%" PRIu64, d->hca_handles.v);
+			used += (size_t)snprintf(
+				text + used, sizeof(text) - used, " hca_handle=%" PRIu64, d->hca_handles.v);
 		if (d->hca_objects.has)
 			snprintf(text + used, sizeof(text) - used, " hca_object=%" PRIu64, d->hca_objects.v);
 		q = cg_put(n, "rdma.max", text, e);

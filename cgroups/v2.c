@@ -27,10 +27,12 @@ static int put_max(const struct cg_node *n, const char *file, int64_t v, struct 
 	return v < 0 ? cg_put(n, file, "max", e) : cg_put_i64(n, file, v, e);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------------- */
 
-/* memory.max below present use is no error to the kernel: it reclaims, and kills. checkBeforeUpdate asks us to refuse instead. */
-static int check_usage(const struct cg_node *n, const struct spec_resources *r, int64_t limit, int64_t swap, struct err *e)
+/* memory.max below present use is no error to the kernel: it reclaims, and kills. checkBeforeUpdate asks us
+ * to refuse instead. */
+static int check_usage(
+	const struct cg_node *n, const struct spec_resources *r, int64_t limit, int64_t swap, struct err *e)
 {
 	uint64_t used;
 
@@ -66,7 +68,8 @@ static int memory_unsupported(const struct spec_resources *r, struct err *e)
 
 int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
-	bool unlimited = r->mem_limit.has && r->mem_limit.v == -1, swaps = set(&r->mem_swap) || (unlimited && !fresh);
+	bool unlimited = r->mem_limit.has && r->mem_limit.v == -1,
+	     swaps = set(&r->mem_swap) || (unlimited && !fresh);
 	int64_t limit = r->mem_limit.has ? r->mem_limit.v : 0, swap = -1;
 	uint64_t now;
 	int q = memory_unsupported(r, e);
@@ -74,8 +77,10 @@ int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 	if (q < 0)
 		return q;
 	if (swaps) {
-		/* v1's pair is "memory", "memory and swap"; an update of the second alone needs the first as it is now. */
-		if (limit == 0 && r->mem_swap.v > 0 && cg_get_u64(n, "memory.max", &now) == 0 && now <= INT64_MAX)
+		/* v1's pair is "memory", "memory and swap"; an update of the second alone needs the first as
+		 * it is now. */
+		if (limit == 0 && r->mem_swap.v > 0 && cg_get_u64(n, "memory.max", &now) == 0 &&
+			now <= INT64_MAX)
 			limit = (int64_t)now;
 		q = cgrp_swap_max(limit, set(&r->mem_swap) ? r->mem_swap.v : 0, &swap, e);
 		if (q < 0)
@@ -104,7 +109,7 @@ int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 	return 0;
 }
 
-/* --- cpu ---------------------------------------------------------------------------------------------------------------- */
+/* --- cpu ------------------------------------------------------------------------------------- */
 
 static int cpu_max(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
@@ -164,9 +169,10 @@ int cg_v2_cpuset(const struct cg_node *n, const struct spec_resources *r, bool f
 	return cg_v1_cpuset(n, r, fresh, e);
 }
 
-/* --- io ----------------------------------------------------------------------------------------------------------------- */
+/* --- io -------------------------------------------------------------------------------------- */
 
-/* bfq's weights have v1's range; io.weight (the cost model's) has its own. `device` is "MAJOR:MINOR " or "". */
+/* bfq's weights have v1's range; io.weight (the cost model's) has its own. `device` is "MAJOR:MINOR " or "".
+ */
 static int io_weight(const struct cg_node *n, const char *device, uint64_t weight, struct err *e)
 {
 	char text[64];
@@ -182,7 +188,8 @@ static int io_weight(const struct cg_node *n, const char *device, uint64_t weigh
 	r = cg_put(n, "io.weight", text, e);
 	if (r == -ENOENT)
 		return err_text(e, EOPNOTSUPP,
-			"linux.resources.blockIO weights need the bfq scheduler or the iocost controller: neither io.bfq.weight nor "
+			"linux.resources.blockIO weights need the bfq scheduler or the iocost controller: "
+			"neither io.bfq.weight nor "
 			"io.weight is there");
 	return r;
 }
@@ -217,10 +224,11 @@ int cg_v2_io(const struct cg_node *n, const struct spec_resources *r, bool fresh
 
 			/* v1's 0 lifts the limit. */
 			if (b->rate == 0)
-				snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s=max", b->major, b->minor, keys[t]);
+				snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s=max", b->major,
+					b->minor, keys[t]);
 			else
-				snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s=%" PRIu64, b->major, b->minor, keys[t],
-					b->rate);
+				snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s=%" PRIu64, b->major,
+					b->minor, keys[t], b->rate);
 			q = cg_put(n, "io.max", text, e);
 		}
 	return q;
@@ -235,11 +243,15 @@ int cg_v2_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool 
 		const struct spec_hugepage *h = &r->hugepages[i];
 
 		if (!cg_page_size_ok(h->page_size))
-			return err_text(e, EINVAL, "linux.resources.hugepageLimits: '%.40s' is no page size such as 2MB", h->page_size);
+			return err_text(e, EINVAL,
+				"linux.resources.hugepageLimits: '%.40s' is no page size such as 2MB",
+				h->page_size);
 		snprintf(file, sizeof(file), "hugetlb.%.20s.max", h->page_size);
 		q = cg_put_u64(n, file, h->limit, e);
 		if (q == -ENOENT)
-			return err_text(e, EINVAL, "linux.resources.hugepageLimits: this host has no huge pages of %.20s", h->page_size);
+			return err_text(e, EINVAL,
+				"linux.resources.hugepageLimits: this host has no huge pages of %.20s",
+				h->page_size);
 		if (q < 0)
 			return q;
 		/* Reservations too (since 5.7): else mmap() succeeds and the first touch is killed. */
@@ -251,7 +263,7 @@ int cg_v2_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool 
 	return 0;
 }
 
-/* --- unified: the user's own words ---------------------------------------------------------------------------------------- */
+/* --- unified: the user's own words ----------------------------------------------------------- */
 
 int cg_v2_unified(const struct cg_node *n, const struct spec_resources *r, struct err *e)
 {
@@ -264,17 +276,21 @@ int cg_v2_unified(const struct cg_node *n, const struct spec_resources *r, struc
 		int q;
 
 		if (!*file || strchr(file, '/') || str_eq(file, ".") || str_eq(file, ".."))
-			return err_text(e, EINVAL, "linux.resources.unified: '%.100s' is no name of a cgroup file", file);
+			return err_text(e, EINVAL,
+				"linux.resources.unified: '%.100s' is no name of a cgroup file", file);
 		q = cg_put(n, file, r->unified[i].value, e);
 		if (q == 0)
 			continue;
 		/* Say which controller is missing rather than which file. */
-		snprintf(controller, sizeof(controller), "%.*s", dot && dot - file < 60 ? (int)(dot - file) : 60, file);
+		snprintf(controller, sizeof(controller), "%.*s",
+			dot && dot - file < 60 ? (int)(dot - file) : 60, file);
 		if (q == -ENOENT && !have)
 			have = cg_get(n, "cgroup.controllers", available, sizeof(available)) >= 0;
-		if (q == -ENOENT && have && !str_eq(controller, "cgroup") && !cg_list_has(available, controller))
+		if (q == -ENOENT && have && !str_eq(controller, "cgroup") &&
+			!cg_list_has(available, controller))
 			return err_text(e, ENOENT,
-				"linux.resources.unified: '%.100s' needs the %s controller, which cgroup v2 does not offer here (available: %s)",
+				"linux.resources.unified: '%.100s' needs the %s controller, which cgroup v2 "
+				"does not offer here (available: %s)",
 				file, controller, *available ? available : "none");
 		return err_wrap(e, "linux.resources.unified");
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cgroup v2's tree: controllers handed down to the partition's cgroup, and the cgroup handed over to the partition. */
+/* cgroup v2's tree: controllers handed down to the partition's cgroup, and the cgroup handed over to the
+ * partition. */
 #include "cgroups/internal.h"
 
 #include <fcntl.h>
@@ -61,24 +62,31 @@ static int refused(const struct chain *ch, size_t len, const char *word, int rea
 	case EROFS:
 		if (ch->rootless)
 			return err_text(e, reason,
-				"the %s controller, which linux.resources needs, is not delegated to this user in cgroup %.*s; as root: "
-				"systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids, then log in again",
+				"the %s controller, which linux.resources needs, is not delegated to this "
+				"user in cgroup %.*s; as root: "
+				"systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids, "
+				"then log in again",
 				word, where, path);
 		return err_set(e, reason, "enable the %s controller in cgroup %.*s", word, where, path);
 	case EBUSY:
 		return err_text(e, EBUSY,
-			"the %s controller, which linux.resources needs, cannot be enabled below cgroup %.*s: it holds processes itself "
-			"(no-internal-process rule of cgroup v2); move them into a sub-cgroup or choose another linux.cgroupsPath",
+			"the %s controller, which linux.resources needs, cannot be enabled below cgroup "
+			"%.*s: it holds processes itself "
+			"(no-internal-process rule of cgroup v2); move them into a sub-cgroup or choose "
+			"another linux.cgroupsPath",
 			word, where, path);
 	case EOPNOTSUPP:
 		return err_text(e, EOPNOTSUPP,
-			"the %s controller, which linux.resources needs, cannot be enabled below the threaded cgroup %.*s", word,
-			where, path);
+			"the %s controller, which linux.resources needs, cannot be enabled below the "
+			"threaded cgroup %.*s",
+			word, where, path);
 	case ENOENT:
 		if (ch->rootless && len > 0)
 			return refused(ch, len, word, EACCES, e);
 		return err_text(e, ENOENT,
-			"the %s controller, which linux.resources needs, is not available in cgroup v2 on this host", word);
+			"the %s controller, which linux.resources needs, is not available in cgroup v2 on "
+			"this host",
+			word);
 	default:
 		return err_set(e, reason, "enable the %s controller in cgroup %.*s", word, where, path);
 	}
@@ -89,7 +97,8 @@ static bool is_needed(const struct chain *ch, const char *word)
 	return cg_list_has(ch->needed, word);
 }
 
-/* Writes "+a +b" to one directory's cgroup.subtree_control; if that fails, each for itself, where the usual ones may fail. */
+/* Writes "+a +b" to one directory's cgroup.subtree_control; if that fails, each for itself, where the usual
+ * ones may fail. */
 static int enable_at(const struct chain *ch, size_t len, const char *words, struct err *e)
 {
 	char path[CG_FILE_MAX + 32], text[256] = "", word[64];
@@ -97,7 +106,8 @@ static int enable_at(const struct chain *ch, size_t len, const char *words, stru
 
 	snprintf(path, sizeof(path), "%s%.*s/cgroup.subtree_control", ch->n->mount, (int)len, ch->n->path);
 	for (const char *p = words; *p; p += strcspn(p, " "), p += strspn(p, " "))
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s+%.*s", used ? " " : "", (int)strcspn(p, " "), p);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s+%.*s", used ? " " : "",
+			(int)strcspn(p, " "), p);
 	if (used == 0 || fd_put_at(AT_FDCWD, path, text) == 0)
 		return 0;
 	for (const char *p = words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
@@ -108,7 +118,8 @@ static int enable_at(const struct chain *ch, size_t len, const char *words, stru
 		if (r < 0 && is_needed(ch, word + 1))
 			return refused(ch, len, word + 1, -r, e);
 		if (r < 0)
-			log_debug("cgroup %.*s: controller %s stays off: %s", (int)len, ch->n->path, word + 1, strerror(-r));
+			log_debug("cgroup %.*s: controller %s stays off: %s", (int)len, ch->n->path, word + 1,
+				strerror(-r));
 	}
 	return 0;
 }
@@ -121,9 +132,10 @@ static void append(char *buf, size_t size, const char *word, size_t len)
 		snprintf(buf + used, size - used, "%s%.*s", used ? " " : "", (int)len, word);
 }
 
-/* The words of `needed` and the usual ones, without those in `have`; the usual ones only as far as `offered`. */
-static int missing(const struct chain *ch, size_t len, const char *offered, const char *have, char *out, size_t size,
-	struct err *e)
+/* The words of `needed` and the usual ones, without those in `have`; the usual ones only as far as `offered`.
+ */
+static int missing(const struct chain *ch, size_t len, const char *offered, const char *have, char *out,
+	size_t size, struct err *e)
 {
 	char word[64];
 
@@ -139,7 +151,8 @@ static int missing(const struct chain *ch, size_t len, const char *offered, cons
 		append(out, size, word, n);
 	}
 	for (size_t i = 0; ch->with_usual && i < ARRAY_SIZE(usual); i++)
-		if (cg_list_has(offered, usual[i]) && !cg_list_has(have, usual[i]) && !cg_list_has(out, usual[i]))
+		if (cg_list_has(offered, usual[i]) && !cg_list_has(have, usual[i]) &&
+			!cg_list_has(out, usual[i]))
 			append(out, size, usual[i], strlen(usual[i]));
 	return 0;
 }
@@ -202,7 +215,8 @@ int cg_v2_delegate(const struct cg_node *n, uid_t uid, gid_t gid, struct err *e)
 		bool more = *end != '\0';
 
 		*end = '\0';
-		if (*line && !strchr(line, '/') && fchownat(dir, line, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		if (*line && !strchr(line, '/') && fchownat(dir, line, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+			errno != ENOENT)
 			return err_set(e, errno, "give %s/%s to user %u", n->join, line, (unsigned int)uid);
 		line = end + more;
 	}

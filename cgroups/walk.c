@@ -2,9 +2,9 @@
 /*
  * Walking below a partition's cgroup: its processes, and its removal.
  *
- * The partition's root may have made sub-cgroups there, of any name, depth and number, and may go on while we look. So the walk
- * goes by descriptor and name, up again by "..", holds one descriptor whatever the depth, does not recurse, and starts again when the
- * ground moves.
+ * The partition's root may have made sub-cgroups there, of any name, depth and number, and may go on while we
+ * look. So the walk goes by descriptor and name, up again by "..", holds one descriptor whatever the depth,
+ * does not recurse, and starts again when the ground moves.
  */
 #include "cgroups/internal.h"
 
@@ -134,7 +134,7 @@ static int walk_once(const struct cg_node *n, struct walk *w)
 	return r;
 }
 
-/* --- processes ---------------------------------------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------- */
 
 struct pid_list {
 	pid_t *v;
@@ -206,7 +206,8 @@ int cg_pids_below(const struct cg_node *n, pid_t **pids, size_t *count, struct e
 		free(l.v);
 		return err_set(e, -r, "list the processes of cgroup %s%s", n->mount, n->path);
 	}
-	/* v1 promises neither order nor that a process is listed once; one with threads in two cgroups is in both. */
+	/* v1 promises neither order nor that a process is listed once; one with threads in two cgroups is in
+	 * both. */
 	if (l.n > 1)
 		qsort(l.v, l.n, sizeof(*l.v), by_value);
 	for (size_t i = 0; i < l.n; i++)
@@ -230,7 +231,7 @@ void cg_thaw_below(const struct cg_node *n)
 	walk_once(n, &w);
 }
 
-/* --- removal -------------------------------------------------------------------------------------------------------------- */
+/* --- removal --------------------------------------------------------------------------------- */
 
 static int still_busy(const struct cg_node *n, int reason, struct err *e)
 {
@@ -241,10 +242,12 @@ static int still_busy(const struct cg_node *n, int reason, struct err *e)
 	if (reason == EBUSY && cg_pids_below(n, &pids, &count, e) < 0)
 		count = 0;
 	for (size_t i = 0; i < count && i < 8; i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%d", i ? ", " : "", (int)pids[i]);
+		used += (size_t)snprintf(
+			list + used, sizeof(list) - used, "%s%d", i ? ", " : "", (int)pids[i]);
 	if (count > 0)
-		return err_text(e, EBUSY, "cgroup %s%s cannot be removed: still in it: %zu process(es), pid %s%s", n->mount, n->path,
-			count, list, count > 8 ? ", …" : "");
+		return err_text(e, EBUSY,
+			"cgroup %s%s cannot be removed: still in it: %zu process(es), pid %s%s", n->mount,
+			n->path, count, list, count > 8 ? ", …" : "");
 	return err_set(e, reason, "remove cgroup %s%s", n->mount, n->path);
 }
 

@@ -42,6 +42,7 @@ const struct cli_verb verb_kill = {
 	.args = "CONTAINER [SIGNAL]",
 	.min_args = 1,
 	.max_args = 2,
+	.in_order = true, /* kill(1)'s "-9" is then a signal that is none, not an option */
 	.summary = "Send a signal (default: SIGTERM) to a partition's first process",
 	.options = options,
 	.size = sizeof(struct kill_options),

@@ -4,16 +4,23 @@ ringfence_SOURCES = \
 	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
 	cli/list.c cli/main.c cli/options.c cli/options.h cli/pause.c cli/ps.c cli/resume.c cli/run.c cli/spec.c cli/start.c \
 	cli/state.c cli/update.c
+# libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
 ringfence_LDADD = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
-	-lseccomp -lcap -lcgroup $(DBUS_LIBS) $(YAJL_LIBS) -lpthread -lm
+	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
 ringfence_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK
 ringfence_LDFLAGS += -static
-if HAVE_SYSTEMD
-ringfence_SOURCES += cli/static_dbus.c
+if STATIC_ENTRY
+# Runs before libc: without anything that needs thread-local storage, and without calls that the compiler would put in.
+noinst_LIBRARIES += libentry.a
+libentry_a_SOURCES = cli/entry.c cli/entry.h
+libentry_a_CPPFLAGS = $(AM_CPPFLAGS) -DRF_STATIC_ENTRY
+libentry_a_CFLAGS = $(AM_CFLAGS) -fno-stack-protector -fno-builtin -fcf-protection=none
+ringfence_LDADD += libentry.a
+ringfence_LDFLAGS += -Wl,-e,rf_start -Wl,-u,rf_start
 endif
 endif
-EXTRA_DIST += cli/static_dbus.c
+EXTRA_DIST += cli/entry.c cli/entry.h
 
 dist_man_MANS += docs/ringfence.8
 

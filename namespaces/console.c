@@ -2,9 +2,9 @@
 /*
  * The terminal: a new pty, and its slave bound on /dev/console.
  *
- * Never by name: what is called /dev/pts/0 may have become something else before it is bound or opened (CVE-2025-52565). The slave comes from the
- * master itself (TIOCGPTPEER), the mount is made from that descriptor, and /dev/console is created and opened without following anything
- * (CVE-2026-88264).
+ * Never by name: what is called /dev/pts/0 may have become something else before it is bound or opened
+ * (CVE-2025-52565). The slave comes from the master itself (TIOCGPTPEER), the mount is made from that
+ * descriptor, and /dev/console is created and opened without following anything (CVE-2026-88264).
  */
 #include <linux/magic.h>
 #include <stdio.h>
@@ -41,7 +41,10 @@ static bool has_own_devpts(const struct mnt_ctx *c)
 	return false;
 }
 
-/* The multiplexer of the partition's own devpts, looked at before it is opened: it could be a FIFO, or anybody's device. */
+/*
+ * The multiplexer of the partition's own devpts, looked at before it is opened: it could be a FIFO, or
+ * anybody's device.
+ */
 static int open_own_ptmx(struct mnt_ctx *c, struct err *e)
 {
 	_cleanup_close_ int at = path_open(c->state->root, "/dev/pts/ptmx", O_PATH, 0, PATH_NO_SYMLINKS);
@@ -51,10 +54,12 @@ static int open_own_ptmx(struct mnt_ctx *c, struct err *e)
 	if (at < 0)
 		return err_set(e, -at, "open /dev/pts/ptmx of the partition for its terminal");
 	if (!is_devpts(at) || !mnt_is_device(at, S_IFCHR, TTYAUX_MAJOR, PTMX_MINOR))
-		return err_text(e, EINVAL, "process.terminal: /dev/pts/ptmx of the partition is no terminal multiplexer");
+		return err_text(e, EINVAL,
+			"process.terminal: /dev/pts/ptmx of the partition is no terminal multiplexer");
 	fd = open(fd_path(path, at), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(e, errno, "open /dev/pts/ptmx of the partition; does the devpts mount have ptmxmode=0666?");
+		return err_set(e, errno,
+			"open /dev/pts/ptmx of the partition; does the devpts mount have ptmxmode=0666?");
 	return fd;
 }
 
@@ -70,11 +75,15 @@ static int open_peer(int m, const struct spec_process *p, int *slave, struct err
 	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (s < 0)
 		return err_set(e, errno, "open the terminal's inner end");
-	if (fstat(s, &st) < 0 || !is_devpts(s) || !S_ISCHR(st.st_mode) || major(st.st_rdev) < UNIX98_PTY_SLAVE_MAJOR ||
-		major(st.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR + 8)
+	if (fstat(s, &st) < 0 || !is_devpts(s) || !S_ISCHR(st.st_mode) ||
+		major(st.st_rdev) < UNIX98_PTY_SLAVE_MAJOR || major(st.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR + 8)
 		return err_text(e, EINVAL, "process.terminal: the terminal's inner end is no pty");
-	/* The group stays: devpts gives it (gid=5, tty). A user that the namespace does not map keeps root's terminal. */
-	if (p->user.uid && fchown(s, p->user.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL && errno != EROFS)
+	/*
+	 * The group stays: devpts gives it (gid=5, tty). A user that the namespace does not map keeps root's
+	 * terminal.
+	 */
+	if (p->user.uid && fchown(s, p->user.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL &&
+		errno != EROFS)
 		return err_set(e, errno, "give the terminal to user %u", p->user.uid);
 	if (p->has_console_size) {
 		struct winsize size = { .ws_row = p->console_height, .ws_col = p->console_width };
@@ -99,7 +108,8 @@ static int open_pty(struct mnt_ctx *c, const struct spec_process *p, int *master
 		/* No devpts inside: the host's, whose node for it works in any mount of it. */
 		m = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 		if (m < 0)
-			return err_set(e, errno, "open the host's /dev/ptmx, since the config mounts no devpts on /dev/pts");
+			return err_set(e, errno,
+				"open the host's /dev/ptmx, since the config mounts no devpts on /dev/pts");
 	}
 	r = open_peer(m, p, slave, e);
 	if (r < 0)
@@ -108,14 +118,20 @@ static int open_pty(struct mnt_ctx *c, const struct spec_process *p, int *master
 	return 0;
 }
 
-int console_open(int rootfd, int host_ptmx, const struct spec_process *p, int *master, int *slave, struct err *e)
+int console_open(
+	int rootfd, int host_ptmx, const struct spec_process *p, int *master, int *slave, struct err *e)
 {
-	/* O_NONBLOCK: it may be a FIFO. A device that is opened by this was allowed by the cgroup's device filter, which we are in. */
-	_cleanup_close_ int own = path_open(rootfd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK, 0, PATH_NO_SYMLINKS);
+	/*
+	 * O_NONBLOCK: it may be a FIFO. A device that is opened by this was allowed by the cgroup's device
+	 * filter, which we are in.
+	 */
+	_cleanup_close_ int own =
+		path_open(rootfd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK, 0, PATH_NO_SYMLINKS);
 	int m = own, r;
 
 	if (m >= 0 && (!is_devpts(m) || !mnt_is_device(m, S_IFCHR, TTYAUX_MAJOR, PTMX_MINOR)))
-		return err_text(e, EINVAL, "--tty: /dev/pts/ptmx of the container is no terminal multiplexer");
+		return err_text(
+			e, EINVAL, "--tty: /dev/pts/ptmx of the container is no terminal multiplexer");
 	if (m < 0)
 		m = host_ptmx;
 	if (m < 0)
@@ -133,7 +149,10 @@ int console_open(int rootfd, int host_ptmx, const struct spec_process *p, int *m
 	return r;
 }
 
-/* /dev/console as something to mount on: an empty file of ours, or what is there if it is neither symlink nor directory. */
+/*
+ * /dev/console as something to mount on: an empty file of ours, or what is there if it is neither symlink nor
+ * directory.
+ */
 static int bind_console(struct mnt_ctx *c, int slave, struct err *e)
 {
 	_cleanup_close_ int target = -EBADF, tree = -EBADF;
@@ -148,7 +167,8 @@ static int bind_console(struct mnt_ctx *c, int slave, struct err *e)
 	if (target < 0 || fstat(target, &st) < 0)
 		return err_set(e, errno, "open /dev/console");
 	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
-		return err_text(e, EEXIST, "/dev/console of the root file system is neither a file nor a device: refused");
+		return err_text(e, EEXIST,
+			"/dev/console of the root file system is neither a file nor a device: refused");
 	tree = sys_clone_tree(slave, "", 0);
 	if (tree < 0)
 		return err_set(e, -tree, "bind the terminal");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpcopyup: what a tmpfs hides is copied into it first, from a directory that may be hostile (see mount_state.h). */
+/*
+ * tmpcopyup: what a tmpfs hides is copied into it first, from a directory that may be hostile (see
+ * mount_state.h).
+ */
 #include <dirent.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -42,7 +45,8 @@ static int copy_owner(int dir, const char *name, const struct stat *st)
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 
 	/* In a user namespace an owner without a mapping cannot be given away: it stays ours. */
-	if (fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM && errno != EINVAL)
+	if (fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM &&
+		errno != EINVAL)
 		return -errno;
 	/* After the owner, which would clear set-id bits. */
 	if (!S_ISLNK(st->st_mode) && fchmodat(dir, name, st->st_mode & 07777, 0) < 0)
@@ -92,7 +96,8 @@ static int copy_entry(int from, int to, const char *name, int depth)
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISDIR(st.st_mode)) {
-		_cleanup_close_ int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out = -EBADF;
+		_cleanup_close_ int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+				    out = -EBADF;
 
 		if (in < 0 || mkdirat(to, name, 0700) < 0)
 			return -errno;
@@ -134,7 +139,9 @@ static int copy_dir(int from, int to, int depth)
 		return -ENOMEM;
 	}
 	while ((errno = 0, ent = readdir(d))) {
-		int r = str_eq(ent->d_name, ".") || str_eq(ent->d_name, "..") ? 0 : copy_entry(from, to, ent->d_name, depth);
+		int r = str_eq(ent->d_name, ".") || str_eq(ent->d_name, "..")
+				? 0
+				: copy_entry(from, to, ent->d_name, depth);
 
 		if (r < 0)
 			return r;

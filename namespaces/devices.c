@@ -2,9 +2,10 @@
 /*
  * Device nodes and the usual symlinks of /dev.
  *
- * A tmpfs that was just mounted on /dev is ours to fill by name. Without one the directory belongs to the root file system, that is to whoever made the image: it is
- * opened once, never through a symlink, and nothing in it is followed, replaced, removed or given away (CVE-2026-41579, CVE-2026-47766,
- * CVE-2026-88264, CVE-2026-88265). A /dev that was bound from elsewhere is not touched at all.
+ * A tmpfs that was just mounted on /dev is ours to fill by name. Without one the directory belongs to the
+ * root file system, that is to whoever made the image: it is opened once, never through a symlink, and
+ * nothing in it is followed, replaced, removed or given away (CVE-2026-41579, CVE-2026-47766, CVE-2026-88264,
+ * CVE-2026-88265). A /dev that was bound from elsewhere is not touched at all.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,12 @@ static const struct mnt_device default_devices[] = {
 static const struct {
 	const char *name, *target;
 } links[] = {
-	{ "fd", "/proc/self/fd" },	      { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
-	{ "stderr", "/proc/self/fd/2" }, { "core", "/proc/kcore" },	      { "ptmx", "pts/ptmx" },
+	{ "fd", "/proc/self/fd" },
+	{ "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" },
+	{ "core", "/proc/kcore" },
+	{ "ptmx", "pts/ptmx" },
 };
 
 static void from_spec(struct mnt_device *out, const struct spec_device *d)
@@ -54,7 +59,8 @@ int mnt_devices_init(struct mnt_ctx *c, struct err *e)
 	const struct spec *s = c->spec;
 	size_t n = 0;
 
-	st->devices = arena_calloc(st->arena, ARRAY_SIZE(default_devices) + s->n_devices, sizeof(*st->devices));
+	st->devices =
+		arena_calloc(st->arena, ARRAY_SIZE(default_devices) + s->n_devices, sizeof(*st->devices));
 	if (!st->devices)
 		return err_set(e, ENOMEM, "prepare devices");
 	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++)
@@ -84,7 +90,7 @@ bool mnt_is_device(int fd, mode_t type, unsigned int major, unsigned int minor)
 	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_rdev == makedev(major, minor);
 }
 
-/* --- nodes of the host ------------------------------------------------------------------------------------------------------------ */
+/* --- nodes of the host ---------------------------------------------------------------------------------- */
 
 /* The host's node as a tree: at the same path, or where udev keeps one for every number. */
 static int open_host_node(const struct mnt_device *d, struct err *e)
@@ -94,8 +100,8 @@ static int open_host_node(const struct mnt_device *d, struct err *e)
 	bool other = false;
 	int r = -ENOENT;
 
-	snprintf(by_number, sizeof(by_number), "/dev/%s/%u:%u", d->type == 'b' ? "block" : "char", (unsigned int)d->major,
-		(unsigned int)d->minor);
+	snprintf(by_number, sizeof(by_number), "/dev/%s/%u:%u", d->type == 'b' ? "block" : "char",
+		(unsigned int)d->major, (unsigned int)d->minor);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		r = sys_clone_tree(AT_FDCWD, paths[i], 0);
 		if (r == -EPERM)
@@ -111,8 +117,10 @@ static int open_host_node(const struct mnt_device *d, struct err *e)
 	if (r == -EPERM)
 		return err_set(e, EPERM, "open the host's device %s", d->path);
 	return err_text(e, ENODEV,
-		"linux.devices: %s (%c %lld:%lld) cannot be made in a user namespace, and the host has %s to bind in its place", d->path,
-		d->type, (long long)d->major, (long long)d->minor, other ? "a different node there" : "no such node");
+		"linux.devices: %s (%c %lld:%lld) cannot be made in a user namespace, and the host has %s to "
+		"bind in its place",
+		d->path, d->type, (long long)d->major, (long long)d->minor,
+		other ? "a different node there" : "no such node");
 }
 
 int mnt_devices_open(struct mnt_ctx *c, struct err *e)
@@ -136,7 +144,7 @@ int mnt_devices_open(struct mnt_ctx *c, struct err *e)
 	return 0;
 }
 
-/* --- in the child -------------------------------------------------------------------------------------------------------------------- */
+/* --- in the child --------------------------------------------------------------------------------------- */
 
 int mnt_dev_open(struct mnt_ctx *c, struct err *e)
 {
@@ -152,7 +160,8 @@ int mnt_dev_open(struct mnt_ctx *c, struct err *e)
 		fd = path_open(st->root, "/dev", O_PATH | O_DIRECTORY, 0, PATH_NO_SYMLINKS);
 	}
 	if (fd == -ELOOP || fd == -ENOTDIR)
-		return err_text(e, -fd, "/dev of the root file system must be a real directory, but it is a %s",
+		return err_text(e, -fd,
+			"/dev of the root file system must be a real directory, but it is a %s",
 			fd == -ELOOP ? "symlink" : "file");
 	if (fd < 0)
 		return err_set(e, -fd, "open /dev of the root file system");
@@ -164,17 +173,20 @@ int mnt_dev_open(struct mnt_ctx *c, struct err *e)
 /* Directory and name of a node: by the held /dev for what lies in it, in-root for other paths. */
 static int find_parent(struct mnt_ctx *c, const char *path, int *own, const char **name)
 {
-	const char *in_dev = path_within(path, "/dev") && !str_eq(path, "/dev") ? path + strlen("/dev/") : NULL;
+	const char *in_dev =
+		path_within(path, "/dev") && !str_eq(path, "/dev") ? path + strlen("/dev/") : NULL;
 
 	if (in_dev && !strchr(in_dev, '/')) {
 		*name = in_dev;
 		return c->state->dev;
 	}
-	*own = in_dev ? path_open_parent(c->state->dev, in_dev, true, name) : path_open_parent(c->state->root, path, true, name);
+	*own = in_dev ? path_open_parent(c->state->dev, in_dev, true, name)
+		      : path_open_parent(c->state->root, path, true, name);
 	return *own;
 }
 
-/* Who owns it, once it is certain what it is: the name may mean something else by now where others can write. */
+/* Who owns it, once it is certain what it is: the name may mean something else by now where others can write.
+ */
 static int set_owner(int dir, const char *name, const struct mnt_device *d, struct err *e)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -182,7 +194,8 @@ static int set_owner(int dir, const char *name, const struct mnt_device *d, stru
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(e, errno, "open device %s", d->path);
-	if ((st.st_mode & S_IFMT) != node_type(d) || (d->type != 'p' && st.st_rdev != makedev((unsigned)d->major, (unsigned)d->minor)))
+	if ((st.st_mode & S_IFMT) != node_type(d) ||
+		(d->type != 'p' && st.st_rdev != makedev((unsigned)d->major, (unsigned)d->minor)))
 		return err_text(e, EEXIST, "device %s was replaced while it was made", d->path);
 	if (fchownat(fd, "", d->uid, d->gid, AT_EMPTY_PATH) < 0)
 		return err_set(e, errno, "set the owner of device %s", d->path);
@@ -199,12 +212,17 @@ static int make_node(int dir, const char *name, const struct mnt_device *d, stru
 		return err_set(e, errno, "make device %s", d->path);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_set(e, errno, "look at %s", d->path);
-	if ((st.st_mode & S_IFMT) == node_type(d) && (d->type == 'p' || st.st_rdev == makedev((unsigned)d->major, (unsigned)d->minor)))
+	if ((st.st_mode & S_IFMT) == node_type(d) &&
+		(d->type == 'p' || st.st_rdev == makedev((unsigned)d->major, (unsigned)d->minor)))
 		return 0;
-	return err_text(e, EEXIST, "device %s: the root file system has something else there already", d->path);
+	return err_text(
+		e, EEXIST, "device %s: the root file system has something else there already", d->path);
 }
 
-/* The host's node over an empty file. What may serve as that file is anything that is no directory and no symlink: it is only covered. */
+/*
+ * The host's node over an empty file. What may serve as that file is anything that is no directory and no
+ * symlink: it is only covered.
+ */
 static int bind_node(struct mnt_ctx *c, int dir, const char *name, struct mnt_device *d, struct err *e)
 {
 	_cleanup_close_ int tree = TAKE_FD(d->tree);

@@ -33,21 +33,29 @@ static int write_map(pid_t pid, const char *file, const struct spec_id_map *map,
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		strbuf_printf(&text, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i].container_id, map[i].host_id, map[i].size);
+		strbuf_printf(&text, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i].container_id,
+			map[i].host_id, map[i].size);
 	if (text.failed)
 		return err_set(e, ENOMEM, "write %s", file);
 	if (n > MAP_LINES_MAX || text.len >= MAP_TEXT_MAX)
-		return err_text(e, EINVAL, "write %s: %zu mappings of %zu bytes are more than the kernel takes (340 in one page)", file, n,
-			text.len);
+		return err_text(e, EINVAL,
+			"write %s: %zu mappings of %zu bytes are more than the kernel takes (340 in one "
+			"page)",
+			file, n, text.len);
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	r = fd_put_at(AT_FDCWD, path, text.s ? text.s : "");
 	if (r < 0)
-		err_set(e, -r, "write %s of the user namespace (%zu mappings, the first %" PRIu32 " %" PRIu32 " %" PRIu32 ")", file, n,
-			n ? map[0].container_id : 0, n ? map[0].host_id : 0, n ? map[0].size : 0);
+		err_set(e, -r,
+			"write %s of the user namespace (%zu mappings, the first %" PRIu32 " %" PRIu32
+			" %" PRIu32 ")",
+			file, n, n ? map[0].container_id : 0, n ? map[0].host_id : 0, n ? map[0].size : 0);
 	return r;
 }
 
-/* Since Linux 3.19 whoever has no CAP_SETGID outside must give up setgroups(2) inside before he may map a group. */
+/*
+ * Since Linux 3.19 whoever has no CAP_SETGID outside must give up setgroups(2) inside before he may map a
+ * group.
+ */
 static int deny_setgroups(pid_t pid, struct err *e)
 {
 	char path[64];
@@ -61,7 +69,8 @@ static int deny_setgroups(pid_t pid, struct err *e)
 static const char *find_helper(const char *name, char *buf, size_t size)
 {
 	/* Never by $PATH: the caller's environment must not choose a set-user-ID program's stand-in. */
-	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin" };
+	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin",
+		"/run/wrappers/bin" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		snprintf(buf, size, "%s/%s", dirs[i], name);
@@ -81,35 +90,73 @@ static void run_helper(const char *path, char *const *args, int out)
 	_exit(127);
 }
 
-/* newuidmap PID ID HOSTID SIZE …; what it says goes into the error. */
+/* PATH PID ID HOSTID SIZE …, as one allocation for the vector and one for the numbers. */
+static char **helper_args(char *path, pid_t pid, const struct spec_id_map *map, size_t n, char **numbers)
+{
+	const size_t width = 12; /* ten digits, a NUL, and one to spare */
+	char **args = calloc(n * 3 + 3, sizeof(char *));
+
+	*numbers = calloc(n * 3 + 1, width);
+	if (!args || !*numbers) {
+		free(args);
+		return NULL;
+	}
+	args[0] = path;
+	args[1] = *numbers;
+	snprintf(args[1], width, "%d", (int)pid);
+	for (size_t i = 0; i < n * 3; i++) {
+		const struct spec_id_map *m = &map[i / 3];
+
+		args[i + 2] = *numbers + (i + 1) * width;
+		snprintf(args[i + 2], width, "%" PRIu32,
+			i % 3 == 0   ? m->container_id
+			: i % 3 == 1 ? m->host_id
+				     : m->size);
+	}
+	return args;
+}
+
+/* What the helper says, as one line. It is cut where the buffer ends. */
+static void read_words(int fd, char *said, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size - 1) {
+		ssize_t got = read(fd, said + used, size - 1 - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	while (used > 0 && said[used - 1] == '\n')
+		used--;
+	said[used] = '\0';
+	for (char *p = said; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+}
+
 static int call_helper(const char *name, pid_t pid, const struct spec_id_map *map, size_t n, struct err *e)
 {
 	_cleanup_close_ int out = -EBADF, in = -EBADF;
 	_cleanup_free_ char **args = NULL;
 	_cleanup_free_ char *numbers = NULL;
 	char path[64], said[400];
-	size_t used = 0;
 	int pipefd[2], status;
 	pid_t child;
 
 	if (!find_helper(name, path, sizeof(path)))
 		return err_text(e, ENOENT,
-			"%s is not installed (package uidmap or shadow-utils): without it only one's own id can be mapped", name);
+			"%s is not installed (package uidmap or shadow-utils): without it only one's own id "
+			"can be mapped",
+			name);
 	if (n > MAP_LINES_MAX)
 		return err_text(e, EINVAL, "%s: %zu mappings are more than the kernel takes (340)", name, n);
-	args = calloc(n * 3 + 3, sizeof(char *));
-	numbers = calloc(n * 3 + 1, 12);
-	if (!args || !numbers)
+	args = helper_args(path, pid, map, n, &numbers);
+	if (!args)
 		return err_set(e, ENOMEM, "run %s", name);
-	args[0] = path;
-	for (size_t i = 0; i <= n * 3; i++) {
-		args[i + 1] = numbers + i * 12;
-		if (i == 0)
-			snprintf(args[1], 12, "%d", (int)pid);
-		else
-			snprintf(args[i + 1], 12, "%" PRIu32, (i % 3 == 1) ? map[(i - 1) / 3].container_id
-				: (i % 3 == 2) ? map[(i - 1) / 3].host_id : map[(i - 1) / 3].size);
-	}
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return err_set(e, errno, "run %s", name);
 	in = pipefd[0];
@@ -120,32 +167,15 @@ static int call_helper(const char *name, pid_t pid, const struct spec_id_map *ma
 	if (child == 0)
 		run_helper(path, args, out);
 	out = fd_close(out);
-	for (;;) {
-		ssize_t got = read(in, said + used, sizeof(said) - 1 - used);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		used += (size_t)got;
-		/* A full buffer: what more it says is dropped by closing the pipe. */
-		if (used == sizeof(said) - 1)
-			break;
-	}
+	read_words(in, said, sizeof(said));
 	in = fd_close(in);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_set(e, errno, "wait for %s", name);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	while (used > 0 && said[used - 1] == '\n')
-		used--;
-	said[used] = '\0';
-	for (char *p = said; *p; p++)
-		if (*p == '\n')
-			*p = ' ';
-	return err_text(e, EPERM, "%s failed: %s; the ranges must be granted to the user in /etc/sub%cid", name,
-		used ? said : "no message", name[3]);
+	return err_text(e, EPERM, "%s failed: %s; the ranges must be granted to the user in /etc/sub%cid",
+		name, *said ? said : "no message", name[3]);
 }
 
 static int set_map(pid_t pid, bool gid, const struct spec_id_map *map, size_t n, struct err *e)
@@ -171,8 +201,8 @@ static int set_map(pid_t pid, bool gid, const struct spec_id_map *map, size_t n,
 	return call_helper(helper, pid, map, n, e);
 }
 
-int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
-	struct err *e)
+int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid,
+	size_t n_gid, struct err *e)
 {
 	/* Groups first: root that is only root of the old namespace keeps its right to write either. */
 	int r = set_map(pid, true, gid, n_gid, e);

@@ -2,8 +2,8 @@
 /*
  * Mounts added to and removed from a living partition, by a process that is already in its mount namespace.
  *
- * Nothing can be trusted there, not even /proc: so only calls that take descriptors are used, and for umount2(2), which takes none, a name
- * without a slash relative to the working directory.
+ * Nothing can be trusted there, not even /proc: so only calls that take descriptors are used, and for
+ * umount2(2), which takes none, a name without a slash relative to the working directory.
  */
 #include <stdio.h>
 
@@ -22,8 +22,8 @@ static int add_tree(int rootfd, const struct mnt_entry *m, int tree, struct err 
 	if (r == -ENOENT) {
 		if (fstat(tree, &st) < 0)
 			return err_set(e, errno, "look at the source of %s", m->m->destination);
-		r = mnt_place_open(rootfd, m->m->destination, S_ISDIR(st.st_mode) ? MNT_WANT_DIR : MNT_WANT_FILE,
-			m->o.dest_nofollow, false, &p, e);
+		r = mnt_place_open(rootfd, m->m->destination,
+			S_ISDIR(st.st_mode) ? MNT_WANT_DIR : MNT_WANT_FILE, m->o.dest_nofollow, false, &p, e);
 	}
 	if (r < 0)
 		return r;
@@ -46,18 +46,26 @@ int mnt_add(int rootfd, const struct spec_mount *m, int source_tree, struct err 
 		return r;
 	entry.kind = entry.o.bind ? MNT_BIND : MNT_FS;
 	if (entry.o.remount || entry.o.tmpcopyup || entry.o.copy_symlink)
-		return err_text(e, EINVAL, "mount %s: %s is not possible in a living partition", m->destination,
-			entry.o.remount ? "remount" : entry.o.tmpcopyup ? "tmpcopyup" : "copy-symlink");
+		return err_text(e, EINVAL, "mount %s: %s is not possible in a living partition",
+			m->destination,
+			entry.o.remount	    ? "remount"
+			: entry.o.tmpcopyup ? "tmpcopyup"
+					    : "copy-symlink");
 	/* /proc is there already: a second one would only undo its masks. */
 	if (path_within(m->destination, "/proc") || str_eq(m->destination, "/"))
-		return err_text(e, EPERM, "mount %s: nothing can be mounted there in a living partition", m->destination);
+		return err_text(e, EPERM, "mount %s: nothing can be mounted there in a living partition",
+			m->destination);
 	if (!mnt_attr_detached())
-		return err_text(e, ENOSYS, "mount %s: mounts in a living partition need mount_setattr(2), Linux 5.12", m->destination);
+		return err_text(e, ENOSYS,
+			"mount %s: mounts in a living partition need mount_setattr(2), Linux 5.12",
+			m->destination);
 	if (source_tree < 0) {
 		if (entry.kind == MNT_BIND || !m->type || str_starts(m->type, "cgroup"))
-			return err_text(e, EINVAL, "mount %s: a bind mount needs its source, any other a type", m->destination);
+			return err_text(e, EINVAL,
+				"mount %s: a bind mount needs its source, any other a type", m->destination);
 		mnt_flags_to_attr(entry.o.set, &attr, &clr);
-		made = mnt_fs_new(m->type, m->source ? m->source : m->type, entry.o.data, entry.o.set, attr, NULL, e);
+		made = mnt_fs_new(
+			m->type, m->source ? m->source : m->type, entry.o.data, entry.o.set, attr, NULL, e);
 		if (made < 0)
 			return err_wrap(e, "mount %s", m->destination);
 		entry.o.set = 0;
@@ -71,8 +79,10 @@ int mnt_remove(int rootfd, const char *destination, struct err *e)
 	_cleanup_close_ int parent = -EBADF;
 	const char *name;
 
-	if (path_within(destination, "/proc") || path_within(destination, "/sys") || path_within(destination, "/dev"))
-		return err_text(e, EPERM, "unmount %s: what is mounted in /proc, /sys and /dev stays", destination);
+	if (path_within(destination, "/proc") || path_within(destination, "/sys") ||
+		path_within(destination, "/dev"))
+		return err_text(
+			e, EPERM, "unmount %s: what is mounted in /proc, /sys and /dev stays", destination);
 	parent = path_open_parent(rootfd, destination, false, &name);
 	if (parent < 0)
 		return err_set(e, -parent, "unmount %s", destination);
@@ -81,7 +91,10 @@ int mnt_remove(int rootfd, const char *destination, struct err *e)
 	if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
 		int r = err_set(e, errno, "unmount %s", destination);
 
-		return r == -EINVAL ? err_hint(e, "it is no mount point, or belongs to the partition from its start") : r;
+		return r == -EINVAL
+			       ? err_hint(e,
+					 "it is no mount point, or belongs to the partition from its start")
+			       : r;
 	}
 	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flags and propagation of mounts by descriptor, with mount_setattr(2) or what came before it (see mount_state.h). */
+/*
+ * Flags and propagation of mounts by descriptor, with mount_setattr(2) or what came before it (see
+ * mount_state.h).
+ */
 #include <stdio.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -48,14 +51,21 @@ unsigned long mnt_tree_propagation(const struct spec *s)
 	return p ? p : MS_SLAVE;
 }
 
-/* The flags of a mount as mount(2) wants them back on a remount, which else would drop them (and may not, if they are locked). */
+/*
+ * The flags of a mount as mount(2) wants them back on a remount, which else would drop them (and may not, if
+ * they are locked).
+ */
 static int present_flags(const char *path, unsigned long *out)
 {
 	static const struct {
 		unsigned long st, ms;
 	} table[] = {
-		{ ST_RDONLY, MS_RDONLY },     { ST_NOSUID, MS_NOSUID },		{ ST_NODEV, MS_NODEV },
-		{ ST_NOEXEC, MS_NOEXEC },     { ST_NOATIME, MS_NOATIME },	{ ST_NODIRATIME, MS_NODIRATIME },
+		{ ST_RDONLY, MS_RDONLY },
+		{ ST_NOSUID, MS_NOSUID },
+		{ ST_NODEV, MS_NODEV },
+		{ ST_NOEXEC, MS_NOEXEC },
+		{ ST_NOATIME, MS_NOATIME },
+		{ ST_NODIRATIME, MS_NODIRATIME },
 		{ ST_RELATIME, MS_RELATIME },
 	};
 	struct statfs fs;
@@ -69,15 +79,19 @@ static int present_flags(const char *path, unsigned long *out)
 	return 0;
 }
 
-static int attr_by_mount(const char *path, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
+static int attr_by_mount(
+	const char *path, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
 {
 	static const struct {
 		uint64_t attr;
 		unsigned long ms;
 	} table[] = {
-		{ MOUNT_ATTR_RDONLY, MS_RDONLY },	{ MOUNT_ATTR_NOSUID, MS_NOSUID },
-		{ MOUNT_ATTR_NODEV, MS_NODEV },		{ MOUNT_ATTR_NOEXEC, MS_NOEXEC },
-		{ MOUNT_ATTR_NODIRATIME, MS_NODIRATIME }, { MOUNT_ATTR_NOATIME, MS_NOATIME },
+		{ MOUNT_ATTR_RDONLY, MS_RDONLY },
+		{ MOUNT_ATTR_NOSUID, MS_NOSUID },
+		{ MOUNT_ATTR_NODEV, MS_NODEV },
+		{ MOUNT_ATTR_NOEXEC, MS_NOEXEC },
+		{ MOUNT_ATTR_NODIRATIME, MS_NODIRATIME },
+		{ MOUNT_ATTR_NOATIME, MS_NOATIME },
 		{ MOUNT_ATTR_STRICTATIME, MS_STRICTATIME },
 	};
 	unsigned long now = 0, ms;
@@ -107,12 +121,14 @@ static int attr_by_mount(const char *path, unsigned int flags, uint64_t set, uin
 				return -errno;
 		}
 	}
-	if (propagation && mount(NULL, path, NULL, propagation | ((flags & AT_RECURSIVE) ? MS_REC : 0), NULL) < 0)
+	if (propagation &&
+		mount(NULL, path, NULL, propagation | ((flags & AT_RECURSIVE) ? MS_REC : 0), NULL) < 0)
 		return -errno;
 	return 0;
 }
 
-int mnt_attr(int dirfd, const char *name, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
+int mnt_attr(
+	int dirfd, const char *name, unsigned int flags, uint64_t set, uint64_t clr, uint64_t propagation)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clr, .propagation = propagation };
 	struct mnt_place p = { .dir = dirfd, .name = name };
@@ -145,8 +161,10 @@ static const char *recursive_word(const struct mnt_options *o)
 		uint64_t bit;
 		const char *set, *clear;
 	} table[] = {
-		{ MOUNT_ATTR_RDONLY, "rro", "rrw" },	    { MOUNT_ATTR_NOSUID, "rnosuid", "rsuid" },
-		{ MOUNT_ATTR_NODEV, "rnodev", "rdev" },	    { MOUNT_ATTR_NOEXEC, "rnoexec", "rexec" },
+		{ MOUNT_ATTR_RDONLY, "rro", "rrw" },
+		{ MOUNT_ATTR_NOSUID, "rnosuid", "rsuid" },
+		{ MOUNT_ATTR_NODEV, "rnodev", "rdev" },
+		{ MOUNT_ATTR_NOEXEC, "rnoexec", "rexec" },
 		{ MOUNT_ATTR_NODIRATIME, "rnodiratime", "rdiratime" },
 		{ MOUNT_ATTR_NOSYMFOLLOW, "rnosymfollow", "rsymfollow" },
 	};
@@ -180,12 +198,15 @@ int mnt_attr_options(int tree, const struct mnt_options *o, const char *destinat
 	if (o->rec_set || o->rec_clear) {
 		bool merge = i == 0 && o->n_propagation == 1 && prop_all;
 
-		r = mnt_attr(tree, "", AT_RECURSIVE, o->rec_set, o->rec_clear, merge ? prop & ~(unsigned long)MS_REC : 0);
+		r = mnt_attr(tree, "", AT_RECURSIVE, o->rec_set, o->rec_clear,
+			merge ? prop & ~(unsigned long)MS_REC : 0);
 		if (r == -ENOSYS)
-			return err_text(e, ENOSYS, "mount option \"%s\" of %s needs mount_setattr(2), Linux 5.12", recursive_word(o),
-				destination);
+			return err_text(e, ENOSYS,
+				"mount option \"%s\" of %s needs mount_setattr(2), Linux 5.12",
+				recursive_word(o), destination);
 		if (r < 0)
-			return err_set(e, -r, "set the recursive mount flags (%s) of %s", recursive_word(o), destination);
+			return err_set(e, -r, "set the recursive mount flags (%s) of %s", recursive_word(o),
+				destination);
 		i += merge;
 	}
 	for (; i < o->n_propagation; i++) {

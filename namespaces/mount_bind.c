@@ -13,18 +13,25 @@
 
 int mnt_bind_source(const struct mnt_entry *m, struct err *e)
 {
-	unsigned int flags = (m->o.recursive_bind ? AT_RECURSIVE : 0) | (m->o.src_nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+	unsigned int flags =
+		(m->o.recursive_bind ? AT_RECURSIVE : 0) | (m->o.src_nofollow ? AT_SYMLINK_NOFOLLOW : 0);
 	int fd = sys_clone_tree(AT_FDCWD, m->source, flags);
 
-	/* Without strerror()'s words for ENOENT: engines take those for a missing program (exit status 127). */
+	/* Without strerror()'s words for ENOENT: engines take those for a missing program (exit status 127).
+	 */
 	if (fd == -ENOENT)
 		return err_text(e, ENOENT, "mount source missing: %s", m->source);
 	if (fd == -EINVAL)
-		return err_set(e, EINVAL, "bind %s: its mount is unbindable, or has locked mounts below it (try rbind)", m->source);
+		return err_set(e, EINVAL,
+			"bind %s: its mount is unbindable, or has locked mounts below it (try rbind)",
+			m->source);
 	return fd < 0 ? err_set(e, -fd, "open mount source %s", m->source) : fd;
 }
 
-/* crun's copy-symlink: a source that is a symlink is not followed; the destination becomes the same symlink. 1 if it was one. */
+/*
+ * crun's copy-symlink: a source that is a symlink is not followed; the destination becomes the same symlink.
+ * 1 if it was one.
+ */
 static int copy_symlink(struct mnt_ctx *c, const struct mnt_entry *m, struct err *e)
 {
 	_cleanup_close_ int parent = -EBADF;
@@ -33,7 +40,9 @@ static int copy_symlink(struct mnt_ctx *c, const struct mnt_entry *m, struct err
 	ssize_t n = readlink(m->source, target, sizeof(target) - 1), len;
 
 	if (n < 0)
-		return errno == EINVAL || errno == ENOENT ? 0 : err_set(e, errno, "read the symlink %s", m->source);
+		return errno == EINVAL || errno == ENOENT
+			       ? 0
+			       : err_set(e, errno, "read the symlink %s", m->source);
 	target[n] = '\0';
 	parent = path_open_parent(c->state->root, m->m->destination, true, &name);
 	if (parent < 0)
@@ -46,7 +55,8 @@ static int copy_symlink(struct mnt_ctx *c, const struct mnt_entry *m, struct err
 	return err_set(e, EEXIST, "copy the symlink %s to %s", m->source, m->m->destination);
 }
 
-/* Over /proc itself only the root of another procfs, as for a partition without a pid namespace of its own. */
+/* Over /proc itself only the root of another procfs, as for a partition without a pid namespace of its own.
+ */
 static int check_procfs(int tree, const struct mnt_entry *m, struct err *e)
 {
 	struct statfs fs;
@@ -55,7 +65,8 @@ static int check_procfs(int tree, const struct mnt_entry *m, struct err *e)
 	if (fstatfs(tree, &fs) < 0 || fstat(tree, &st) < 0)
 		return err_set(e, errno, "look at mount source %s", m->source);
 	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INO)
-		return err_text(e, EPERM, "mounts: only a proc file system may be mounted on /proc, not %s", m->source);
+		return err_text(e, EPERM, "mounts: only a proc file system may be mounted on /proc, not %s",
+			m->source);
 	return 0;
 }
 
@@ -75,9 +86,11 @@ static int explain(int code, int tree, const struct mnt_place *p, const struct m
 {
 	struct stat a, b;
 
-	if (fstat(tree, &a) == 0 && fstatat(p->dir, p->name, &b, AT_SYMLINK_NOFOLLOW | (*p->name ? 0 : AT_EMPTY_PATH)) == 0 &&
+	if (fstat(tree, &a) == 0 &&
+		fstatat(p->dir, p->name, &b, AT_SYMLINK_NOFOLLOW | (*p->name ? 0 : AT_EMPTY_PATH)) == 0 &&
 		S_ISDIR(a.st_mode) != S_ISDIR(b.st_mode))
-		return err_text(e, ENOTDIR, "bind %s on %s: one is a directory and the other is not", m->source, m->m->destination);
+		return err_text(e, ENOTDIR, "bind %s on %s: one is a directory and the other is not",
+			m->source, m->m->destination);
 	return err_set(e, code, "bind %s on %s", m->source, m->m->destination);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount system calls that work on descriptors, as thin functions that return 0 or an fd, or a negative errno. Every fd is
- * O_CLOEXEC. All but mount_setattr(2) (Linux 5.12) are in every kernel that is supported (5.4).
+ * The mount system calls that work on descriptors, as thin functions that return 0 or an fd, or a negative
+ * errno. Every fd is O_CLOEXEC. All but mount_setattr(2) (Linux 5.12) are in every kernel that is supported
+ * (5.4).
  */
 #ifndef NAMESPACES_MOUNT_CALLS_H
 #define NAMESPACES_MOUNT_CALLS_H
@@ -21,7 +22,10 @@
 #define ST_NOSYMFOLLOW 0x2000
 #endif
 
-/* A copy of the mount at dirfd/path ("": of dirfd itself) that is attached nowhere. flags: AT_RECURSIVE, AT_SYMLINK_NOFOLLOW. */
+/*
+ * A copy of the mount at dirfd/path ("": of dirfd itself) that is attached nowhere. flags: AT_RECURSIVE,
+ * AT_SYMLINK_NOFOLLOW.
+ */
 static inline int sys_clone_tree(int dirfd, const char *path, unsigned int flags)
 {
 	long fd = syscall(SYS_open_tree, dirfd, path,
@@ -31,8 +35,9 @@ static inline int sys_clone_tree(int dirfd, const char *path, unsigned int flags
 }
 
 /*
- * Attaches a detached tree at dirfd/name ("": on dirfd itself). A symlink as the last component is not followed; earlier ones are,
- * so `name` has one component unless dirfd is a file system that nobody can write symlinks to.
+ * Attaches a detached tree at dirfd/name ("": on dirfd itself). A symlink as the last component is not
+ * followed; earlier ones are, so `name` has one component unless dirfd is a file system that nobody can write
+ * symlinks to.
  */
 static inline int sys_attach(int tree, int dirfd, const char *name)
 {

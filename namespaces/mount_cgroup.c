@@ -2,9 +2,10 @@
 /*
  * Mounts of type cgroup: the hierarchies of the host as the partition may see them.
  *
- * In a cgroup namespace of its own a fresh mount shows the partition's cgroup as the root. Without one, or where the kernel refuses
- * (a user namespace that does not own the cgroup namespace), the partition's own directory is bound instead, so that the rest of the tree stays out of sight. Where
- * not even that is known the host's whole tree is bound, always read-only (CVE-2023-25809).
+ * In a cgroup namespace of its own a fresh mount shows the partition's cgroup as the root. Without one, or
+ * where the kernel refuses (a user namespace that does not own the cgroup namespace), the partition's own
+ * directory is bound instead, so that the rest of the tree stays out of sight. Where not even that is known
+ * the host's whole tree is bound, always read-only (CVE-2023-25809).
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,10 @@ struct target {
 	bool attr_later; /* all at once, at the end */
 };
 
-/* Bound by name where the name can be trusted, which takes two calls; else as a tree. A subtree of a hierarchy has no mounts below it. */
+/*
+ * Bound by name where the name can be trusted, which takes two calls; else as a tree. A subtree of a
+ * hierarchy has no mounts below it.
+ */
 static int bind_dir(const char *source, const struct target *t, const char *path, uint64_t attr)
 {
 	_cleanup_close_ int tree = -EBADF;
@@ -50,7 +54,8 @@ static int bind_own(const struct mnt_hierarchy *h, const struct target *t, const
 	below += strspn(below, "/");
 	if (!*below)
 		attr |= MOUNT_ATTR_RDONLY;
-	if (snprintf(source, sizeof(source), "%s%s%s", h->mount_point, *below ? "/" : "", below) >= (int)sizeof(source))
+	if (snprintf(source, sizeof(source), "%s%s%s", h->mount_point, *below ? "/" : "", below) >=
+		(int)sizeof(source))
 		return err_set(e, ENAMETOOLONG, "bind cgroup %s", below);
 	r = bind_dir(source, t, path, attr);
 	if (r == -ENOENT)
@@ -65,11 +70,16 @@ static int mount_one(struct mnt_ctx *c, const struct mnt_hierarchy *h, const str
 
 	mnt_place_path(&p, path);
 	if (c->new_cgroup_ns) {
-		if (mount("cgroup", path, h->v2 ? "cgroup2" : "cgroup", t->flags, h->controllers && *h->controllers ? h->controllers : NULL) == 0)
+		if (mount("cgroup", path, h->v2 ? "cgroup2" : "cgroup", t->flags,
+			    h->controllers && *h->controllers ? h->controllers : NULL) == 0)
 			return 0;
-		/* EBUSY, EINVAL: a v1 hierarchy whose controllers were mounted together in another way than its name says. */
+		/*
+		 * EBUSY, EINVAL: a v1 hierarchy whose controllers were mounted together in another way than
+		 * its name says.
+		 */
 		if (errno != EPERM && errno != EBUSY && errno != EINVAL)
-			return err_set(e, errno, "mount the cgroup hierarchy %s on %s", h->name, t->m->m->destination);
+			return err_set(e, errno, "mount the cgroup hierarchy %s on %s", h->name,
+				t->m->m->destination);
 	}
 	return bind_own(h, t, path, e);
 }
@@ -96,10 +106,15 @@ static int link_controllers(int dir, const char *name, struct err *e)
 }
 
 /* v1 and mixed: one directory a hierarchy, in a tmpfs. */
-static int mount_several(struct mnt_ctx *c, size_t i, const struct mnt_place *p, struct target *t, struct err *e)
+static int mount_several(
+	struct mnt_ctx *c, size_t i, const struct mnt_place *p, struct target *t, struct err *e)
 {
-	/* The hierarchies themselves decide about writing; the tmpfs is there to be looked at. Eleven inodes are plenty of room. */
-	_cleanup_close_ int fd = mnt_fs_new("tmpfs", "tmpfs", "mode=755,size=64k", 0, t->attr & ~(uint64_t)MOUNT_ATTR_RDONLY, NULL, e);
+	/*
+	 * The hierarchies themselves decide about writing; the tmpfs is there to be looked at. Eleven inodes
+	 * are plenty of room.
+	 */
+	_cleanup_close_ int fd = mnt_fs_new(
+		"tmpfs", "tmpfs", "mode=755,size=64k", 0, t->attr & ~(uint64_t)MOUNT_ATTR_RDONLY, NULL, e);
 	int r;
 
 	if (fd < 0)
@@ -114,10 +129,13 @@ static int mount_several(struct mnt_ctx *c, size_t i, const struct mnt_place *p,
 
 		t->name = h->name;
 		if (!*h->name || strchr(h->name, '/') || strlen(h->name) > 200)
-			return err_text(e, EINVAL, "cgroup hierarchy \"%s\" has no name for a directory", h->name);
+			return err_text(
+				e, EINVAL, "cgroup hierarchy \"%s\" has no name for a directory", h->name);
 		if (mkdirat(fd, h->name, 0755) < 0)
 			return err_set(e, errno, "create %s/%s", t->m->m->destination, h->name);
-		r = mount_one(c, h, t, e);
+		/* Where the partition has no cgroup of its own there is nothing to show but everybody else's.
+		 */
+		r = h->path ? mount_one(c, h, t, e) : 0;
 		if (r == 0)
 			r = link_controllers(fd, h->name, e);
 		if (r < 0)
@@ -128,25 +146,62 @@ static int mount_several(struct mnt_ctx *c, size_t i, const struct mnt_place *p,
 	return r < 0 ? err_set(e, -r, "set the mount flags of %s", t->m->m->destination) : 0;
 }
 
+/* Type cgroup2 asks for that one hierarchy, which on a mixed host is one of several. */
+static const struct mnt_hierarchy *only_v2(const struct mnt_ctx *c, const struct spec_mount *m)
+{
+	if (c->n_hierarchies == 1 && c->hierarchies[0].v2)
+		return &c->hierarchies[0];
+	for (size_t i = 0; str_eq(m->type, "cgroup2") && i < c->n_hierarchies; i++)
+		if (c->hierarchies[i].v2)
+			return &c->hierarchies[i];
+	return NULL;
+}
+
+/*
+ * What is asked of the whole mount beyond mount(2)'s flags: recursive attributes, propagation. A new mount is
+ * private already.
+ */
+static int finish(
+	const struct mnt_place *p, const struct mnt_options *o, const char *destination, struct err *e)
+{
+	struct mnt_options rest = { .rec_set = o->rec_set, .rec_clear = o->rec_clear };
+	_cleanup_close_ int fd = -EBADF;
+
+	for (int i = 0; i < o->n_propagation; i++)
+		if (!(o->propagation[i] & (MS_PRIVATE | MS_SLAVE)) || i > 0)
+			rest.propagation[rest.n_propagation++] = o->propagation[i];
+	if (!rest.n_propagation && !rest.rec_set && !rest.rec_clear)
+		return 0;
+	fd = openat(p->dir, *p->name ? p->name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno, "open %s", destination);
+	return mnt_attr_options(fd, &rest, destination, e);
+}
+
 int mnt_cgroup(struct mnt_ctx *c, size_t i, struct err *e)
 {
 	const struct mnt_entry *m = &c->state->entries[i];
+	const struct mnt_hierarchy *v2 = only_v2(c, m->m);
 	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
 	struct target t = { .m = m };
 	uint64_t clr;
 	int r;
 
 	if (c->n_hierarchies == 0)
-		return err_text(e, ENODEV, "mount %s: this host has no cgroup hierarchy mounted, so there is none to show",
+		return err_text(e, ENODEV,
+			"mount %s: this host has no cgroup hierarchy mounted, so there is none to show",
 			m->m->destination);
 	t.flags = m->o.set & ~(unsigned long)MS_REC;
 	mnt_flags_to_attr(t.flags, &t.attr, &clr);
 	r = mnt_place_find(c, i, MNT_WANT_DIR, &p, e);
 	if (r < 0)
 		return r;
-	if (c->n_hierarchies > 1 || !c->hierarchies[0].v2)
-		return mount_several(c, i, &p, &t, e);
-	t.dir = p.dir;
-	t.name = p.name;
-	return mount_one(c, &c->hierarchies[0], &t, e);
+	if (v2) {
+		t.dir = p.dir;
+		t.name = p.name;
+		r = mount_one(c, v2, &t, e);
+	} else {
+		r = mount_several(c, i, &p, &t, e);
+	}
+	return r < 0 ? r : finish(&p, &m->o, m->m->destination, e);
 }

@@ -15,9 +15,12 @@
 /* mount(2) copies one page of data, the NUL included, and cuts off the rest without a word. */
 #define DATA_MAX 4095
 
-/* --- by descriptor ------------------------------------------------------------------------------------------------------------ */
+/* --- by descriptor -------------------------------------------------------------------------------------- */
 
-/* What the kernel says about a refused parameter or superblock ("e tmpfs: Bad value for 'size'"), if anything. */
+/*
+ * What the kernel says about a refused parameter or superblock ("e tmpfs: Bad value for 'size'"), if
+ * anything.
+ */
 static int fs_error(int fs, int code, const char *type, struct err *e)
 {
 	char said[300];
@@ -28,7 +31,8 @@ static int fs_error(int fs, int code, const char *type, struct err *e)
 	while (n > 0 && said[n - 1] == '\n')
 		n--;
 	said[n] = '\0';
-	return err_set(e, -code, "make a file system of type %s: the kernel says \"%s\"", type, said + (n > 2 && said[1] == ' ' ? 2 : 0));
+	return err_set(e, -code, "make a file system of type %s: the kernel says \"%s\"", type,
+		said + (n > 2 && said[1] == ' ' ? 2 : 0));
 }
 
 /* Each "key=value" or "flag" of a mount(2) data string. */
@@ -110,7 +114,7 @@ int mnt_fs_new(const char *type, const char *source, const char *data, unsigned 
 	return r < 0 ? fs_error(fs, r, type, e) : r;
 }
 
-/* --- data ----------------------------------------------------------------------------------------------------------------------- */
+/* --- data ----------------------------------------------------------------------------------------------- */
 
 /* "context=LABEL" for file systems that take one, or NULL. */
 static const char *label_of(struct mnt_ctx *c, const char *type)
@@ -124,7 +128,8 @@ static const char *label_of(struct mnt_ctx *c, const char *type)
 	/* A config may carry a label to a host without SELinux; there it means nothing. */
 	if (statfs("/sys/fs/selinux", &fs) < 0 || fs.f_type != SELINUX_MAGIC)
 		return NULL;
-	return arena_printf(c->state->arena, "%s=%s", c->mount_context_type ? c->mount_context_type : "context", label);
+	return arena_printf(
+		c->state->arena, "%s=%s", c->mount_context_type ? c->mount_context_type : "context", label);
 }
 
 /* A message queue's root takes its label as an attribute only, of the mount that is there now. */
@@ -140,7 +145,8 @@ static int label_mqueue(struct mnt_ctx *c, const struct mnt_entry *m, struct err
 	fd = path_open(c->state->root, m->m->destination, O_PATH, 0, 0);
 	if (fd < 0)
 		return err_set(e, -fd, "open %s to label it", m->m->destination);
-	if (setxattr(fd_path(path, fd), "security.selinux", label, strlen(label), 0) < 0 && errno != EOPNOTSUPP)
+	if (setxattr(fd_path(path, fd), "security.selinux", label, strlen(label), 0) < 0 &&
+		errno != EOPNOTSUPP)
 		return err_set(e, errno, "label %s", m->m->destination);
 	return 0;
 }
@@ -156,7 +162,10 @@ static bool has_word(const char *data, const char *key)
 	return false;
 }
 
-/* A tmpfs over a directory that was there keeps that directory's mode, unless the config says another (as runc and crun do). */
+/*
+ * A tmpfs over a directory that was there keeps that directory's mode, unless the config says another (as
+ * runc and crun do).
+ */
 static int keep_mode(struct mnt_ctx *c, const struct mnt_place *p, const char **data, struct err *e)
 {
 	struct stat st;
@@ -165,11 +174,12 @@ static int keep_mode(struct mnt_ctx *c, const struct mnt_place *p, const char **
 		return 0;
 	if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW | (*p->name ? 0 : AT_EMPTY_PATH)) < 0)
 		return err_set(e, errno, "look at a tmpfs mount's destination");
-	*data = arena_printf(c->state->arena, "%s%smode=%o", *data ? *data : "", *data ? "," : "", st.st_mode & 07777);
+	*data = arena_printf(
+		c->state->arena, "%s%smode=%o", *data ? *data : "", *data ? "," : "", st.st_mode & 07777);
 	return *data ? 0 : err_set(e, ENOMEM, "mount options");
 }
 
-/* --- errors ----------------------------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------- */
 
 static int explain(struct mnt_ctx *c, const struct mnt_entry *m, int code, struct err *e)
 {
@@ -179,7 +189,8 @@ static int explain(struct mnt_ctx *c, const struct mnt_entry *m, int code, struc
 	if (code == ENODEV)
 		return r;
 	if (code == EPERM && c->user_ns && str_eq(type, "proc"))
-		err_hint(e, "a user namespace may mount proc only with a pid namespace of its own, and where the host's /proc is not covered");
+		err_hint(e, "a user namespace may mount proc only with a pid namespace of its own, and where "
+			    "the host's /proc is not covered");
 	else if (code == EPERM && c->user_ns && (str_eq(type, "mqueue") || str_eq(type, "sysfs")))
 		err_hint(e, "a user namespace may mount %s only with a%s namespace of its own", type,
 			str_eq(type, "mqueue") ? "n ipc" : " network");
@@ -191,8 +202,9 @@ static int explain(struct mnt_ctx *c, const struct mnt_entry *m, int code, struc
 }
 
 /*
- * sysfs shows one network namespace and is refused to a user namespace that does not own it. The host's /sys then stands in, with all the flags that
- * were asked for on every mount of it: what was to be read-only stays so.
+ * sysfs shows one network namespace and is refused to a user namespace that does not own it. The host's /sys
+ * then stands in, with all the flags that were asked for on every mount of it: what was to be read-only stays
+ * so.
  */
 static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
 {
@@ -222,21 +234,22 @@ static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
 	if (early)
 		return 0;
 	/*
-	 * Without mount_setattr(2) only the topmost mount can be changed, which is the sysfs itself. The host's cgroups below it, part of which may
-	 * be the caller's to write, are covered (CVE-2023-25809).
+	 * Without mount_setattr(2) only the topmost mount can be changed, which is the sysfs itself. The
+	 * host's cgroups below it, part of which may be the caller's to write, are covered (CVE-2023-25809).
 	 */
 	r = mnt_attr(tree, "", 0, set, 0, 0);
 	if (r < 0)
 		return err_set(e, -r, "set the mount flags of %s", m->m->destination);
 	p.dir = tree;
 	p.name = "fs/cgroup";
-	if (mount("tmpfs", mnt_place_path(&p, path), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,nr_inodes=1") < 0 &&
+	if (mount("tmpfs", mnt_place_path(&p, path), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		    "mode=555,nr_inodes=1") < 0 &&
 		errno != ENOENT)
 		return err_set(e, errno, "cover the host's cgroups in %s", m->m->destination);
 	return 0;
 }
 
-/* --- the mounts ------------------------------------------------------------------------------------------------------------------- */
+/* --- the mounts ----------------------------------------------------------------------------------------- */
 
 static int remount(struct mnt_ctx *c, const struct mnt_entry *m, struct err *e)
 {
@@ -260,7 +273,10 @@ static int remount(struct mnt_ctx *c, const struct mnt_entry *m, struct err *e)
 	return 0;
 }
 
-/* Single directories of the root that become a base: attached by name in the root, where the last component is never followed. */
+/*
+ * Single directories of the root that become a base: attached by name in the root, where the last component
+ * is never followed.
+ */
 static bool base_place(struct mnt_ctx *c, const struct mnt_entry *m, struct mnt_place *p)
 {
 	const char *at = m->m->destination;
@@ -281,14 +297,19 @@ static int attach(struct mnt_ctx *c, size_t i, int fd, struct mnt_place *p, stru
 	r = sys_attach(fd, p->dir, p->name);
 	if (r == -ENOENT && p->dir == c->state->root && mkdirat(p->dir, p->name, 0755) == 0)
 		r = sys_attach(fd, p->dir, p->name);
-	if (r < 0 && *p->name && fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
-		return err_text(e, ELOOP, "mount destination %s must be a real directory, but it is a %s", m->m->destination,
-			S_ISLNK(st.st_mode) ? "symlink" : "file");
+	if (r < 0 && *p->name && fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		!S_ISDIR(st.st_mode))
+		return err_text(e, ELOOP, "mount destination %s must be a real directory, but it is a %s",
+			m->m->destination, S_ISLNK(st.st_mode) ? "symlink" : "file");
 	return r < 0 ? err_set(e, -r, "mount %s on %s", m->m->type, m->m->destination) : 0;
 }
 
-/* With fsopen(2): for what is held, has propagation words, is filled before it is shown, or has recursive flags. */
-static int fs_by_fd(struct mnt_ctx *c, size_t i, struct mnt_place *p, const char *data, bool hold, struct err *e)
+/*
+ * With fsopen(2): for what is held, has propagation words, is filled before it is shown, or has recursive
+ * flags.
+ */
+static int fs_by_fd(
+	struct mnt_ctx *c, size_t i, struct mnt_place *p, const char *data, bool hold, struct err *e)
 {
 	const struct mnt_entry *m = &c->state->entries[i];
 	bool tmpfs = str_eq(m->m->type, "tmpfs"), late_ro = false;
@@ -306,11 +327,13 @@ static int fs_by_fd(struct mnt_ctx *c, size_t i, struct mnt_place *p, const char
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		late_ro = true;
 	}
-	fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr, label_of(c, m->m->type), e);
+	fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr,
+		label_of(c, m->m->type), e);
 	if (fd < 0)
 		return fd;
 	if (m->o.tmpcopyup && p->existed) {
-		under = openat(p->dir, *p->name ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		under = openat(
+			p->dir, *p->name ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = under < 0 ? err_set(e, errno, "open %s for tmpcopyup", m->m->destination)
 			      : mnt_copy_up(under, fd, m->m->destination, e);
 		if (r < 0)
@@ -338,24 +361,29 @@ static int fs_by_fd(struct mnt_ctx *c, size_t i, struct mnt_place *p, const char
 }
 
 /* The plain way: one call. */
-static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct mnt_place *p, const char *data, struct err *e)
+static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct mnt_place *p,
+	const char *data, struct err *e)
 {
 	const char *source = m->m->source ? m->m->source : m->m->type, *label = label_of(c, m->m->type), *eq;
 	char path[MNT_PLACE_PATH];
 
 	if (label) {
 		eq = strchr(label, '=');
-		data = arena_printf(c->state->arena, "%s%s%.*s=\"%s\"", data ? data : "", data ? "," : "", (int)(eq - label), label,
-			eq + 1);
+		data = arena_printf(c->state->arena, "%s%s%.*s=\"%s\"", data ? data : "", data ? "," : "",
+			(int)(eq - label), label, eq + 1);
 		if (!data)
 			return err_set(e, ENOMEM, "mount options");
 	}
 	if (data && strlen(data) > DATA_MAX)
-		return err_text(e, E2BIG, "mount %s: its options are longer than the one page that the kernel takes", m->m->destination);
+		return err_text(e, E2BIG,
+			"mount %s: its options are longer than the one page that the kernel takes",
+			m->m->destination);
 	if (mount(source, mnt_place_path(p, path), m->m->type, m->o.set, data) < 0) {
 		if (errno == ENODEV)
-			return err_text(e, ENODEV, "mount %s: the kernel has no file system type \"%s\"", m->m->destination, m->m->type);
-		return err_set(e, errno, "mount %s on %s%s%s", m->m->type, m->m->destination, data ? " with " : "", data ? data : "");
+			return err_text(e, ENODEV, "mount %s: the kernel has no file system type \"%s\"",
+				m->m->destination, m->m->type);
+		return err_set(e, errno, "mount %s on %s%s%s", m->m->type, m->m->destination,
+			data ? " with " : "", data ? data : "");
 	}
 	return str_eq(m->m->type, "mqueue") ? label_mqueue(c, m, e) : 0;
 }
@@ -371,10 +399,12 @@ int mnt_fs(struct mnt_ctx *c, size_t i, struct err *e)
 	if (m->o.remount)
 		return remount(c, m, e);
 	if (!type || !*type || str_eq(type, "none"))
-		return err_text(e, EINVAL, "mount %s: it has no type, and neither \"bind\" nor \"rbind\" among its options", at);
+		return err_text(e, EINVAL,
+			"mount %s: it has no type, and neither \"bind\" nor \"rbind\" among its options", at);
 	tmpfs = str_eq(type, "tmpfs");
-	hold = (str_eq(type, "proc") && str_eq(at, "/proc")) || (str_eq(type, "sysfs") && str_eq(at, "/sys")) ||
-		(tmpfs && str_eq(at, "/dev") && !m->o.tmpcopyup);
+	hold = (str_eq(type, "proc") && str_eq(at, "/proc")) ||
+	       (str_eq(type, "sysfs") && str_eq(at, "/sys")) ||
+	       (tmpfs && str_eq(at, "/dev") && !m->o.tmpcopyup);
 	/* What a later tmpfs does not say, it takes from the directory: then that must be looked at. */
 	if (hold && (!tmpfs || has_word(data, "mode=")) && base_place(c, m, &p)) {
 		r = 0;
@@ -387,7 +417,8 @@ int mnt_fs(struct mnt_ctx *c, size_t i, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	by_fd = hold || m->o.n_propagation || m->o.tmpcopyup || m->o.rec_set || m->o.rec_clear || m->o.nosymfollow;
+	by_fd = hold || m->o.n_propagation || m->o.tmpcopyup || m->o.rec_set || m->o.rec_clear ||
+		m->o.nosymfollow;
 	r = by_fd ? fs_by_fd(c, i, &p, data, hold, e) : fs_by_path(c, m, &p, data, e);
 	if (r == -EPERM && c->user_ns && str_eq(type, "sysfs"))
 		return sysfs_instead(c, i, e);

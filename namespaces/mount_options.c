@@ -8,83 +8,83 @@
 #include "base/str.h"
 
 /* One list serves the look-up and mnt_option_names[], so that `features` cannot fall behind. */
-#define FLAG_WORDS(X)                                                                                          \
-	X("acl", 0, MS_POSIXACL)                                                                               \
-	X("async", 1, MS_SYNCHRONOUS)                                                                          \
-	X("atime", 1, MS_NOATIME)                                                                              \
-	X("defaults", 0, 0)                                                                                    \
-	X("dev", 1, MS_NODEV)                                                                                  \
-	X("diratime", 1, MS_NODIRATIME)                                                                        \
-	X("dirsync", 0, MS_DIRSYNC)                                                                            \
-	X("exec", 1, MS_NOEXEC)                                                                                \
-	X("iversion", 0, MS_I_VERSION)                                                                         \
-	X("lazytime", 0, MS_LAZYTIME)                                                                          \
-	X("loud", 1, MS_SILENT)                                                                                \
-	X("mand", 0, MS_MANDLOCK)                                                                              \
-	X("noacl", 1, MS_POSIXACL)                                                                             \
-	X("noatime", 0, MS_NOATIME)                                                                            \
-	X("nodev", 0, MS_NODEV)                                                                                \
-	X("nodiratime", 0, MS_NODIRATIME)                                                                      \
-	X("noexec", 0, MS_NOEXEC)                                                                              \
-	X("noiversion", 1, MS_I_VERSION)                                                                       \
-	X("nolazytime", 1, MS_LAZYTIME)                                                                        \
-	X("nomand", 1, MS_MANDLOCK)                                                                            \
-	X("norelatime", 1, MS_RELATIME)                                                                        \
-	X("nostrictatime", 1, MS_STRICTATIME)                                                                  \
-	X("nosuid", 0, MS_NOSUID)                                                                              \
-	X("nosymfollow", 0, MS_NOSYMFOLLOW)                                                                    \
-	X("relatime", 0, MS_RELATIME)                                                                          \
-	X("ro", 0, MS_RDONLY)                                                                                  \
-	X("rw", 1, MS_RDONLY)                                                                                  \
-	X("silent", 0, MS_SILENT)                                                                              \
-	X("strictatime", 0, MS_STRICTATIME)                                                                    \
-	X("suid", 1, MS_NOSUID)                                                                                \
-	X("symfollow", 1, MS_NOSYMFOLLOW)                                                                      \
+#define FLAG_WORDS(X)                         \
+	X("acl", 0, MS_POSIXACL)              \
+	X("async", 1, MS_SYNCHRONOUS)         \
+	X("atime", 1, MS_NOATIME)             \
+	X("defaults", 0, 0)                   \
+	X("dev", 1, MS_NODEV)                 \
+	X("diratime", 1, MS_NODIRATIME)       \
+	X("dirsync", 0, MS_DIRSYNC)           \
+	X("exec", 1, MS_NOEXEC)               \
+	X("iversion", 0, MS_I_VERSION)        \
+	X("lazytime", 0, MS_LAZYTIME)         \
+	X("loud", 1, MS_SILENT)               \
+	X("mand", 0, MS_MANDLOCK)             \
+	X("noacl", 1, MS_POSIXACL)            \
+	X("noatime", 0, MS_NOATIME)           \
+	X("nodev", 0, MS_NODEV)               \
+	X("nodiratime", 0, MS_NODIRATIME)     \
+	X("noexec", 0, MS_NOEXEC)             \
+	X("noiversion", 1, MS_I_VERSION)      \
+	X("nolazytime", 1, MS_LAZYTIME)       \
+	X("nomand", 1, MS_MANDLOCK)           \
+	X("norelatime", 1, MS_RELATIME)       \
+	X("nostrictatime", 1, MS_STRICTATIME) \
+	X("nosuid", 0, MS_NOSUID)             \
+	X("nosymfollow", 0, MS_NOSYMFOLLOW)   \
+	X("relatime", 0, MS_RELATIME)         \
+	X("ro", 0, MS_RDONLY)                 \
+	X("rw", 1, MS_RDONLY)                 \
+	X("silent", 0, MS_SILENT)             \
+	X("strictatime", 0, MS_STRICTATIME)   \
+	X("suid", 1, MS_NOSUID)               \
+	X("symfollow", 1, MS_NOSYMFOLLOW)     \
 	X("sync", 0, MS_SYNCHRONOUS)
 
-#define PROPAGATION_WORDS(X)                                                                                   \
-	X("private", 0, MS_PRIVATE)                                                                            \
-	X("rprivate", 0, MS_PRIVATE | MS_REC)                                                                  \
-	X("rshared", 0, MS_SHARED | MS_REC)                                                                    \
-	X("rslave", 0, MS_SLAVE | MS_REC)                                                                      \
-	X("runbindable", 0, MS_UNBINDABLE | MS_REC)                                                            \
-	X("shared", 0, MS_SHARED)                                                                              \
-	X("slave", 0, MS_SLAVE)                                                                                \
+#define PROPAGATION_WORDS(X)                        \
+	X("private", 0, MS_PRIVATE)                 \
+	X("rprivate", 0, MS_PRIVATE | MS_REC)       \
+	X("rshared", 0, MS_SHARED | MS_REC)         \
+	X("rslave", 0, MS_SLAVE | MS_REC)           \
+	X("runbindable", 0, MS_UNBINDABLE | MS_REC) \
+	X("shared", 0, MS_SHARED)                   \
+	X("slave", 0, MS_SLAVE)                     \
 	X("unbindable", 0, MS_UNBINDABLE)
 
 /*
- * Atime is a field of three values, not a bit: every word about it clears the field first. The default, relatime, is 0, and
- * what "ratime", "rnorelatime" and "rnostrictatime" fall back to.
+ * Atime is a field of three values, not a bit: every word about it clears the field first. The default,
+ * relatime, is 0, and what "ratime", "rnorelatime" and "rnostrictatime" fall back to.
  */
-#define RECURSIVE_WORDS(X)                                                                                     \
-	X("ratime", 1, MOUNT_ATTR__ATIME)                                                                      \
-	X("rdev", 1, MOUNT_ATTR_NODEV)                                                                         \
-	X("rdiratime", 1, MOUNT_ATTR_NODIRATIME)                                                               \
-	X("rexec", 1, MOUNT_ATTR_NOEXEC)                                                                       \
-	X("rnoatime", 0, MOUNT_ATTR_NOATIME)                                                                   \
-	X("rnodev", 0, MOUNT_ATTR_NODEV)                                                                       \
-	X("rnodiratime", 0, MOUNT_ATTR_NODIRATIME)                                                             \
-	X("rnoexec", 0, MOUNT_ATTR_NOEXEC)                                                                     \
-	X("rnorelatime", 1, MOUNT_ATTR__ATIME)                                                                 \
-	X("rnostrictatime", 1, MOUNT_ATTR__ATIME)                                                              \
-	X("rnosuid", 0, MOUNT_ATTR_NOSUID)                                                                     \
-	X("rnosymfollow", 0, MOUNT_ATTR_NOSYMFOLLOW)                                                           \
-	X("rrelatime", 1, MOUNT_ATTR__ATIME)                                                                   \
-	X("rro", 0, MOUNT_ATTR_RDONLY)                                                                         \
-	X("rrw", 1, MOUNT_ATTR_RDONLY)                                                                         \
-	X("rstrictatime", 0, MOUNT_ATTR_STRICTATIME)                                                           \
-	X("rsuid", 1, MOUNT_ATTR_NOSUID)                                                                       \
+#define RECURSIVE_WORDS(X)                           \
+	X("ratime", 1, MOUNT_ATTR__ATIME)            \
+	X("rdev", 1, MOUNT_ATTR_NODEV)               \
+	X("rdiratime", 1, MOUNT_ATTR_NODIRATIME)     \
+	X("rexec", 1, MOUNT_ATTR_NOEXEC)             \
+	X("rnoatime", 0, MOUNT_ATTR_NOATIME)         \
+	X("rnodev", 0, MOUNT_ATTR_NODEV)             \
+	X("rnodiratime", 0, MOUNT_ATTR_NODIRATIME)   \
+	X("rnoexec", 0, MOUNT_ATTR_NOEXEC)           \
+	X("rnorelatime", 1, MOUNT_ATTR__ATIME)       \
+	X("rnostrictatime", 1, MOUNT_ATTR__ATIME)    \
+	X("rnosuid", 0, MOUNT_ATTR_NOSUID)           \
+	X("rnosymfollow", 0, MOUNT_ATTR_NOSYMFOLLOW) \
+	X("rrelatime", 1, MOUNT_ATTR__ATIME)         \
+	X("rro", 0, MOUNT_ATTR_RDONLY)               \
+	X("rrw", 1, MOUNT_ATTR_RDONLY)               \
+	X("rstrictatime", 0, MOUNT_ATTR_STRICTATIME) \
+	X("rsuid", 1, MOUNT_ATTR_NOSUID)             \
 	X("rsymfollow", 1, MOUNT_ATTR_NOSYMFOLLOW)
 
-#define OTHER_WORDS(X)                                                                                         \
-	X("bind", 0, 0)                                                                                        \
-	X("copy-symlink", 0, 0)                                                                                \
-	X("dest-nofollow", 0, 0)                                                                               \
-	X("idmap", 0, 0)                                                                                       \
-	X("rbind", 0, 0)                                                                                       \
-	X("remount", 0, 0)                                                                                     \
-	X("ridmap", 0, 0)                                                                                      \
-	X("src-nofollow", 0, 0)                                                                                \
+#define OTHER_WORDS(X)           \
+	X("bind", 0, 0)          \
+	X("copy-symlink", 0, 0)  \
+	X("dest-nofollow", 0, 0) \
+	X("idmap", 0, 0)         \
+	X("rbind", 0, 0)         \
+	X("remount", 0, 0)       \
+	X("ridmap", 0, 0)        \
+	X("src-nofollow", 0, 0)  \
 	X("tmpcopyup", 0, 0)
 
 struct word {
@@ -103,7 +103,8 @@ const char *const mnt_option_names[] = { FLAG_WORDS(NAME) PROPAGATION_WORDS(NAME
 		OTHER_WORDS(NAME) NULL };
 
 /* What an engine may leave in although it has already acted on it, or that never meant anything on Linux. */
-static const char *const idle_words[] = { "cached", "consistent", "copy", "delegated", "nocopy", "notmpcopyup", NULL };
+static const char *const idle_words[] = { "cached", "consistent", "copy", "delegated", "nocopy",
+	"notmpcopyup", NULL };
 
 #define MS_ATIME (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
 
@@ -121,10 +122,14 @@ void mnt_flags_to_attr(unsigned long flags, uint64_t *set, uint64_t *clr)
 		unsigned long ms;
 		uint64_t attr;
 	} table[] = {
-		{ MS_RDONLY, MOUNT_ATTR_RDONLY },	{ MS_NOSUID, MOUNT_ATTR_NOSUID },
-		{ MS_NODEV, MOUNT_ATTR_NODEV },		{ MS_NOEXEC, MOUNT_ATTR_NOEXEC },
-		{ MS_NOATIME, MOUNT_ATTR_NOATIME },	{ MS_STRICTATIME, MOUNT_ATTR_STRICTATIME },
-		{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME }, { MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+		{ MS_RDONLY, MOUNT_ATTR_RDONLY },
+		{ MS_NOSUID, MOUNT_ATTR_NOSUID },
+		{ MS_NODEV, MOUNT_ATTR_NODEV },
+		{ MS_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ MS_NOATIME, MOUNT_ATTR_NOATIME },
+		{ MS_STRICTATIME, MOUNT_ATTR_STRICTATIME },
+		{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+		{ MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
 	};
 
 	*set = *clr = 0;
@@ -161,7 +166,8 @@ static int parse_range(const char **p, struct spec_id_map *out)
 }
 
 /* "0-1-10#10-11-10", each range or none with a leading "@". Stops at ';' or the end. */
-static int parse_ranges(struct arena *a, const char **p, const struct spec_id_map **out, size_t *n_out, bool *relative)
+static int parse_ranges(
+	struct arena *a, const char **p, const struct spec_id_map **out, size_t *n_out, bool *relative)
 {
 	struct spec_id_map *list;
 	size_t n = 1, i = 0;
@@ -271,7 +277,8 @@ static bool take_other(struct mnt_options *o, const char *word)
 }
 
 /* A word that no table knows: crun's idmap=…, or data for the file system. */
-static int take_data(struct arena *a, const struct spec_mount *m, struct mnt_options *o, const char *word, struct err *e)
+static int take_data(
+	struct arena *a, const struct spec_mount *m, struct mnt_options *o, const char *word, struct err *e)
 {
 	const char *map = NULL;
 	int r;
@@ -287,7 +294,8 @@ static int take_data(struct arena *a, const struct spec_mount *m, struct mnt_opt
 		r = parse_idmap(a, map, o);
 		if (r == -EINVAL)
 			return err_text(e, EINVAL,
-				"mount option \"%s\" of %s: expected idmap=uids=FROM-TO-SIZE[#…];gids=FROM-TO-SIZE[#…]; "
+				"mount option \"%s\" of %s: expected "
+				"idmap=uids=FROM-TO-SIZE[#…];gids=FROM-TO-SIZE[#…]; "
 				"\"@\" goes before all ranges or none",
 				word, m->destination);
 		return r < 0 ? err_set(e, -r, "mount options of %s", m->destination) : 0;
@@ -305,17 +313,22 @@ static int check(const struct spec_mount *m, const struct mnt_options *o, struct
 
 		if (str_eq(o->data, "z") || str_eq(o->data, "Z") || str_eq(o->data, "U"))
 			return err_text(e, EINVAL,
-				"mount option \"%s\" of bind mount %s: relabelling and chown are the engine's work, not the runtime's",
+				"mount option \"%s\" of bind mount %s: relabelling and chown are the "
+				"engine's work, not the runtime's",
 				o->data, m->destination);
-		return err_text(e, EINVAL, "mount option \"%.*s\" of %s: unknown for a bind mount, which has no file system data",
+		return err_text(e, EINVAL,
+			"mount option \"%.*s\" of %s: unknown for a bind mount, which has no file system "
+			"data",
 			first, o->data, m->destination);
 	}
 	if (o->idmap != SPEC_IDMAP_NONE && !o->bind)
 		return err_text(e, EINVAL, "mount %s: idmap is for bind mounts only", m->destination);
 	if (o->idmap != SPEC_IDMAP_NONE && !o->uid_map != !o->gid_map)
-		return err_text(e, EINVAL, "mount %s: uidMappings and gidMappings come together or not at all", m->destination);
+		return err_text(e, EINVAL,
+			"mount %s: uidMappings and gidMappings come together or not at all", m->destination);
 	if (o->tmpcopyup && (o->bind || !m->type || !str_eq(m->type, "tmpfs")))
-		return err_text(e, EINVAL, "mount option \"tmpcopyup\" of %s: only a tmpfs can have it", m->destination);
+		return err_text(e, EINVAL, "mount option \"tmpcopyup\" of %s: only a tmpfs can have it",
+			m->destination);
 	if ((o->copy_symlink || o->src_nofollow) && !o->bind)
 		return err_text(e, EINVAL, "mount option \"%s\" of %s: only a bind mount can have it",
 			o->copy_symlink ? "copy-symlink" : "src-nofollow", m->destination);
@@ -328,15 +341,15 @@ int mnt_options_parse(struct arena *a, const struct spec_mount *m, struct mnt_op
 	const char *word;
 	int r;
 
-	strv_each(word, m->options)
-	{
+	strv_each (word, m->options) {
 		const struct word *w;
 
 		if ((w = find(flag_words, ARRAY_SIZE(flag_words), word))) {
 			take_flag(&o, w);
 		} else if ((w = find(propagation_words, ARRAY_SIZE(propagation_words), word))) {
 			if (o.n_propagation == (int)ARRAY_SIZE(o.propagation))
-				return err_text(e, EINVAL, "mount option \"%s\" of %s: too many propagation words", word,
+				return err_text(e, EINVAL,
+					"mount option \"%s\" of %s: too many propagation words", word,
 					m->destination);
 			o.propagation[o.n_propagation++] = (unsigned long)w->bits;
 		} else if ((w = find(recursive_words, ARRAY_SIZE(recursive_words), word))) {

@@ -12,9 +12,9 @@
 
 struct mnt_options {
 	/*
-	 * MS_* of mount(2): flags asked for and flags taken back, the last word wins. A new file system gets `set`; a bind mount keeps
-	 * what its source mount had and adds `set` (so `rw` undoes an earlier `ro` and never makes a read-only host mount
-	 * writable); `remount` applies both.
+	 * MS_* of mount(2): flags asked for and flags taken back, the last word wins. A new file system gets
+	 * `set`; a bind mount keeps what its source mount had and adds `set` (so `rw` undoes an earlier `ro`
+	 * and never makes a read-only host mount writable); `remount` applies both.
 	 */
 	unsigned long set, clear;
 	bool bind, recursive_bind; /* bind, rbind (or type "bind", "rbind") */

@@ -19,7 +19,10 @@
 int net_loopback_up(struct err *e)
 {
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	/* Interface ioctls work on sockets of any family; this one is there in every kernel and cheapest to make. */
+	/*
+	 * Interface ioctls work on sockets of any family; this one is there in every kernel and cheapest to
+	 * make.
+	 */
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
@@ -27,7 +30,10 @@ int net_loopback_up(struct err *e)
 	return 0;
 }
 
-/* Columns of /proc/net/dev: bytes packets errs drop fifo frame compressed multicast, and the same again for transmission. */
+/*
+ * Columns of /proc/net/dev: bytes packets errs drop fifo frame compressed multicast, and the same again for
+ * transmission.
+ */
 static void put_interface(struct json_writer *w, const char *name, const uint64_t v[16])
 {
 	json_open_object(w, NULL);

@@ -98,7 +98,8 @@ static int take_address(uint16_t type, const void *data, size_t len, void *arg)
 	if (!copy_attr(attrs, len, IFA_FLAGS, &a.flags, sizeof(a.flags)))
 		a.flags = m.ifa_flags;
 	/* Only what an administrator put there: link-local and temporary ones make themselves anew. */
-	if ((int)m.ifa_index != all->ifindex || m.ifa_scope != RT_SCOPE_UNIVERSE || !(a.flags & IFA_F_PERMANENT))
+	if ((int)m.ifa_index != all->ifindex || m.ifa_scope != RT_SCOPE_UNIVERSE ||
+		!(a.flags & IFA_F_PERMANENT))
 		return 0;
 	a.n_local = copy_attr(attrs, len, IFA_LOCAL, a.local, sizeof(a.local));
 	a.n_peer = copy_attr(attrs, len, IFA_ADDRESS, a.peer, sizeof(a.peer));
@@ -160,22 +161,26 @@ static int choose_name(int inside, const char *wanted, char name[IFNAMSIZ], stru
 	int r;
 
 	for (int i = 0; i < (percent ? PATTERN_MAX : 1); i++) {
-		int n = percent ? snprintf(name, IFNAMSIZ, "%.*s%d%s", (int)(percent - wanted), wanted, i, percent + 2)
+		int n = percent ? snprintf(name, IFNAMSIZ, "%.*s%d%s", (int)(percent - wanted), wanted, i,
+					  percent + 2)
 				: snprintf(name, IFNAMSIZ, "%s", wanted);
 
 		if (n >= IFNAMSIZ || strchr(name, '%'))
-			return err_text(e, EINVAL, "linux.netDevices: \"%s\" is no valid interface name", wanted);
+			return err_text(
+				e, EINVAL, "linux.netDevices: \"%s\" is no valid interface name", wanted);
 		r = find_link(inside, name);
 		if (r == -ENODEV)
 			return 0;
 		if (r < 0)
 			return err_set(e, -r, "look for the interface %s in the partition", name);
 	}
-	return err_text(e, EEXIST, "linux.netDevices: the partition's network namespace has an interface \"%s\" already", wanted);
+	return err_text(e, EEXIST,
+		"linux.netDevices: the partition's network namespace has an interface \"%s\" already",
+		wanted);
 }
 
-static int move_one(const struct spec_net_device *d, int netns_fd, int outside, int inside, struct addresses *all,
-	struct err *e)
+static int move_one(const struct spec_net_device *d, int netns_fd, int outside, int inside,
+	struct addresses *all, struct err *e)
 {
 	const char *wanted = d->name && *d->name ? d->name : d->host_name;
 	struct ifinfomsg info = { 0 };
@@ -201,7 +206,8 @@ static int move_one(const struct spec_net_device *d, int netns_fd, int outside, 
 	nl_attr_string(&q, IFLA_IFNAME, name);
 	r = nl_send(outside, &q, NULL, NULL);
 	if (r < 0)
-		return err_set(e, -r, "linux.netDevices: move %s into the partition as %s", d->host_name, name);
+		return err_set(
+			e, -r, "linux.netDevices: move %s into the partition as %s", d->host_name, name);
 	r = find_link(inside, name);
 	if (r < 0)
 		return err_set(e, -r, "linux.netDevices: find %s in the partition", name);

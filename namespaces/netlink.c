@@ -134,13 +134,15 @@ int nl_send(int sock, struct nl_request *q, nl_each_fn *each, void *arg)
 	unsigned char buf[ANSWER_MAX];
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK }, from;
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	int r;
 
 	if (q->failed)
 		return -EMSGSIZE;
-	if (!(q->u.header.nlmsg_flags & NLM_F_DUMP))
-		q->u.header.nlmsg_flags |= NLM_F_ACK;
+	/* Harmless for a dump, which ends with NLMSG_DONE: the kernel sends no acknowledgement after one. */
+	q->u.header.nlmsg_flags |= NLM_F_ACK;
 	q->u.header.nlmsg_len = (uint32_t)q->len;
 	q->u.header.nlmsg_seq = ++seq;
 	if (sendto(sock, q->u.bytes, q->len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)

@@ -52,16 +52,15 @@ bool ns_has_user(const struct spec *s)
 
 void ns_close(int fds[SPEC_NS_KINDS])
 {
-	for (int k = 0; k < SPEC_NS_KINDS; k++)
-		{
+	for (int k = 0; k < SPEC_NS_KINDS; k++) {
 		fd_close(fds[k]);
 		fds[k] = -1;
 	}
 }
 
 /*
- * A path may name anything: opening a FIFO would wait for ever and opening a device may act on it. So it is opened as a
- * mere location first, and for real only when it is nsfs.
+ * A path may name anything: opening a FIFO would wait for ever and opening a device may act on it. So it is
+ * opened as a mere location first, and for real only when it is nsfs.
  */
 static int open_one(enum spec_ns kind, const char *path, struct err *e)
 {
@@ -76,8 +75,9 @@ static int open_one(enum spec_ns kind, const char *path, struct err *e)
 	if (fstatfs(at, &fs) < 0)
 		return err_set(e, errno, "look at the %s namespace %s", spec_ns_names[kind], path);
 	if (fs.f_type != NSFS_MAGIC)
-		return err_text(e, EINVAL, "%s is no namespace: linux.namespaces[].path must be a file like /proc/PID/ns/%s", path,
-			spec_ns_proc_names[kind]);
+		return err_text(e, EINVAL,
+			"%s is no namespace: linux.namespaces[].path must be a file like /proc/PID/ns/%s",
+			path, spec_ns_proc_names[kind]);
 	fd = open(fd_path(via, at), O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, errno, "open the %s namespace %s", spec_ns_names[kind], path);
@@ -121,15 +121,15 @@ int ns_join(int fd, enum spec_ns kind, struct err *e)
 
 int ns_join_all(const int fds[SPEC_NS_KINDS], struct err *e)
 {
-	static const enum spec_ns order[] = { SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_NETWORK, SPEC_NS_PID, SPEC_NS_CGROUP,
-		SPEC_NS_TIME, SPEC_NS_MOUNT };
+	static const enum spec_ns order[] = { SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_NETWORK, SPEC_NS_PID,
+		SPEC_NS_CGROUP, SPEC_NS_TIME, SPEC_NS_MOUNT };
 	bool user = fds[SPEC_NS_USER] >= 0, later[ARRAY_SIZE(order)] = { false };
 	int r;
 
 	/*
-	 * With privilege over the target all but the user namespace are joined with the rights we have now: they may belong to the host's
-	 * user namespace, where we have none afterwards. Without it each answers EPERM, and belongs to the user namespace that we are
-	 * about to become root of.
+	 * With privilege over the target all but the user namespace are joined with the rights we have now:
+	 * they may belong to the host's user namespace, where we have none afterwards. Without it each
+	 * answers EPERM, and belongs to the user namespace that we are about to become root of.
 	 */
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		if (fds[order[i]] < 0)
@@ -163,17 +163,19 @@ int ns_time_prepare(const struct spec *s, int *saved, struct err *e)
 
 	if (before < 0) {
 		r = err_set(e, errno, "open /proc/self/ns/time_for_children");
-		return errno == ENOENT ? err_hint(e, "the kernel has no time namespaces (Linux 5.6)") : r;
+		return r == -ENOENT ? err_hint(e, "the kernel has no time namespaces (Linux 5.6)") : r;
 	}
 	if (unshare(CLONE_NEWTIME) < 0) {
 		r = err_set(e, errno, "make a time namespace");
-		return r == -EPERM ? err_hint(e, "it takes CAP_SYS_ADMIN in the runtime's own user namespace") : r;
+		return r == -EPERM ? err_hint(e, "it takes CAP_SYS_ADMIN in the runtime's own user namespace")
+				   : r;
 	}
 	if (mono->present)
-		len += snprintf(text, sizeof(text), "monotonic %" PRId64 " %" PRIu32 "\n", mono->secs, mono->nanosecs);
+		len += snprintf(text, sizeof(text), "monotonic %" PRId64 " %" PRIu32 "\n", mono->secs,
+			mono->nanosecs);
 	if (boot->present)
-		len += snprintf(text + len, sizeof(text) - (size_t)len, "boottime %" PRId64 " %" PRIu32 "\n", boot->secs,
-			boot->nanosecs);
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "boottime %" PRId64 " %" PRIu32 "\n",
+			boot->secs, boot->nanosecs);
 	r = len ? fd_put_at(AT_FDCWD, "/proc/self/timens_offsets", text) : 0;
 	if (r < 0) {
 		err_set(e, -r, "set linux.timeOffsets");

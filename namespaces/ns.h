@@ -18,9 +18,10 @@ uint64_t ns_new_flags(const struct spec *s);
 bool ns_has_user(const struct spec *s);
 
 /*
- * Opens every namespace that is given by path (O_RDONLY|O_CLOEXEC, in the parent, with the host's view of the path) and checks with
- * NS_GET_NSTYPE that it is an nsfs file of that type; anything else is -EINVAL, naming the path. fds[kind] is -1 where there is no path. A path
- * that names the runtime's own user namespace is closed again and left -1 (joining it is EINVAL).
+ * Opens every namespace that is given by path (O_RDONLY|O_CLOEXEC, in the parent, with the host's view of the
+ * path) and checks with NS_GET_NSTYPE that it is an nsfs file of that type; anything else is -EINVAL, naming
+ * the path. fds[kind] is -1 where there is no path. A path that names the runtime's own user namespace is
+ * closed again and left -1 (joining it is EINVAL).
  */
 int ns_open_paths(const struct spec *s, int fds[SPEC_NS_KINDS], struct err *e);
 void ns_close(int fds[SPEC_NS_KINDS]);
@@ -29,25 +30,28 @@ void ns_close(int fds[SPEC_NS_KINDS]);
 int ns_join(int fd, enum spec_ns kind, struct err *e);
 
 /*
- * Joins all that are open, in an order that works: with privilege over the target the user namespace comes last of those that need the old
- * one's rights, else first; the mount namespace last of all since paths change their meaning. PID and time only act on children.
+ * Joins all that are open, in an order that works: with privilege over the target the user namespace comes
+ * last of those that need the old one's rights, else first; the mount namespace last of all since paths
+ * change their meaning. PID and time only act on children.
  */
 int ns_join_all(const int fds[SPEC_NS_KINDS], struct err *e);
 
 /*
- * Writes uid_map, gid_map and setgroups of the new user namespace that `pid` is in. As root (or with one's own single id) directly; otherwise through
- * newuidmap(1) and newgidmap(1) (absolute paths only, empty environment). Deny of setgroups where the kernel asks for it. The text of an
- * error names the map and /etc/subuid or the missing package.
+ * Writes uid_map, gid_map and setgroups of the new user namespace that `pid` is in. As root (or with one's
+ * own single id) directly; otherwise through newuidmap(1) and newgidmap(1) (absolute paths only, empty
+ * environment). Deny of setgroups where the kernel asks for it. The text of an error names the map and
+ * /etc/subuid or the missing package.
  */
-int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
-	struct err *e);
+int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid,
+	size_t n_gid, struct err *e);
 
 /* The host id that a container id has, through a map; -1 if it has none. An empty map is the identity. */
 int64_t ns_map_to_host(const struct spec_id_map *map, size_t n, uint32_t container_id);
 
 /*
- * unshare(CLONE_NEWTIME) and the offsets, in the parent: only children born afterwards are in it. *saved is an fd of the time namespace that children
- * had before; ns_time_restore() goes back to it, so that hooks of the runtime see the host's clocks.
+ * unshare(CLONE_NEWTIME) and the offsets, in the parent: only children born afterwards are in it. *saved is
+ * an fd of the time namespace that children had before; ns_time_restore() goes back to it, so that hooks of
+ * the runtime see the host's clocks.
  */
 int ns_time_prepare(const struct spec *s, int *saved, struct err *e);
 int ns_time_restore(int saved, struct err *e);

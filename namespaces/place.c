@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a mount goes: destinations inside a hostile root, and the file systems that are held open (see mount_state.h). */
+/*
+ * Where a mount goes: destinations inside a hostile root, and the file systems that are held open (see
+ * mount_state.h).
+ */
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 #include "base/fd.h"
@@ -9,9 +14,13 @@
 #include "base/str.h"
 #include "namespaces/mount_state.h"
 
+/* As many as the kernel follows. */
+#define SYMLINKS_MAX 40
+
 /*
- * Files below /proc that may be covered: what virtualises resources (lxcfs), and what checkpoint and FIPS set-ups need. Anything else could fake what
- * a runtime, an LSM or the partition itself reads and writes there (CVE-2019-16884).
+ * Files below /proc that may be covered: what virtualises resources (lxcfs), and what checkpoint and FIPS
+ * set-ups need. Anything else could fake what a runtime, an LSM or the partition itself reads and writes
+ * there (CVE-2019-16884).
  */
 static const char *const proc_files[] = {
 	"/proc/cpuinfo",
@@ -35,7 +44,8 @@ int mnt_check_destination(const struct mnt_entry *m, struct err *e)
 	if (m->o.remount)
 		return 0;
 	if (str_eq(at, "/"))
-		return err_text(e, EINVAL, "mounts: destination \"/\": the root file system is what root.path names");
+		return err_text(
+			e, EINVAL, "mounts: destination \"/\": the root file system is what root.path names");
 	if (!path_within(at, "/proc"))
 		return 0;
 	if (str_eq(at, "/proc")) {
@@ -47,12 +57,15 @@ int mnt_check_destination(const struct mnt_entry *m, struct err *e)
 	}
 	if (m->kind == MNT_BIND && strv_has((char *const *)proc_files, at))
 		return 0;
-	return err_text(e, EPERM, "mounts: %s lies inside /proc: nothing may be mounted there but files like /proc/meminfo", at);
+	return err_text(e, EPERM,
+		"mounts: %s lies inside /proc: nothing may be mounted there but files like /proc/meminfo",
+		at);
 }
 
-/* --- bases -------------------------------------------------------------------------------------------------------------------- */
+/* --- bases ---------------------------------------------------------------------------------------------- */
 
-const struct mnt_base *mnt_base_for(const struct mnt_state *st, const char *path, size_t before, const char **rest)
+const struct mnt_base *mnt_base_for(
+	const struct mnt_state *st, const char *path, size_t before, const char **rest)
 {
 	const struct mnt_base *best = NULL;
 
@@ -95,7 +108,7 @@ void mnt_base_drop(struct mnt_state *st, const char *destination)
 	}
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------------------------------------- */
 
 void mnt_place_free(struct mnt_place *p)
 {
@@ -117,17 +130,79 @@ static int check_real(int rootfd, int fd, const char *destination, struct err *e
 	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0 || fstat(rootfd, &root) < 0)
 		return err_set(e, errno, "look at mount destination %s", destination);
 	if (fs.f_type == PROC_SUPER_MAGIC)
-		return err_text(e, EPERM, "mounts: %s leads through a symlink into /proc: refused", destination);
+		return err_text(
+			e, EPERM, "mounts: %s leads through a symlink into /proc: refused", destination);
 	if (st.st_dev == root.st_dev && st.st_ino == root.st_ino)
-		return err_text(e, EPERM, "mounts: %s leads through a symlink to the root itself: refused", destination);
+		return err_text(e, EPERM, "mounts: %s leads through a symlink to the root itself: refused",
+			destination);
 	return 0;
+}
+
+/*
+ * The path that a destination with dangling symlinks means inside the root: images like to have
+ * /etc/resolv.conf point to a file in /run that only exists once something runs. Words only: who creates it
+ * resolves it in-root once more, so a race gains nothing.
+ */
+static int resolve_dangling(int rootfd, const char *path, char out[PATH_MAX])
+{
+	char rest[PATH_MAX], target[PATH_MAX], joined[PATH_MAX * 2];
+	int links = 0;
+
+	if (snprintf(rest, sizeof(rest), "%s", path) >= (int)sizeof(rest))
+		return -ENAMETOOLONG;
+	out[0] = '\0';
+	for (char *p = rest; *(p += strspn(p, "/"));) {
+		size_t n = strcspn(p, "/"), len = strlen(out);
+		_cleanup_close_ int dir = -EBADF;
+		ssize_t got;
+
+		if (n == 2 && p[0] == '.' && p[1] == '.') {
+			/* What was resolved has no symlinks, so that the words are enough. */
+			*(strrchr(out, '/') ? strrchr(out, '/') : out) = '\0';
+			p += n;
+			continue;
+		}
+		if (len + n + 2 > PATH_MAX)
+			return -ENAMETOOLONG;
+		dir = path_open(rootfd, len ? out : "/", O_PATH | O_DIRECTORY, 0, PATH_NO_SYMLINKS);
+		if (dir < 0 && dir != -ENOENT)
+			return dir;
+		memcpy(joined, p, n);
+		joined[n] = '\0';
+		got = dir < 0 || str_eq(joined, ".") ? -1
+						     : readlinkat(dir, joined, target, sizeof(target) - 1);
+		p += n;
+		if (got < 0) {
+			if (!str_eq(joined, "."))
+				snprintf(out + len, PATH_MAX - len, "/%s", joined);
+			continue;
+		}
+		if (++links > SYMLINKS_MAX)
+			return -ELOOP;
+		target[got] = '\0';
+		if (snprintf(joined, sizeof(joined), "%s/%s", target, p) >= PATH_MAX)
+			return -ENAMETOOLONG;
+		memcpy(rest, joined, strlen(joined) + 1);
+		p = rest;
+		if (target[0] == '/')
+			out[0] = '\0';
+	}
+	return *out ? 0 : -EISDIR;
+}
+
+static int make_at(int rootfd, const char *destination, enum mnt_want want)
+{
+	return want == MNT_WANT_DIR ? path_mkdirs(rootfd, destination, 0755)
+				    : path_touch(rootfd, destination, 0644);
 }
 
 static int make(int rootfd, const char *destination, enum mnt_want want, bool no_symlinks)
 {
-	int fd;
+	char real[PATH_MAX];
+	int fd = make_at(rootfd, destination, want);
 
-	fd = want == MNT_WANT_DIR ? path_mkdirs(rootfd, destination, 0755) : path_touch(rootfd, destination, 0644);
+	if (fd == -ENOENT && !no_symlinks && resolve_dangling(rootfd, destination, real) == 0)
+		return make_at(rootfd, real, want);
 	if (fd < 0 || !no_symlinks)
 		return fd;
 	fd_close(fd);
@@ -153,9 +228,13 @@ int mnt_place_open(int rootfd, const char *destination, enum mnt_want want, bool
 		followed = true;
 	}
 	if (fd == -ELOOP && no_symlinks)
-		return err_text(e, ELOOP, "mount destination %s must be a real directory, not a symlink, nor behind one", destination);
+		return err_text(e, ELOOP,
+			"mount destination %s must be a real directory, not a symlink, nor behind one",
+			destination);
 	if (fd == -ENOENT)
-		return err_text(e, ENOENT, "mount destination %s: a symlink on the way leads nowhere inside the root", destination);
+		return err_text(e, ENOENT,
+			"mount destination %s: a symlink on the way leads nowhere inside the root",
+			destination);
 	if (fd < 0)
 		return err_set(e, -fd, "open or create mount destination %s", destination);
 	r = followed ? check_real(rootfd, fd, destination, e) : 0;
@@ -172,7 +251,8 @@ static int place_in_ours(const struct mnt_base *b, const char *name, enum mnt_wa
 {
 	if (want == MNT_WANT_ANY)
 		return -ENOENT;
-	if (want == MNT_WANT_DIR ? mkdirat(b->fd, name, 0755) < 0 : mknodat(b->fd, name, S_IFREG | 0644, 0) < 0) {
+	if (want == MNT_WANT_DIR ? mkdirat(b->fd, name, 0755) < 0
+				 : mknodat(b->fd, name, S_IFREG | 0644, 0) < 0) {
 		if (errno != EEXIST)
 			return -errno;
 		p->existed = true;
@@ -187,8 +267,12 @@ int mnt_place_find(struct mnt_ctx *c, size_t i, enum mnt_want want, struct mnt_p
 	const struct mnt_entry *m = &c->state->entries[i];
 	const char *destination = m->m->destination, *rest;
 	const struct mnt_base *b = mnt_base_for(c->state, destination, i, &rest);
-	/* Where the kernel's own trees go decides what all later writes to them mean (CVE-2019-19921, CVE-2023-27561). */
-	bool strict = m->kind == MNT_FS && m->m->type && (str_eq(m->m->type, "proc") || str_eq(m->m->type, "sysfs"));
+	/*
+	 * Where the kernel's own trees go decides what all later writes to them mean (CVE-2019-19921,
+	 * CVE-2023-27561).
+	 */
+	bool strict = m->kind == MNT_FS && m->m->type &&
+		      (str_eq(m->m->type, "proc") || str_eq(m->m->type, "sysfs"));
 	int r;
 
 	if (b && b->ours) {
@@ -204,5 +288,6 @@ int mnt_place_find(struct mnt_ctx *c, size_t i, enum mnt_want want, struct mnt_p
 		p->existed = true;
 		return 0;
 	}
-	return mnt_place_open(c->state->root, destination, want, m->o.dest_nofollow, strict || str_eq(destination, "/proc"), p, e);
+	return mnt_place_open(c->state->root, destination, want, m->o.dest_nofollow,
+		strict || str_eq(destination, "/proc"), p, e);
 }

@@ -17,7 +17,10 @@ int mnt_procfs(struct err *e)
 
 	if (fd >= 0 && fstatfs(fd, &st) == 0 && st.f_type == PROC_SUPER_MAGIC)
 		return TAKE_FD(fd);
-	/* No /proc here, or something that only looks like it: one of our own that is never attached anywhere. */
+	/*
+	 * No /proc here, or something that only looks like it: one of our own that is never attached
+	 * anywhere.
+	 */
 	fs = sys_fsopen("proc");
 	if (fs < 0)
 		return err_set(e, -fs, "open a procfs: /proc is none, and fsopen failed");

@@ -2,10 +2,11 @@
 /*
  * Masked and read-only paths.
  *
- * Most of them lie directly in the proc and sysfs that are held open, where a name is safe: one mount(2) for a mask, two calls for a
- * read-only path, one failing call for a path that this kernel does not have. The rest is opened in-root. All directories share one empty
- * read-only tmpfs. Files get the host's /dev/null, which is checked to be that: with the partition's own, a symlink in its place
- * would bind a file of the attacker's choice, writable, over what was to be hidden (CVE-2025-31133).
+ * Most of them lie directly in the proc and sysfs that are held open, where a name is safe: one mount(2) for
+ * a mask, two calls for a read-only path, one failing call for a path that this kernel does not have. The
+ * rest is opened in-root. All directories share one empty read-only tmpfs. Files get the host's /dev/null,
+ * which is checked to be that: with the partition's own, a symlink in its place would bind a file of the
+ * attacker's choice, writable, over what was to be hidden (CVE-2025-31133).
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,14 +29,19 @@ static int open_null(struct masks *k, struct err *e)
 	if (k->null < 0)
 		return err_set(e, errno, "open the host's /dev/null to mask paths with");
 	if (!mnt_is_device(k->null, S_IFCHR, 1, 3))
-		return err_text(e, EINVAL, "the host's /dev/null is not the null device: paths cannot be masked with it");
+		return err_text(e, EINVAL,
+			"the host's /dev/null is not the null device: paths cannot be masked with it");
 	return 0;
 }
 
-/* A guess, which costs a second call where it is wrong: what people mask in sysfs and these few in proc are directories. */
+/*
+ * A guess, which costs a second call where it is wrong: what people mask in sysfs and these few in proc are
+ * directories.
+ */
 static bool looks_like_directory(const char *path)
 {
-	static const char *const dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi", NULL };
+	static const char *const dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/fs",
+		"/proc/irq", "/proc/scsi", NULL };
 
 	return str_starts(path, "/sys/") || strv_has((char *const *)dirs, path);
 }
@@ -78,7 +84,10 @@ static int mask_dir(struct masks *k, const struct mnt_place *p, const char *path
 	return 0;
 }
 
-/* Where a path is: below a held file system by name, else opened. -ENOENT: nowhere, or out of reach, which is as good. */
+/*
+ * Where a path is: below a held file system by name, else opened. -ENOENT: nowhere, or out of reach, which is
+ * as good.
+ */
 static int find(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct err *e)
 {
 	const char *rest;
@@ -86,10 +95,14 @@ static int find(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct
 	int fd;
 
 	if (b && !b->ours) {
-		/* In /proc only names that are no process: what is below those is made of magic links into other file systems. */
+		/*
+		 * In /proc only names that are no process: what is below those is made of magic links into
+		 * other file systems.
+		 */
 		bool process = str_eq(b->destination, "/proc") &&
-			       ((*rest >= '0' && *rest <= '9') || str_starts(rest, "self") || str_starts(rest, "thread-self") ||
-				       str_starts(rest, "net") || str_starts(rest, "mounts"));
+			       ((*rest >= '0' && *rest <= '9') || str_starts(rest, "self") ||
+				       str_starts(rest, "thread-self") || str_starts(rest, "net") ||
+				       str_starts(rest, "mounts"));
 
 		if (!process) {
 			p->dir = b->fd;
@@ -178,15 +191,14 @@ int mnt_mask(struct mnt_ctx *c, struct err *e)
 	const char *path;
 	int r = 0;
 
-	/* Read-only first: a mask may lie in a path that becomes a mount of its own, and must end up on top. */
-	strv_each(path, c->spec->readonly_paths)
-	{
+	/* Read-only first: a mask may lie in a path that becomes a mount of its own, and must end up on top.
+	 */
+	strv_each (path, c->spec->readonly_paths) {
 		r = make_readonly(c, path, e);
 		if (r < 0)
 			return r;
 	}
-	strv_each(path, c->spec->masked_paths)
-	{
+	strv_each (path, c->spec->masked_paths) {
 		r = mask(&k, path, e);
 		if (r < 0)
 			break;

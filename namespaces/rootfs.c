@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "namespaces/mount_state.h"
 
-/* --- in the parent ------------------------------------------------------------------------------------------------------------ */
+/* --- in the parent -------------------------------------------------------------------------------------- */
 
 static enum mnt_kind kind_of(const struct spec_mount *m, const struct mnt_options *o)
 {
@@ -35,15 +35,19 @@ static int init_entry(struct mnt_ctx *c, struct mnt_entry *entry, const struct s
 	if (entry->kind == MNT_BIND) {
 		if (!m->source || !*m->source)
 			return err_text(e, EINVAL, "mounts: bind mount %s has no source", m->destination);
-		entry->source = m->source[0] == '/' ? m->source : arena_printf(st->arena, "%s/%s", c->bundle, m->source);
+		entry->source = m->source[0] == '/' ? m->source
+						    : arena_printf(st->arena, "%s/%s", c->bundle, m->source);
 		if (!entry->source)
 			return err_set(e, ENOMEM, "prepare mounts");
 	}
-	if (entry->kind == MNT_CGROUP && (entry->o.n_propagation || entry->o.rec_set || entry->o.rec_clear || entry->o.data))
-		return err_text(e, EINVAL, "mounts: %s: a cgroup mount takes neither propagation, recursive nor file system options",
-			m->destination);
+	if (entry->kind == MNT_CGROUP && entry->o.data)
+		return err_text(e, EINVAL,
+			"mounts: %s: a cgroup mount takes no file system options, but is given \"%s\"",
+			m->destination, entry->o.data);
 	if (str_eq(m->destination, "/dev"))
-		st->dev_kind = entry->o.remount ? st->dev_kind : entry->kind == MNT_BIND ? MNT_DEV_HOST : MNT_DEV_OTHER;
+		st->dev_kind = entry->o.remount		 ? st->dev_kind
+			       : entry->kind == MNT_BIND ? MNT_DEV_HOST
+							 : MNT_DEV_OTHER;
 	return mnt_check_destination(entry, e);
 }
 
@@ -66,9 +70,11 @@ static int init(struct mnt_ctx *c, struct err *e)
 			return r;
 	}
 	c->no_dev = st->dev_kind == MNT_DEV_ROOTFS;
-	if (!s->ns[SPEC_NS_MOUNT].present && (s->n_mounts || (s->masked_paths && *s->masked_paths) ||
-		(s->readonly_paths && *s->readonly_paths) || s->root_readonly))
-		return err_text(e, EINVAL, "mounts, masked or read-only paths and root.readonly need a mount namespace in "
+	if (!s->ns[SPEC_NS_MOUNT].present &&
+		(s->n_mounts || (s->masked_paths && *s->masked_paths) ||
+			(s->readonly_paths && *s->readonly_paths) || s->root_readonly))
+		return err_text(e, EINVAL,
+			"mounts, masked or read-only paths and root.readonly need a mount namespace in "
 			"linux.namespaces: they would change the host");
 	/* Hiding the host's /proc and /sys would then unmount them on the host. */
 	if (c->no_pivot && s->rootfs_propagation == SPEC_PROPAGATION_SHARED)
@@ -113,12 +119,13 @@ void mnt_free(struct mnt_ctx *c)
 	free(st);
 }
 
-/* --- in the child --------------------------------------------------------------------------------------------------------------- */
+/* --- in the child --------------------------------------------------------------------------------------- */
 
 /*
- * With rootfsPropagation shared the host's mounts keep their peers, so that a volume can still pass mounts on. But the mount that the root file
- * system lies on must be private: the bind would be its peer, and everything mounted on it would appear on the host (and
- * pivot_root(2) refuses a shared parent). Its mount point is the first directory upwards that mount(2) accepts as one.
+ * With rootfsPropagation shared the host's mounts keep their peers, so that a volume can still pass mounts
+ * on. But the mount that the root file system lies on must be private: the bind would be its peer, and
+ * everything mounted on it would appear on the host (and pivot_root(2) refuses a shared parent). Its mount
+ * point is the first directory upwards that mount(2) accepts as one.
  */
 static int make_parent_private(const char *rootfs, struct err *e)
 {
@@ -153,7 +160,9 @@ static int set_propagation(struct mnt_ctx *c, struct err *e)
 	if (mount(NULL, "/", NULL, flags, NULL) < 0) {
 		int r = err_set(e, errno, "cut the mount namespace off from the host's mounts");
 
-		return r == -EINVAL ? err_hint(e, "\"/\" is no mount point for the runtime: is it in a chroot?") : r;
+		return r == -EINVAL
+			       ? err_hint(e, "\"/\" is no mount point for the runtime: is it in a chroot?")
+			       : r;
 	}
 	return 0;
 }
@@ -233,9 +242,12 @@ int mnt_root_fd(const struct mnt_ctx *c)
 	return c->state->root;
 }
 
-/* --- the pivot -------------------------------------------------------------------------------------------------------------------- */
+/* --- the pivot ------------------------------------------------------------------------------------------ */
 
-/* The mount point of a mountinfo line, its octal escapes undone, if it is the root of a proc or sysfs; else NULL. */
+/*
+ * The mount point of a mountinfo line, its octal escapes undone, if it is the root of a proc or sysfs; else
+ * NULL.
+ */
 static char *kernel_mount(char *line)
 {
 	char *field[6], *type, *p = line, *out;
@@ -267,8 +279,9 @@ static char *kernel_mount(char *line)
 }
 
 /*
- * After MS_MOVE the host's old mounts stay below us, out of sight but there: a full proc or sysfs among them would let a later user namespace mount
- * its own without our masks (the kernel only asks whether an uncovered one exists). They go, or are covered.
+ * After MS_MOVE the host's old mounts stay below us, out of sight but there: a full proc or sysfs among them
+ * would let a later user namespace mount its own without our masks (the kernel only asks whether an uncovered
+ * one exists). They go, or are covered.
  */
 static int hide_kernel_mounts(struct mnt_ctx *c, struct err *e)
 {
@@ -291,7 +304,9 @@ static int hide_kernel_mounts(struct mnt_ctx *c, struct err *e)
 			continue;
 		if (errno != EINVAL && errno != EPERM)
 			return err_set(e, errno, "unmount %s", at);
-		if (mount("tmpfs", at, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=1") < 0 && errno != ENOENT)
+		if (mount("tmpfs", at, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			    "size=4k,nr_inodes=1") < 0 &&
+			errno != ENOENT)
 			return err_set(e, errno, "cover %s", at);
 	}
 	return 0;
@@ -323,11 +338,14 @@ static int pivot_root_here(struct mnt_ctx *c, struct err *e)
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		int r = err_set(e, errno, "pivot_root into %s", c->rootfs);
 
-		return r == -EINVAL ? err_hint(e, "on an initramfs there is nothing to pivot away from: use --no-pivot") : r;
+		return r == -EINVAL ? err_hint(e, "on an initramfs there is nothing to pivot away from: use "
+						  "--no-pivot")
+				    : r;
 	}
 	/*
-	 * The old root lies on top of the new one now, and "." finds it there. Where the host's mounts are still shared its unmounting must
-	 * not reach the host; but a recursive change of "." would begin at the new root, hence the descriptor.
+	 * The old root lies on top of the new one now, and "." finds it there. Where the host's mounts are
+	 * still shared its unmounting must not reach the host; but a recursive change of "." would begin at
+	 * the new root, hence the descriptor.
 	 */
 	if (shared && (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0))
 		return err_set(e, errno, "cut the old root off from the host's mounts");
@@ -341,7 +359,10 @@ int mnt_pivot(struct mnt_ctx *c, struct err *e)
 	struct mnt_state *st = c->state;
 	int r = 0;
 
-	/* The host's /proc/self/fd and /dev/null are still in reach, and nobody inside can have touched those. */
+	/*
+	 * The host's /proc/self/fd and /dev/null are still in reach, and nobody inside can have touched
+	 * those.
+	 */
 	if (c->spec->ns[SPEC_NS_MOUNT].present)
 		r = mnt_mask(c, e);
 	if (r < 0)
@@ -380,7 +401,8 @@ int mnt_protect(struct mnt_ctx *c, struct err *e)
 	}
 	/* Slave and private are what it has been since mnt_enter(). */
 	if ((wanted == SPEC_PROPAGATION_SHARED || wanted == SPEC_PROPAGATION_UNBINDABLE) &&
-		mount(NULL, "/", NULL, words[wanted] | (c->spec->rootfs_propagation_recursive ? MS_REC : 0), NULL) < 0)
+		mount(NULL, "/", NULL, words[wanted] | (c->spec->rootfs_propagation_recursive ? MS_REC : 0),
+			NULL) < 0)
 		return err_set(e, errno, "set linux.rootfsPropagation");
 	return 0;
 }

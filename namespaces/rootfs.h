@@ -3,16 +3,24 @@
  * The root file system of a partition: mounts, devices, masks, pivot.
  *
  * Theory of operation
- *   The bundle's root file system is hostile: an image or another container that shares a volume may turn any component into a symlink
- *   at any moment. So nothing below it is used by name. A destination is opened once with path_open()/path_mkdirs() (openat2
- *   RESOLVE_IN_ROOT), and mounted on through the descriptor: /proc/self/fd/N for mount(2), or open_tree(2)/move_mount(2). Targets of proc and sysfs
- *   must be real directories with no symlink on the way (CVE-2019-19921, CVE-2023-27561); nothing but proc may be mounted on /proc
- *   itself, and only an allow-list of files inside it (CVE-2019-16884).
- *   The parent opens what the child could no longer reach or may not make: with a user namespace, bind sources and the root file system
- *   as detached trees, idmapped trees, host device nodes.
- *   The child goes: mnt_enter() → mnt_mounts() → mnt_devices() → [console] → [createContainer hooks] → mnt_pivot() → mnt_protect().
- *   Few system calls, few superblocks: all masked directories share one empty read-only tmpfs; masked files bind the host's /dev/null, checked
- *   to be character device 1:3 (CVE-2025-31133).
+ *   The bundle's root file system is hostile: an image, or another container that shares a volume, may turn
+ *   any component into a symlink at any moment. So nothing below it is used by name. A destination is opened
+ *   once (openat2 with RESOLVE_IN_ROOT) and mounted on through the descriptor. Targets of proc and sysfs
+ *   must be real directories with no symlink on the way (CVE-2019-19921, CVE-2023-27561); nothing but proc
+ *   may be mounted on /proc itself, and only an allow-list of files inside it (CVE-2019-16884).
+ *
+ *   The file systems that other things go into, /proc, /sys, /dev and the cgroup tmpfs, are made with
+ *   fsmount(2) and held by that descriptor from before they are attached. In them a name is safe, and cheap:
+ *   most mounts, devices and masks take one call each (mount_state.h).
+ *
+ *   The parent opens what the child could no longer reach or may not make: with a user namespace, bind
+ *   sources and the root file system as detached trees, idmapped trees, host device nodes.
+ *
+ *   The child goes: mnt_enter(), mnt_mounts(), mnt_devices(), [console], [createContainer hooks],
+ *   mnt_pivot(), mnt_protect(). Masks and read-only paths are made by mnt_pivot(), last before it pivots,
+ *   while the host's /proc/self/fd can be trusted. Few system calls, few superblocks: all masked directories
+ *   share one empty read-only tmpfs; masked files bind the host's /dev/null, checked to be character device
+ *   1:3 (CVE-2025-31133).
  */
 #ifndef NAMESPACES_ROOTFS_H
 #define NAMESPACES_ROOTFS_H
@@ -29,23 +37,25 @@ struct mnt_hierarchy {
 	const char *mount_point; /* on the host */
 	const char *name;	 /* directory below the destination: "cpu,cpuacct" */
 	const char *controllers; /* data for mount(2), "" for cgroup2 */
-	const char *path;	 /* of the partition's cgroup below the hierarchy's root */
+	/* Of the partition's cgroup below the hierarchy's root; NULL: none of its own, then the root, read-only. */
+	const char *path;
 	bool v2;
 };
 
 struct mnt_ctx {
 	/* Filled in by the caller; all borrowed. */
 	const struct spec *spec;
-	const char *bundle;	/* absolute */
-	const char *rootfs;	/* absolute, resolved */
-	bool no_pivot;		/* MS_MOVE + chroot: for a rootfs on an initramfs */
-	bool user_ns;		/* a user namespace other than the runtime's: no mknod, locked flags, sources from the parent */
+	const char *bundle; /* absolute */
+	const char *rootfs; /* absolute, resolved */
+	bool no_pivot;	    /* MS_MOVE + chroot: for a rootfs on an initramfs */
+	bool user_ns;	    /* not the runtime's own: no mknod, locked flags, sources from the parent */
 	bool rootless;
 	bool new_cgroup_ns;
-	bool no_dev;		/* no /dev mount in the config: never touch the rootfs's own /dev but through a held fd */
+	bool no_dev; /* set by mnt_init(): no mount on /dev, so it is the root file system's own */
 	const struct mnt_hierarchy *hierarchies;
 	size_t n_hierarchies;
-	const char *mount_context_type; /* annotation run.oci.mount_context_type: "context" (default), "rootcontext", … */
+	/* Annotation run.oci.mount_context_type: "context" (default), "rootcontext", … */
+	const char *mount_context_type;
 
 	/* Private to the module; zero-initialise through mnt_init(). */
 	struct mnt_state *state;
@@ -56,39 +66,50 @@ int mnt_init(struct mnt_ctx *c, struct err *e);
 void mnt_free(struct mnt_ctx *c);
 
 /*
- * In the parent, before the clone: opens what the child needs from outside (see above). maps are the container's own, for idmap options without maps. Does
- * as good as nothing when neither a user namespace nor an idmap is there. `userns_fd` is the joined user namespace or -1.
+ * In the parent, before the clone: opens what the child needs from outside (see above). Does nothing when
+ * neither a user namespace nor an idmap is there. `userns_fd` is the joined user namespace or -1.
  */
 int mnt_open_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
-/* In the parent, after the child has its maps: idmaps by the container's own new user namespace need its fd. True if needed. */
+/*
+ * In the parent, after mnt_open_sources() and once the child has its maps: idmaps by the container's own new
+ * user namespace need its fd. True if needed. The child must not go on before.
+ */
 bool mnt_needs_userns(const struct mnt_ctx *c);
 int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 
-/* --- in the child, in its mount namespace ------------------------------------------------------------------------------- */
+/* --- in the child, in its mount namespace --------------------------------------------------------------- */
 
 /* Propagation of the host's tree, root file system bound and held. */
 int mnt_enter(struct mnt_ctx *c, struct err *e);
+/* Leaves the umask at 0; mnt_devices() puts it back. */
 int mnt_mounts(struct mnt_ctx *c, struct err *e);
-/* Default and configured devices, /dev symlinks (fd, stdin, stdout, stderr, core, ptmx). */
+/* Default and configured devices, symlinks (fd, stdin, stdout, stderr, core, ptmx). A bound /dev stays as it is. */
 int mnt_devices(struct mnt_ctx *c, struct err *e);
 /*
- * A new pty from the partition's own devpts: *master is the caller's; *slave too. Set to uid/gid. Binds the slave on /dev/console, by fd
- * (CVE-2025-52565, CVE-2026-88264).
+ * A new pty from the partition's own devpts: *master and *slave are the caller's. The slave is the user's
+ * (its group is devpts's), and is bound on /dev/console, by fd (CVE-2025-52565, CVE-2026-88264).
  */
 int mnt_console(struct mnt_ctx *c, const struct spec_process *p, int *master, int *slave, struct err *e);
-/* An fd of the partition's root, valid from mnt_enter() on; for in-root look-ups (cwd, passwd). Not the caller's. */
+/* An fd of the partition's root, from mnt_enter() on; for in-root look-ups (cwd, passwd). Not the caller's. */
 int mnt_root_fd(const struct mnt_ctx *c);
+/* Masked paths, read-only paths, then the pivot (or chroot). The working directory is "/" afterwards. */
 int mnt_pivot(struct mnt_ctx *c, struct err *e);
-/* Masked paths, read-only paths, root read-only, rootfs propagation: the last word on the tree. */
+/* The root read-only, rootfs propagation: the last word on the tree. */
 int mnt_protect(struct mnt_ctx *c, struct err *e);
 
 /*
- * A descriptor of a real procfs for writes that must not be faked (labels, sysctl, oom_score_adj, timens_offsets): the host's /proc or
- * one made with fsopen(2) and never attached; checked by PROC_SUPER_MAGIC. Returns the fd or a negative errno.
+ * A descriptor of a real procfs for writes that must not be faked (labels, sysctl, oom_score_adj,
+ * timens_offsets): the host's /proc, or one made with fsopen(2) and never attached; checked by
+ * PROC_SUPER_MAGIC. Returns the fd or a negative errno. To be called before a partition's mount namespace is
+ * joined.
  */
 int mnt_procfs(struct err *e);
 
-/* mount/umount of a bind in a living partition's mount namespace (`mounts add/remove`): for a process already inside. */
+/*
+ * Mounts in a living partition (`mounts add/remove`), for a process that is in its mount namespace; rootfd
+ * is its root. source_tree is a detached tree of a bind's source (open_tree(2), from outside), or -1 for a
+ * new file system of m->type. mnt_remove() changes the working directory.
+ */
 int mnt_add(int rootfd, const struct spec_mount *m, int source_tree, struct err *e);
 int mnt_remove(int rootfd, const char *destination, struct err *e);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parent opens for the child: trees that a user namespace could not reach, and idmapped ones, which only the
- * owner of the file system may make (see rootfs.h).
+ * What the parent opens for the child: trees that a user namespace could not reach, and idmapped ones, which
+ * only the owner of the file system may make (see rootfs.h).
  */
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -24,7 +24,8 @@ struct map_userns {
 	int fd;
 };
 
-/* --- a user namespace for its maps only ------------------------------------------------------------------------------------------ */
+/* --- a user namespace for its maps only
+ * ------------------------------------------------------------------------------------------ */
 
 static void wait_for_end(int fd)
 {
@@ -72,8 +73,8 @@ static bool same_map(const struct spec_id_map *a, size_t n_a, const struct spec_
 }
 
 /* Borrowed from the list. */
-static int userns_for(struct map_userns *list, size_t *n, const struct map_userns *want, const char *destination,
-	struct err *e)
+static int userns_for(struct map_userns *list, size_t *n, const struct map_userns *want,
+	const char *destination, struct err *e)
 {
 	int fd;
 
@@ -98,7 +99,8 @@ static int absolute_map(struct mnt_ctx *c, const struct spec_id_map **map, size_
 	if (!relative)
 		return 0;
 	if (n_own == 0)
-		return err_text(e, EINVAL, "idmap %s: \"@\" needs a user namespace with mappings in the config", destination);
+		return err_text(e, EINVAL,
+			"idmap %s: \"@\" needs a user namespace with mappings in the config", destination);
 	out = arena_calloc(c->state->arena, n, sizeof(*out));
 	if (!out)
 		return err_set(e, ENOMEM, "idmap %s", destination);
@@ -109,15 +111,17 @@ static int absolute_map(struct mnt_ctx *c, const struct spec_id_map **map, size_
 		if (size <= UINT32_MAX - first)
 			to = ns_map_to_host(own, n_own, first + (size - 1));
 		if (from < 0 || to != from + (int64_t)size - 1)
-			return err_text(e, EINVAL, "idmap %s: the ids %" PRIu32 " and %" PRIu32
-				" more do not lie in one range of the container's mappings", destination, first, size - 1);
+			return err_text(e, EINVAL,
+				"idmap %s: the ids %" PRIu32 " and %" PRIu32
+				" more do not lie in one range of the container's mappings",
+				destination, first, size - 1);
 		out[i] = (struct spec_id_map){ (*map)[i].container_id, (uint32_t)from, size };
 	}
 	*map = out;
 	return 0;
 }
 
-/* --- idmaps ------------------------------------------------------------------------------------------------------------------------ */
+/* --- idmaps --------------------------------------------------------------------------------------------- */
 
 static const char *fs_name(int fd, char *buf, size_t size)
 {
@@ -125,13 +129,27 @@ static const char *fs_name(int fd, char *buf, size_t size)
 		uint32_t magic;
 		const char *name;
 	} names[] = {
-		{ NFS_SUPER_MAGIC, "nfs" },	    { FUSE_SUPER_MAGIC, "fuse" },     { OVERLAYFS_SUPER_MAGIC, "overlay" },
-		{ V9FS_MAGIC, "9p" },		    { PROC_SUPER_MAGIC, "proc" },     { SYSFS_MAGIC, "sysfs" },
-		{ CGROUP_SUPER_MAGIC, "cgroup" },   { CGROUP2_SUPER_MAGIC, "cgroup2" }, { TMPFS_MAGIC, "tmpfs" },
-		{ EXT4_SUPER_MAGIC, "ext4" },	    { XFS_SUPER_MAGIC, "xfs" },	      { BTRFS_SUPER_MAGIC, "btrfs" },
-		{ DEVPTS_SUPER_MAGIC, "devpts" },   { SQUASHFS_MAGIC, "squashfs" },   { RAMFS_MAGIC, "ramfs" },
-		{ CEPH_SUPER_MAGIC, "ceph" },	    { 0xFF534D42, "cifs" },	      { EROFS_SUPER_MAGIC_V1, "erofs" },
-		{ 0x2FC12FC1, "zfs" },		    { AFS_SUPER_MAGIC, "afs" },	      { HUGETLBFS_MAGIC, "hugetlbfs" },
+		{ NFS_SUPER_MAGIC, "nfs" },
+		{ FUSE_SUPER_MAGIC, "fuse" },
+		{ OVERLAYFS_SUPER_MAGIC, "overlay" },
+		{ V9FS_MAGIC, "9p" },
+		{ PROC_SUPER_MAGIC, "proc" },
+		{ SYSFS_MAGIC, "sysfs" },
+		{ CGROUP_SUPER_MAGIC, "cgroup" },
+		{ CGROUP2_SUPER_MAGIC, "cgroup2" },
+		{ TMPFS_MAGIC, "tmpfs" },
+		{ EXT4_SUPER_MAGIC, "ext4" },
+		{ XFS_SUPER_MAGIC, "xfs" },
+		{ BTRFS_SUPER_MAGIC, "btrfs" },
+		{ DEVPTS_SUPER_MAGIC, "devpts" },
+		{ SQUASHFS_MAGIC, "squashfs" },
+		{ RAMFS_MAGIC, "ramfs" },
+		{ CEPH_SUPER_MAGIC, "ceph" },
+		{ 0xFF534D42, "cifs" },
+		{ EROFS_SUPER_MAGIC_V1, "erofs" },
+		{ 0x2FC12FC1, "zfs" },
+		{ AFS_SUPER_MAGIC, "afs" },
+		{ HUGETLBFS_MAGIC, "hugetlbfs" },
 	};
 	struct statfs fs;
 
@@ -151,19 +169,23 @@ static int set_idmap(const struct mnt_entry *m, int userns, struct err *e)
 	char type[16];
 
 	if (r == -ENOSYS)
-		return err_text(e, ENOSYS, "mount option \"idmap\" of %s needs mount_setattr(2), Linux 5.12", m->m->destination);
+		return err_text(e, ENOSYS, "mount option \"idmap\" of %s needs mount_setattr(2), Linux 5.12",
+			m->m->destination);
 	if (r == -EINVAL)
 		return err_text(e, EINVAL,
-			"idmap %s: the file system of %s (type %s) cannot be idmapped by this kernel, or is idmapped already",
+			"idmap %s: the file system of %s (type %s) cannot be idmapped by this kernel, or is "
+			"idmapped already",
 			m->m->destination, m->source, fs_name(m->tree, type, sizeof(type)));
 	if (r == -EPERM)
-		return err_text(e, EPERM, "idmap %s: not permitted on %s (type %s): it takes CAP_SYS_ADMIN over the file system itself",
+		return err_text(e, EPERM,
+			"idmap %s: not permitted on %s (type %s): it takes CAP_SYS_ADMIN over the file "
+			"system itself",
 			m->m->destination, m->source, fs_name(m->tree, type, sizeof(type)));
 	return r < 0 ? err_set(e, -r, "idmap %s", m->m->destination) : 0;
 }
 
-static int idmap_entry(struct mnt_ctx *c, struct mnt_entry *m, int userns_fd, struct map_userns *list, size_t *n,
-	struct err *e)
+static int idmap_entry(struct mnt_ctx *c, struct mnt_entry *m, int userns_fd, struct map_userns *list,
+	size_t *n, struct err *e)
 {
 	const struct spec *s = c->spec;
 	struct map_userns want = { m->o.uid_map, m->o.gid_map, m->o.n_uid_map, m->o.n_gid_map, -EBADF };
@@ -173,26 +195,31 @@ static int idmap_entry(struct mnt_ctx *c, struct mnt_entry *m, int userns_fd, st
 		if (userns_fd >= 0)
 			return set_idmap(m, userns_fd, e);
 		if (!s->ns[SPEC_NS_USER].present || s->ns[SPEC_NS_USER].path)
-			return err_text(e, EINVAL, "idmap %s: it has no mappings, and there is no user namespace to take them from",
+			return err_text(e, EINVAL,
+				"idmap %s: it has no mappings, and there is no user namespace to take them "
+				"from",
 				m->m->destination);
 		m->needs_userns = true;
 		return 0;
 	}
-	r = absolute_map(c, &want.uid, want.n_uid, m->o.uid_map_relative, s->uid_map, s->n_uid_map, m->m->destination, e);
+	r = absolute_map(c, &want.uid, want.n_uid, m->o.uid_map_relative, s->uid_map, s->n_uid_map,
+		m->m->destination, e);
 	if (r == 0)
-		r = absolute_map(c, &want.gid, want.n_gid, m->o.gid_map_relative, s->gid_map, s->n_gid_map, m->m->destination, e);
+		r = absolute_map(c, &want.gid, want.n_gid, m->o.gid_map_relative, s->gid_map, s->n_gid_map,
+			m->m->destination, e);
 	if (r < 0)
 		return r;
 	fd = userns_for(list, n, &want, m->m->destination, e);
 	return fd < 0 ? fd : set_idmap(m, fd, e);
 }
 
-/* --- trees ------------------------------------------------------------------------------------------------------------------------- */
+/* --- trees ---------------------------------------------------------------------------------------------- */
 
 /*
- * A tree that was cloned out here is still a peer of the host's mounts, unlike one that is cloned in the child after mnt_enter(): what is mounted
- * into it would appear on the host. A user namespace never gets such a peer, as the kernel has it for mount namespaces too; without
- * one a volume may, if rootfsPropagation and its own options say so.
+ * A tree that was cloned out here is still a peer of the host's mounts, unlike one that is cloned in the
+ * child after mnt_enter(): what is mounted into it would appear on the host. A user namespace never gets such
+ * a peer, as the kernel has it for mount namespaces too; without one a volume may, if rootfsPropagation and
+ * its own options say so.
  */
 static int isolate(struct mnt_ctx *c, int tree, const struct mnt_options *o, struct err *e)
 {

@@ -12,7 +12,8 @@
 #include "base/path.h"
 #include "base/str.h"
 
-/* What belongs to a namespace and to which; a name that ends in '/' is a prefix. Anything else is the host's. */
+/* What belongs to a namespace and to which; a name that ends in '/' is a prefix. Anything else is the host's.
+ */
 static const struct {
 	const char *name;
 	enum spec_ns ns;
@@ -36,9 +37,9 @@ static const struct {
 };
 
 /*
- * A key as the path below /proc/sys. As in sysctl.d(5): if the first separator is a slash the key is a path already; else dots
- * and slashes change places, so that "net.ipv4.conf.eth0/1.mtu" names the interface eth0.1. Nothing that could climb out of the
- * directory passes.
+ * A key as the path below /proc/sys. As in sysctl.d(5): if the first separator is a slash the key is a path
+ * already; else dots and slashes change places, so that "net.ipv4.conf.eth0/1.mtu" names the interface
+ * eth0.1. Nothing that could climb out of the directory passes.
  */
 static int key_to_path(const char *key, char *buf, size_t size)
 {
@@ -96,13 +97,17 @@ static int check_one(const struct spec *s, const struct spec_sysctl *c, struct e
 		return err_text(e, EINVAL, "linux.sysctl: \"%s\" is no valid key", c->key);
 	/* One line is one value; what came after a newline would be a second write's (CVE-2022-0811). */
 	if (strchr(c->value, '\n') || strlen(c->value) >= PATH_MAX)
-		return err_text(e, EINVAL, "linux.sysctl %s: the value has a line break or is too long", c->key);
+		return err_text(
+			e, EINVAL, "linux.sysctl %s: the value has a line break or is too long", c->key);
 	ns = needed_namespace(path);
 	if (ns < 0)
 		return err_text(e, EINVAL,
-			"linux.sysctl %s: not allowed, because it is not namespaced: it would change the whole host", c->key);
+			"linux.sysctl %s: not allowed, because it is not namespaced: it would change the "
+			"whole host",
+			c->key);
 	if (is_hosts(&s->ns[ns], (enum spec_ns)ns))
-		return err_text(e, EINVAL, "linux.sysctl %s: not allowed without a %s namespace of the partition's own", c->key,
+		return err_text(e, EINVAL,
+			"linux.sysctl %s: not allowed without a %s namespace of the partition's own", c->key,
 			spec_ns_names[ns]);
 	if (s->hostname && str_eq(path, "kernel/hostname"))
 		return err_text(e, EINVAL, "linux.sysctl %s conflicts with the property hostname", c->key);

@@ -50,34 +50,62 @@ struct make {
 
 /* --- before anything is made ------------------------------------------------------------------------------------------------------------ */
 
+static bool is_cgroup_mount(const struct spec_mount *m)
+{
+	return m->type && (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"));
+}
+
+/*
+ * Whether the payload is to work with cgroups and not just look at its own limits: a writable cgroup mount, cgroup2 by name, or something mounted into that
+ * tree (as podman does for a systemd inside). Then it gets a cgroup in hierarchies without limits, too.
+ */
+static bool wants_all_hierarchies(const struct spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+
+		if (str_starts(m->destination, "/sys/fs/cgroup/"))
+			return true;
+		if (is_cgroup_mount(m) && (str_eq(m->type, "cgroup2") || !strv_has(m->options, "ro")))
+			return true;
+	}
+	return false;
+}
+
+static const char *own_path(const struct cgrp *c, const struct cgrp_host *host, const struct cgrp_hierarchy *h)
+{
+	const char *path = c ? cgrp_path(c, h->controllers) : "";
+
+	/* A host with a single hierarchy shows it even to a partition without a cgroup of its own: the caller asked for the mount. */
+	return *path || host->n == 1 ? path : NULL;
+}
+
 static int fill_hierarchies(struct make *m, struct err *e)
 {
 	const struct cgrp_host *host;
+	bool any = false;
 	int r;
 
-	for (size_t i = 0; i < m->s->n_mounts; i++) {
-		const char *type = m->s->mounts[i].type;
-
-		if (!type || (!str_eq(type, "cgroup") && !str_eq(type, "cgroup2")))
-			continue;
-		r = cgrp_host(&host, e);
-		if (r < 0)
-			return r;
-		m->hierarchies = arena_calloc(m->p->arena, host->n + 1, sizeof(*m->hierarchies));
-		if (!m->hierarchies)
-			return err_set(e, ENOMEM, "prepare the cgroup mount");
-		for (size_t h = 0; h < host->n; h++)
-			m->hierarchies[h] = (struct mnt_hierarchy){
-				.mount_point = host->list[h].mount_point,
-				.name = host->list[h].name,
-				.controllers = host->list[h].controllers,
-				.path = m->p->cgroup ? cgrp_path(m->p->cgroup, host->list[h].controllers) : "",
-				.v2 = host->list[h].v2,
-			};
-		m->in.mnt.hierarchies = m->hierarchies;
-		m->in.mnt.n_hierarchies = host->n;
+	for (size_t i = 0; i < m->s->n_mounts; i++)
+		any = any || is_cgroup_mount(&m->s->mounts[i]);
+	if (!any)
 		return 0;
-	}
+	r = cgrp_host(&host, e);
+	if (r < 0)
+		return r;
+	m->hierarchies = arena_calloc(m->p->arena, host->n + 1, sizeof(*m->hierarchies));
+	if (!m->hierarchies)
+		return err_set(e, ENOMEM, "prepare the cgroup mount");
+	for (size_t h = 0; h < host->n; h++)
+		m->hierarchies[h] = (struct mnt_hierarchy){
+			.mount_point = host->list[h].mount_point,
+			.name = host->list[h].name,
+			.controllers = host->list[h].controllers,
+			.path = own_path(m->p->cgroup, host, &host->list[h]),
+			.v2 = host->list[h].v2,
+		};
+	m->in.mnt.hierarchies = m->hierarchies;
+	m->in.mnt.n_hierarchies = host->n;
 	return 0;
 }
 
@@ -431,6 +459,7 @@ static int make_cgroup(struct make *m, struct err *e)
 		.annotations = s->annotations,
 		.n_annotations = s->n_annotations,
 		.rootless = p->rootless,
+		.visible = wants_all_hierarchies(s),
 		.delegate = s->ns[SPEC_NS_CGROUP].present && !s->ns[SPEC_NS_CGROUP].path && ns_has_user(s),
 	};
 	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0), gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);
@@ -492,7 +521,9 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->sync) < 0)
 		return err_set(e, errno, "make a socket pair");
 	m->in.ask_parent = parent_has_work(m);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Not without privilege: what is not dumpable has a /proc/PID/uid_map that is root's to write. The child sees to it once it has its maps. */
+	if (geteuid() == 0)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (ns_new_flags(m->s) & CLONE_NEWTIME) {
 		r = ns_time_prepare(m->s, &m->time_ns, e);
 		if (r < 0)
@@ -538,12 +569,11 @@ static int ns_create(struct rt_partition *p, const struct rt_create_opts *o, str
 
 /* --- start ----------------------------------------------------------------------------------------------------------------------------------- */
 
-int ns_send_listener(const struct rt_partition *p, int listener, struct err *e)
+static int send_listener(const struct rt_partition *p, pid_t pid, const char *status, int listener, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
-	_cleanup_free_ char *state = rt_partition_state_json(p, rt_status_names[RT_CREATED], p->pid);
+	_cleanup_free_ char *state = rt_partition_state_json(p, status, p->pid);
 	const struct spec_seccomp *s = &p->spec->seccomp;
-	const char *receiver = spec_annotation(p->spec, "run.oci.seccomp.receiver");
 	const struct json *tree;
 	int r;
 
@@ -557,12 +587,24 @@ int ns_send_listener(const struct rt_partition *p, int listener, struct err *e)
 	json_open_array(w, "fds");
 	json_put_string(w, NULL, "seccompFd");
 	json_close_array(w);
-	json_put_i64(w, "pid", p->pid);
+	json_put_i64(w, "pid", pid);
 	if (s->listener_metadata)
 		json_put_string(w, "metadata", s->listener_metadata);
 	json_put_json(w, "state", tree);
 	json_close_object(w);
-	return seccomp_send_listener(s->listener_path ? s->listener_path : receiver, json_writer_text(w, NULL), listener, e);
+	return seccomp_send_listener(s->listener_path, json_writer_text(w, NULL), listener, e);
+}
+
+int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const char *status, struct err *e)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), listener = -EBADF;
+
+	/* The process cannot send it: its filter may already stop sendmsg(2), waiting for the very agent that is to get this. */
+	if (pidfd >= 0)
+		listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	if (listener < 0)
+		return err_set(e, errno, "take over the seccomp listener of process %d", (int)pid);
+	return send_listener(p, pid, status, listener, e);
 }
 
 static int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
@@ -588,8 +630,7 @@ static int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 			/* It closed by the exec, or because the process died: that shows in its status, as for any payload. */
 			return 0;
 		case SYNC_LISTENER:
-			r = ns_send_listener(p, fd, e);
-			fd_close(fd);
+			r = ns_fetch_listener(p, p->pid, f.number, rt_status_names[RT_CREATED], e);
 			if (r < 0)
 				return r;
 			sync_send(sock, SYNC_GO, 0, NULL, -1);

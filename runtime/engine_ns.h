@@ -16,7 +16,10 @@ int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e);
 int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e);
 int ns_destroy(struct rt_partition *p, bool force, struct err *e);
 
-/* Hands a seccomp notify descriptor to the agent that the config names, with the container process state. */
-int ns_send_listener(const struct rt_partition *p, int listener, struct err *e);
+/*
+ * Takes descriptor `number` of process `pid`, its seccomp listener, and hands it to the agent that the config names, with the container process
+ * state. `status`: the partition's, for that document.
+ */
+int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const char *status, struct err *e);
 
 #endif

@@ -3,11 +3,12 @@
  * The engine "partition": a further process in a living one.
  *
  * Theory of operation
- *   We put our children (not ourselves) into the partition's pid and time namespaces and clone one, born in the cgroup where the
- *   kernel can do that. While it still has the host's rights and paths the child joins the cgroup, opens the host's procfs for labels, and sets limits. Then it
- *   enters the other namespaces, those of the host's user namespace first and the partition's user namespace last, since what it gives (and takes away) is for
- *   good. From the moment it is in the pid namespace the partition's processes can see it: so it is not dumpable, and holds no
- *   descriptor of the host that matters (CVE-2016-9962).
+ *   The partition's processes can see the new one from the moment it is in their pid namespace; one with CAP_SYS_PTRACE there may look through its descriptors,
+ *   its root and its working directory (CVE-2016-9962). So it is not we who clone it, nor does it join anything by itself: a joiner, born in the cgroup where
+ *   the kernel can do that, joins the cgroup, sets limits and scheduling while it has the host's rights, enters all namespaces (the pid namespace acts on its children
+ *   only; those that the host's rights are needed for first, the user namespace last, since what it gives and takes away is for good), opens the terminal,
+ *   closes what is the host's, and only then clones the process, with CLONE_PARENT so that it is our child. What the partition can see of that one is
+ *   a socket to us, and the partition's own root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,12 +40,13 @@
 #include "security/lsm.h"
 #include "security/proc_attrs.h"
 
-struct joiner {
+struct exec {
 	struct rt_partition *p;
 	const struct spec_process *proc;
 	struct payload payload;
 	int sync[2];
 	int pidfd; /* of the partition's first process */
+	int slave; /* the terminal's inner end, or -1 */
 	int console_socket;
 	int rootfd, host_ptmx;
 };
@@ -61,7 +63,7 @@ static uint64_t namespaces_of(const struct spec *s)
 }
 
 /* setns(2) by pidfd does them at once; before 5.8 each by its own file. */
-static int enter(const struct joiner *j, uint64_t flags, struct err *e)
+static int enter(const struct exec *j, uint64_t flags, struct err *e)
 {
 	if (!flags || setns(j->pidfd, (int)flags) == 0)
 		return 0;
@@ -81,19 +83,15 @@ static int enter(const struct joiner *j, uint64_t flags, struct err *e)
 	return 0;
 }
 
-/* --- the child ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- the joiner: with the host's rights -------------------------------------------------------------------------------------------- */
 
-static int join(struct joiner *j, struct err *e)
+static int prepare(struct exec *j, struct err *e)
 {
-	const struct spec *s = j->p->spec;
-	uint64_t flags = namespaces_of(s) & ~(uint64_t)(CLONE_NEWPID | CLONE_NEWTIME);
 	sigset_t none;
 	int r = 0;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (setsid() < 0)
-		return err_set(e, errno, "start a session");
 	if (j->p->cgroup)
 		r = cgrp_join_self(j->p->cgroup, e);
 	if (r == 0 && payload_needs_procfs(&j->payload)) {
@@ -102,18 +100,27 @@ static int join(struct joiner *j, struct err *e)
 	}
 	if (r == 0 && j->proc->terminal)
 		j->host_ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	/* All of it is inherited by what we clone. */
 	if (r == 0)
 		r = payload_attributes(&j->payload, false, e);
 	if (r == 0 && j->proc->cpu_affinity_final)
 		r = sec_set_affinity(0, j->proc->cpu_affinity_final, e);
-	/* Rootless, we have no rights at all before we are in the user namespace. */
-	if (r == 0 && j->p->rootless && geteuid() != 0)
-		r = enter(j, flags, e);
-	else if (r == 0)
-		r = enter(j, flags & ~(uint64_t)CLONE_NEWUSER, e);
-	if (r == 0 && !(j->p->rootless && geteuid() != 0))
-		r = enter(j, flags & CLONE_NEWUSER, e);
-	if (r < 0 || !(flags & CLONE_NEWUSER))
+	return r;
+}
+
+static int join(struct exec *j, struct err *e)
+{
+	uint64_t flags = namespaces_of(j->p->spec), user = flags & CLONE_NEWUSER;
+	bool user_first = j->p->rootless && geteuid() != 0; /* then all our rights come from it */
+	int r = 0;
+
+	if (user_first)
+		r = enter(j, user, e);
+	if (r == 0)
+		r = enter(j, flags & ~user, e);
+	if (r == 0 && !user_first)
+		r = enter(j, user, e);
+	if (r < 0 || !user)
 		return r;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_set(e, errno, "become root of the user namespace of container \"%s\"", j->p->id);
@@ -123,7 +130,7 @@ static int join(struct joiner *j, struct err *e)
 	return 0;
 }
 
-static int keyring(struct joiner *j, struct err *e)
+static int keyring(struct exec *j, struct err *e)
 {
 	char name[300];
 
@@ -136,14 +143,14 @@ static int keyring(struct joiner *j, struct err *e)
 	return 0;
 }
 
-static int terminal(struct joiner *j, struct err *e)
+static int open_terminal(struct exec *j, struct err *e)
 {
-	_cleanup_close_ int master = -EBADF, slave = -EBADF;
+	_cleanup_close_ int master = -EBADF;
 	int r;
 
 	if (!j->proc->terminal)
 		return 0;
-	r = console_open(j->rootfd, j->host_ptmx, j->proc, &master, &slave, e);
+	r = console_open(j->rootfd, j->host_ptmx, j->proc, &master, &j->slave, e);
 	if (r < 0)
 		return r;
 	if (j->console_socket >= 0) {
@@ -153,21 +160,70 @@ static int terminal(struct joiner *j, struct err *e)
 	} else {
 		r = sync_send(j->sync[1], SYNC_MASTER, 0, NULL, master);
 	}
-	if (r < 0)
-		return err_set(e, -r, "hand out the terminal");
-	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+	return r < 0 ? err_set(e, -r, "hand out the terminal") : 0;
+}
+
+/* All but the four that the process goes on with (and what the payload is to get). They are few, so the gaps between them are closed one by one. */
+static void close_hosts(const struct exec *j)
+{
+	int keep[] = { j->sync[1], j->slave, j->rootfd, j->payload.procfd };
+	unsigned int from = 3U + (unsigned int)j->payload.keep_fds;
+
+	for (;;) {
+		unsigned int next = ~0U;
+
+		for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+			if (keep[i] >= 0 && (unsigned int)keep[i] >= from && (unsigned int)keep[i] < next)
+				next = (unsigned int)keep[i];
+		if (next > from)
+			syscall(SYS_close_range, from, next == ~0U ? ~0U : next - 1, 0);
+		if (next == ~0U)
+			return;
+		from = next + 1;
+	}
+}
+
+/* --- the process itself ----------------------------------------------------------------------------------------------------------------- */
+
+static int take_terminal(struct exec *j, struct err *e)
+{
+	if (setsid() < 0)
+		return err_set(e, errno, "start a session");
+	if (j->slave < 0)
+		return 0;
+	if (ioctl(j->slave, TIOCSCTTY, 0) < 0)
 		return err_set(e, errno, "make the terminal the controlling one");
 	for (int fd = 0; fd < 3; fd++)
-		if (dup2(slave, fd) < 0)
+		if (dup2(j->slave, fd) < 0)
 			return err_set(e, errno, "put the terminal on descriptor %d", fd);
 	return 0;
 }
 
-static int set_up(struct joiner *j, struct err *e)
+static void run_process(struct exec *j)
+{
+	struct err e = ERR_INIT;
+
+	if (take_terminal(j, &e) < 0 || payload_label(&j->payload, &e) < 0)
+		init_fail(j->sync[1], &e);
+	/* From here on it is the payload's own affair. */
+	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 || payload_find(&j->payload, &e) < 0) {
+		sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
+		_exit(255);
+	}
+	if (payload_restrict(&j->payload, sync_hand_over, &j->sync[1], &e) < 0)
+		init_fail(j->sync[1], &e);
+	payload_exec(&j->payload, &e);
+	sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
+	_exit(255);
+}
+
+static int set_up(struct exec *j, struct err *e)
 {
 	const struct spec *s = j->p->spec;
-	int r = join(j, e);
+	int r = prepare(j, e);
 
+	if (r == 0)
+		r = join(j, e);
 	if (r == 0)
 		r = keyring(j, e);
 	if (r < 0)
@@ -175,43 +231,39 @@ static int set_up(struct joiner *j, struct err *e)
 	j->rootfd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (j->rootfd < 0)
 		return err_set(e, errno, "open the root directory");
-	r = terminal(j, e);
-	if (r == 0 && s->has_personality)
-		r = sec_set_personality(s->personality, e);
-	return r == 0 ? payload_label(&j->payload, e) : r;
+	r = open_terminal(j, e);
+	return r == 0 && s->has_personality ? sec_set_personality(s->personality, e) : r;
 }
 
-static void child(struct joiner *j)
+static void run_joiner(struct exec *j)
 {
+	struct clone_args args = { .flags = CLONE_PARENT };
 	struct err e = ERR_INIT;
-	int listener;
+	pid_t pid;
 
-	fd_close(j->sync[0]);
-	fd_close(j->p->dirfd);
-	fd_close(j->p->rootfd);
 	if (set_up(j, &e) < 0)
 		init_fail(j->sync[1], &e);
-	/* From here on it is the payload's own affair. */
-	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 || payload_find(&j->payload, &e) < 0) {
-		sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
-		_exit(255);
-	}
-	if (payload_restrict(&j->payload, &listener, &e) < 0)
+	close_hosts(j);
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		run_process(j);
+	if (pid < 0) {
+		/* ENOMEM is what the kernel answers when the pid namespace's first process has gone (pid_namespaces(7)). */
+		if (errno == ENOMEM)
+			err_text(&e, ESRCH, "cannot exec in a stopped container: the first process of \"%s\" has ended", j->p->id);
+		else
+			err_set(&e, errno, "clone a process into container \"%s\"", j->p->id);
+		if (e.code == EAGAIN)
+			err_hint(&e, "a limit on processes was reached, perhaps linux.resources.pids.limit");
 		init_fail(j->sync[1], &e);
-	if (listener >= 0) {
-		if (sync_send(j->sync[1], SYNC_LISTENER, 0, NULL, listener) < 0)
-			_exit(1);
-		fd_close(listener);
-		sync_expect(j->sync[1], SYNC_GO);
 	}
-	payload_exec(&j->payload, &e);
-	sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
-	_exit(255);
+	sync_send(j->sync[1], SYNC_PID, pid, NULL, -1);
+	_exit(0);
 }
 
 /* --- the parent ------------------------------------------------------------------------------------------------------------------------------ */
 
-static pid_t clone_child(struct joiner *j, struct err *e)
+static pid_t clone_joiner(struct exec *j, struct err *e)
 {
 	int cgroup_fd = j->p->cgroup ? cgrp_clone_fd(j->p->cgroup) : -1;
 	struct clone_args args = { .exit_signal = SIGCHLD };
@@ -223,18 +275,16 @@ static pid_t clone_child(struct joiner *j, struct err *e)
 	}
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		child(j);
+		run_joiner(j);
 	if (pid < 0 && errno == EAGAIN) {
 		err_set(e, EAGAIN, "clone a process into container \"%s\"", j->p->id);
 		return err_hint(e, "a limit on processes was reached, perhaps linux.resources.pids.limit");
 	}
-	if (pid < 0 && errno == ENOMEM)
-		/* What the kernel answers when the pid namespace's first process has gone (pid_namespaces(7)). */
-		return err_text(e, ESRCH, "cannot exec in a stopped container: the first process of \"%s\" has ended", j->p->id);
 	return pid < 0 ? err_set(e, errno, "clone a process into container \"%s\"", j->p->id) : pid;
 }
 
-static int serve(struct joiner *j, int *master, bool *exec_failed, struct err *e)
+/* Serves joiner and process until the payload is executed. *pid gets the process's, as soon as there is one. */
+static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *exec_failed, struct err *e)
 {
 	struct sync_frame f;
 	int fd, r;
@@ -244,14 +294,18 @@ static int serve(struct joiner *j, int *master, bool *exec_failed, struct err *e
 
 		switch (msg) {
 		case SYNC_CLOSED:
-			return 0;
+			return *pid ? 0 : err_text(e, ECANCELED, "the process that was to join container \"%s\" was killed", j->p->id);
+		case SYNC_PID:
+			*pid = f.number;
+			waitpid(joiner, NULL, 0);
+			break;
 		case SYNC_MASTER:
 			fd_close(*master);
 			*master = fd;
 			break;
 		case SYNC_LISTENER:
-			r = ns_send_listener(j->p, fd, e);
-			fd_close(fd);
+			/* The process is faster than its joiner's last word, if need be: we know its pid all the same. */
+			r = *pid ? ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e) : -EPROTO;
 			if (r < 0)
 				return r;
 			sync_send(j->sync[0], SYNC_GO, 0, NULL, -1);
@@ -267,9 +321,9 @@ static int serve(struct joiner *j, int *master, bool *exec_failed, struct err *e
 	}
 }
 
-static int launch(struct joiner *j, const struct rt_exec_opts *o, pid_t *pid, int *master, bool *exec_failed, struct err *e)
+static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int *master, bool *exec_failed, struct err *e)
 {
-	uint64_t for_children = namespaces_of(j->p->spec) & (CLONE_NEWPID | CLONE_NEWTIME);
+	pid_t joiner;
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, j->sync) < 0)
@@ -282,20 +336,14 @@ static int launch(struct joiner *j, const struct rt_exec_opts *o, pid_t *pid, in
 	}
 	if (!o->detach)
 		attach_begin();
-	/* Rootless: our rights over the pid namespace come from its user namespace, which then is ours for good. */
-	if (j->p->rootless && geteuid() != 0)
-		for_children |= namespaces_of(j->p->spec) & CLONE_NEWUSER;
-	r = enter(j, for_children, e);
-	if (r < 0)
-		return r;
-	*pid = clone_child(j, e);
-	if (*pid < 0)
-		return *pid;
+	joiner = clone_joiner(j, e);
+	if (joiner < 0)
+		return joiner;
 	j->sync[1] = fd_close(j->sync[1]);
-	r = serve(j, master, exec_failed, e);
+	r = serve(j, joiner, pid, master, exec_failed, e);
 	if (r < 0) {
-		kill(*pid, SIGKILL);
-		waitpid(*pid, NULL, 0);
+		kill(*pid ? *pid : joiner, SIGKILL);
+		waitpid(*pid ? *pid : joiner, NULL, 0);
 	}
 	return r;
 }
@@ -303,7 +351,7 @@ static int launch(struct joiner *j, const struct rt_exec_opts *o, pid_t *pid, in
 int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status, bool *exec_failed,
 	struct err *e)
 {
-	struct joiner j = { .p = p, .proc = proc, .sync = { -EBADF, -EBADF }, .pidfd = -EBADF, .console_socket = -EBADF, .rootfd = -EBADF, .host_ptmx = -EBADF };
+	struct exec j = { .p = p, .proc = proc, .sync = { -EBADF, -EBADF }, .pidfd = -EBADF, .console_socket = -EBADF, .rootfd = -EBADF, .host_ptmx = -EBADF, .slave = -EBADF };
 	_cleanup_close_ int cache = p->spec->seccomp.present ? seccomp_cache_open(p->rootfd) : -EBADF;
 	struct payload_opts po = { .seccomp_cache = cache, .preserve_fds = o->preserve_fds, .rootless = p->rootless };
 	int master = -EBADF, r;

@@ -341,7 +341,7 @@ static int start_hooks(struct init *in, struct err *e)
 void init_main(struct init *in)
 {
 	struct err e = ERR_INIT;
-	int sock, listener;
+	int sock;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].with_process && !in->payload.proc)
@@ -354,14 +354,8 @@ void init_main(struct init *in)
 	sock = wait_for_start(in);
 	if (start_hooks(in, &e) < 0)
 		init_fail(sock, &e);
-	if (payload_restrict(&in->payload, &listener, &e) < 0)
+	if (payload_restrict(&in->payload, sync_hand_over, &sock, &e) < 0)
 		init_fail(sock, &e);
-	if (listener >= 0) {
-		if (sync_send(sock, SYNC_LISTENER, 0, NULL, listener) < 0)
-			_exit(1);
-		fd_close(listener);
-		sync_expect(sock, SYNC_GO);
-	}
 	payload_exec(&in->payload, &e);
 	sync_send_err(sock, SYNC_EXEC_ERROR, &e);
 	_exit(255);

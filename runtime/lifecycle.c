@@ -144,6 +144,8 @@ static int begin(struct creation *c, struct err *e)
 		return err_wrap(e, "bundle %s", bundle);
 	strv_each(note, spec->notes)
 		log_debug("config.json: %s", note);
+	if (!spec->seccomp.listener_path)
+		spec->seccomp.listener_path = spec_annotation(spec, "run.oci.seccomp.receiver");
 	if (!spec->has_process && !c->l.later)
 		return err_text(e, EINVAL, "process is missing in config.json: there is nothing to run");
 	r = files_console(o->console_socket, spec->has_process && spec->process.terminal, c->l.later || o->detach, &c->l.console_socket, e);
@@ -231,9 +233,10 @@ static int make(struct creation *c, struct err *e)
 
 static int tell_caller(const struct creation *c, struct err *e)
 {
+	const char *socket = c->o->pidfd_socket ? c->o->pidfd_socket : spec_annotation(c->p->spec, "run.oci.pidfd_receiver");
 	int r = files_write_pid(c->o->pid_file, c->p->pid, e);
 
-	return r < 0 ? r : files_send_pidfd(c->o->pidfd_socket, c->p->pid, e);
+	return r < 0 ? r : files_send_pidfd(socket, c->p->pid, e);
 }
 
 int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct err *e)

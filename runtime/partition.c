@@ -499,6 +499,8 @@ int rt_partition_spec(struct rt_partition *p, struct err *e)
 	if (r < 0)
 		return r;
 	r = spec_parse(config, config_len, &p->spec, e);
+	if (r == 0 && !p->spec->seccomp.listener_path)
+		p->spec->seccomp.listener_path = spec_annotation(p->spec, "run.oci.seccomp.receiver");
 	return r < 0 ? err_wrap(e, "the saved config of container \"%s\"", p->id) : 0;
 }
 

@@ -2,6 +2,7 @@
 /* The last mile to execve(2) (see payload.h). */
 #include "runtime/payload.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,6 +87,16 @@ static int check_preserved(int n, struct err *e)
 	return 0;
 }
 
+/* Only used by a later exec, but told to who wrote it. */
+static int check_affinity(const char *list, const char *name, struct err *e)
+{
+	_cleanup_free_ unsigned char *mask = NULL;
+	size_t bytes;
+	int r = list ? sec_parse_list(list, &mask, &bytes, e) : 0;
+
+	return r < 0 ? err_wrap(e, "process.execCPUAffinity.%s", name) : 0;
+}
+
 static void warn_caps(const struct spec_caps *wanted, uint64_t dropped)
 {
 	const char *s;
@@ -110,6 +121,10 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, c
 	pl->keep_groups = spec_annotation(s, "run.oci.keep_original_groups") != NULL;
 	pl->keep_fds = o->preserve_fds + inherited;
 	r = check_preserved(pl->keep_fds, e);
+	if (r == 0)
+		r = check_affinity(proc->cpu_affinity_initial, "initial", e);
+	if (r == 0)
+		r = check_affinity(proc->cpu_affinity_final, "final", e);
 	if (r < 0)
 		return r;
 	r = build_env(pl, inherited);
@@ -293,6 +308,26 @@ int payload_find(struct payload *pl, struct err *e)
 	return lookup_program(pl->arena, pl->proc->args[0], pl->env, &pl->path, e);
 }
 
+/* close_range(2) is of Linux 5.9, its flag of 5.11; before that they are gone through one by one. */
+static int close_others(unsigned int first, struct err *e)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *de;
+	uint32_t fd;
+
+	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EINVAL)
+		return err_set(e, errno, "mark descriptors close-on-exec");
+	d = opendir("/proc/self/fd");
+	if (!d)
+		return err_set(e, errno, "list open descriptors in /proc/self/fd");
+	while ((de = readdir(d)))
+		if (str_to_u32(de->d_name, &fd) == 0 && fd >= first && fd_cloexec((int)fd, true) < 0)
+			return err_set(e, errno, "mark descriptor %u close-on-exec", fd);
+	return 0;
+}
+
 static int no_new_privs(const struct payload *pl, struct err *e)
 {
 	if (pl->proc->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -300,29 +335,35 @@ static int no_new_privs(const struct payload *pl, struct err *e)
 	return 0;
 }
 
-int payload_restrict(struct payload *pl, int *listener, struct err *e)
+static int install(struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e)
+{
+	int listener = -EBADF, r = seccomp_install(&pl->seccomp, &listener, e);
+
+	if (r == 0 && listener >= 0)
+		hand_over(listener, arg);
+	return r;
+}
+
+int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e)
 {
 	bool filter = pl->seccomp.n > 0, early = filter && !pl->proc->no_new_privileges;
 	int r;
 
-	*listener = -EBADF;
-	/*
-	 * Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at the exec.
-	 */
-	if (syscall(SYS_close_range, 3U + (unsigned int)pl->keep_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
-		return err_set(e, errno, "mark descriptors close-on-exec");
-	r = no_new_privs(pl, e);
+	/* Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at the exec. */
+	r = close_others(3U + (unsigned int)pl->keep_fds, e);
+	if (r == 0)
+		r = no_new_privs(pl, e);
 	if (r == 0 && early) {
 		/* The change of user cleared the effective set; installing a filter without no_new_privs needs CAP_SYS_ADMIN in it. */
 		if (pl->proc->user.uid != 0)
 			r = caps_regain(e);
 		if (r == 0)
-			r = seccomp_install(&pl->seccomp, listener, e);
+			r = install(pl, hand_over, arg, e);
 	}
 	if (r == 0)
 		r = caps_apply(&pl->caps, e);
 	if (r == 0 && filter && !early)
-		r = seccomp_install(&pl->seccomp, listener, e);
+		r = install(pl, hand_over, arg, e);
 	return r;
 }
 

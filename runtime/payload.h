@@ -61,8 +61,11 @@ int payload_label(struct payload *pl, struct err *e);
 int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e);
 int payload_user(struct payload *pl, struct err *e);
 int payload_find(struct payload *pl, struct err *e);
-/* *listener: the seccomp notify fd or -1. */
-int payload_restrict(struct payload *pl, int *listener, struct err *e);
+/*
+ * no_new_privs, filter, capabilities. hand_over() is called with the seccomp notify fd, if there is one, right after the filter is on: from then on any
+ * system call may be waiting for the agent that is to get it.
+ */
+int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e);
 /* Only returns with an error, worded as engines expect it. */
 int payload_exec(struct payload *pl, struct err *e);
 

@@ -58,3 +58,13 @@ void sync_expect(int sock, enum sync_msg wanted)
 	if (sync_recv(sock, &f, NULL) != (int)wanted)
 		_exit(1);
 }
+
+void sync_hand_over(int listener, void *sock)
+{
+	struct sync_frame f = { .msg = SYNC_LISTENER, .number = listener };
+	const int fd = *(int *)sock;
+
+	if (write(fd, &f, offsetof(struct sync_frame, text)) < 0 || read(fd, &f, sizeof(f)) <= 0 || f.msg != SYNC_GO)
+		_exit(1);
+	close(listener);
+}

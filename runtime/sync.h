@@ -24,7 +24,7 @@ enum sync_msg {
 	SYNC_HOOKS,	/* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by SYNC_GO */
 	SYNC_MASTER,	/* the terminal's master, as an fd */
 	SYNC_CREATED,	/* everything is set up: answered by SYNC_START, here or over the start socket */
-	SYNC_LISTENER,	/* the seccomp notify fd; answered by SYNC_GO when the agent has it */
+	SYNC_LISTENER,	/* the number of the seccomp notify fd, to be taken with pidfd_getfd(2); answered by SYNC_GO when the agent has it */
 
 	/* parent to child */
 	SYNC_GO,
@@ -51,5 +51,11 @@ int sync_err(const struct sync_frame *f, struct err *e);
 
 /* Child: waits for `wanted`; the parent's death or anything else ends the process. */
 void sync_expect(int sock, enum sync_msg wanted);
+
+/*
+ * Child, with its filter on: tells the number of the listener by write(2), the one call that a profile may not notify on, and waits with read(2)
+ * until the agent has it. `sock` points to the socket. Closes the listener. For payload_restrict().
+ */
+void sync_hand_over(int listener, void *sock);
 
 #endif

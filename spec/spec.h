@@ -2,10 +2,10 @@
 /*
  * config.json of the OCI runtime-spec 1.3.0 (Linux) as plain C structs: parse, check, write. No side effects.
  *
- * Everything lives in the spec's arena and stays valid until spec_free(). An absent property is NULL, a count of 0, or false in the
- * `has_` flag beside it; `null` is the same as absent. Strings are never NULL where a comment says "required". Arrays are
- * pointer + `n_` count; string vectors are NULL-terminated. Clause names in comments are files of the runtime-spec
- * repository (config.md, config-linux.md, …).
+ * Everything lives in the spec's arena and stays valid until spec_free(). An absent property is NULL, a count
+ * of 0, or false in the `has_` flag beside it; `null` is the same as absent. Strings are never NULL where a
+ * comment says "required". Arrays are pointer + `n_` count; string vectors are NULL-terminated. Clause names
+ * in comments are files of the runtime-spec repository (config.md, config-linux.md, …).
  */
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* --- ids, maps ------------------------------------------------------------------------------------------------------ */
+/* --- ids, maps ------------------------------------------------------------------------------------------ */
 
 struct spec_id_map {
 	uint32_t container_id, host_id, size;
@@ -29,14 +29,15 @@ struct spec_annotation {
 	const char *key, *value;
 };
 
-/* --- process (config.md#process) ------------------------------------------------------------------------------------ */
+/* --- process (config.md#process) ------------------------------------------------------------------------ */
 
 struct spec_rlimit {
 	int resource; /* RLIMIT_* */
 	uint64_t soft, hard;
 };
 
-/* Bit n is capability n of linux/capability.h. Names that are no capability at all are collected in `unknown`. */
+/* Bit n is capability n of linux/capability.h. Names that are no capability at all are collected in
+ * `unknown`. */
 struct spec_caps {
 	bool present;
 	uint64_t bounding, effective, inheritable, permitted, ambient;
@@ -49,13 +50,13 @@ struct spec_scheduler {
 	bool has_nice;
 	int32_t nice;
 	int32_t priority;
-	uint64_t flags; /* SCHED_FLAG_* */
+	uint64_t flags;			    /* SCHED_FLAG_* */
 	uint64_t runtime, deadline, period; /* ns */
 };
 
 struct spec_io_priority {
 	bool present;
-	int class; /* IOPRIO_CLASS_RT 1, BE 2, IDLE 3 */
+	int class;    /* IOPRIO_CLASS_RT 1, BE 2, IDLE 3 */
 	int priority; /* 0 (highest) to 7 */
 };
 
@@ -72,8 +73,8 @@ struct spec_process {
 	bool has_console_size;
 	uint16_t console_height, console_width;
 	struct spec_user user;
-	char **args; /* NULL or at least one */
-	char **env;  /* "NAME=value"; may be NULL */
+	char **args;	 /* NULL or at least one */
+	char **env;	 /* "NAME=value"; may be NULL */
 	const char *cwd; /* required, absolute */
 	struct spec_caps caps;
 	struct spec_rlimit *rlimits;
@@ -89,21 +90,23 @@ struct spec_process {
 	const char *cpu_affinity_initial, *cpu_affinity_final;
 };
 
-/* --- mounts (config.md#mounts) -------------------------------------------------------------------------------------- */
+/* --- mounts (config.md#mounts) -------------------------------------------------------------------------- */
 
 /* What an `idmap` or `ridmap` option, or uid/gidMappings, ask for. */
 enum spec_idmap { SPEC_IDMAP_NONE, SPEC_IDMAP, SPEC_RIDMAP };
 
 struct spec_mount {
-	const char *destination; /* required; cleaned and absolute (a relative one is taken relative to "/") */
-	const char *type;	 /* NULL: none given */
-	const char *source;	 /* NULL: none given; a bind's is made absolute against the bundle by the mount code */
-	char **options;		 /* as written; mnt_options_parse() of namespaces/ gives them meaning */
+	const char
+		*destination; /* required; cleaned and absolute (a relative one is taken relative to "/") */
+	const char *type;     /* NULL: none given */
+	const char *
+		source; /* NULL: none given; a bind's is made absolute against the bundle by the mount code */
+	char **options; /* as written; mnt_options_parse() of namespaces/ gives them meaning */
 	struct spec_id_map *uid_map, *gid_map;
 	size_t n_uid_map, n_gid_map;
 };
 
-/* --- hooks (config.md#posix-platform-hooks) ------------------------------------------------------------------------- */
+/* --- hooks (config.md#posix-platform-hooks) ------------------------------------------------------------- */
 
 struct spec_hook {
 	const char *path; /* required, absolute */
@@ -130,7 +133,7 @@ struct spec_hooks {
 	size_t n[SPEC_HOOK_KINDS];
 };
 
-/* --- namespaces, devices (config-linux.md) -------------------------------------------------------------------------- */
+/* --- namespaces, devices (config-linux.md) -------------------------------------------------------------- */
 
 enum spec_ns {
 	SPEC_NS_USER,
@@ -145,11 +148,12 @@ enum spec_ns {
 };
 
 struct spec_ns_entry {
-	bool present;	  /* listed: a new one, or the one at `path`; otherwise the runtime's own is inherited */
+	bool present; /* listed: a new one, or the one at `path`; otherwise the runtime's own is inherited */
 	const char *path; /* absolute; NULL: a new one */
 };
 
-/* The spec's names ("user", "mount", …), the CLONE_NEW* flags and the names below /proc/PID/ns, by enum spec_ns. */
+/* The spec's names ("user", "mount", …), the CLONE_NEW* flags and the names below /proc/PID/ns, by enum
+ * spec_ns. */
 extern const char *const spec_ns_names[SPEC_NS_KINDS];
 extern const char *const spec_ns_proc_names[SPEC_NS_KINDS];
 extern const uint64_t spec_ns_flags[SPEC_NS_KINDS];
@@ -194,7 +198,7 @@ struct spec_intel_rdt {
 	bool enable_monitoring;
 };
 
-/* --- seccomp (config-linux.md#seccomp) ------------------------------------------------------------------------------ */
+/* --- seccomp (config-linux.md#seccomp) ------------------------------------------------------------------ */
 
 /* Names are kept as written; security/seccomp.c, the only file with libseccomp, gives them meaning. */
 struct spec_seccomp_arg {
@@ -227,7 +231,7 @@ struct spec_seccomp {
 	size_t text_len;
 };
 
-/* --- resources (config-linux.md#control-groups) --------------------------------------------------------------------- */
+/* --- resources (config-linux.md#control-groups) --------------------------------------------------------- */
 
 /* An optional integer: `has` false means leave it alone. */
 struct spec_i64 {
@@ -319,7 +323,7 @@ struct spec_resources {
 	size_t n_unified;
 };
 
-/* --- vm (config-vm.md): parsed and checked here, used by the sandbox engine ------------------------------------------- */
+/* --- vm (config-vm.md): parsed and checked here, used by the sandbox engine ----------------------------- */
 
 struct spec_vm {
 	bool present;
@@ -328,7 +332,7 @@ struct spec_vm {
 	const struct json *hw_config;
 };
 
-/* --- the whole ------------------------------------------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 enum spec_propagation { /* linux.rootfsPropagation */
 	SPEC_PROPAGATION_UNSET,
@@ -380,7 +384,8 @@ struct spec {
 
 	struct spec_vm vm;
 
-	/* Notes that are no errors (an unknown capability, a relative mount destination): for a warning or debug line. */
+	/* Notes that are no errors (an unknown capability, a relative mount destination): for a warning or
+	 * debug line. */
 	char **notes;
 };
 
@@ -388,35 +393,39 @@ void spec_free(struct spec *s);
 DEFINE_CLEANUP(struct spec *, spec_free);
 
 /*
- * Parses and checks text[0..len). What a single document can tell is checked here: types, ranges, required properties,
- * conflicts (hostname without a UTS namespace, offsets without a time namespace, mappings without a user namespace,
- * duplicates). What needs the host is checked where it is used. Errors name the property: "process.cwd must be …".
- * 0 or -EINVAL / -ENOMEM; *out is untouched on failure.
+ * Parses and checks text[0..len). What a single document can tell is checked here: types, ranges, required
+ * properties, conflicts (hostname without a UTS namespace, offsets without a time namespace, mappings without
+ * a user namespace, duplicates). What needs the host is checked where it is used. Errors name the property:
+ * "process.cwd must be …". 0 or -EINVAL / -ENOMEM; *out is untouched on failure.
  */
 int spec_parse(const char *text, size_t len, struct spec **out, struct err *e);
 
-/* Reads dirfd/name (at most SPEC_FILE_MAX bytes; a regular file) and parses it. `shown` is its path for messages. */
+/* Reads dirfd/name (at most SPEC_FILE_MAX bytes; a regular file) and parses it. `shown` is its path for
+ * messages. */
 #define SPEC_FILE_MAX (16U * 1024U * 1024U)
 int spec_load(int dirfd, const char *name, const char *shown, struct spec **out, struct err *e);
 
-/*
- * A process.json as `exec --process` takes it: the process object alone. Lives in the arena that is given. */
-int spec_parse_process(struct arena *a, const char *text, size_t len, struct spec_process *out, struct err *e);
+/* A process.json as `exec --process` takes it: the process object alone. Lives in the arena that is given. */
+int spec_parse_process(
+	struct arena *a, const char *text, size_t len, struct spec_process *out, struct err *e);
 
 /* A resources.json as `update --resources` takes it. */
-int spec_parse_resources(struct arena *a, const char *text, size_t len, struct spec_resources *out, struct err *e);
+int spec_parse_resources(
+	struct arena *a, const char *text, size_t len, struct spec_resources *out, struct err *e);
 
 /* The value of an annotation, or NULL. */
 const char *spec_annotation(const struct spec *s, const char *key);
 
-/* "CAP_NET_ADMIN" or "net_admin", any case: the capability's number, or -EINVAL. Knows all of linux/capability.h up to 40. */
+/* "CAP_NET_ADMIN" or "net_admin", any case: the capability's number, or -EINVAL. Knows all of
+ * linux/capability.h up to 40. */
 int spec_cap_from_name(const char *name);
 const char *spec_cap_name(int cap); /* "CAP_CHOWN"; NULL beyond the last */
 
 /* "RLIMIT_NOFILE" or "nofile": RLIMIT_*, or -EINVAL. */
 int spec_rlimit_from_name(const char *name);
 
-/* The document that `ringfence spec` writes: a default config.json, pretty, with a final newline. malloc()ed. */
+/* The document that `ringfence spec` writes: a default config.json, pretty, with a final newline. malloc()ed.
+ */
 char *spec_default(bool rootless, struct err *e);
 
 #endif

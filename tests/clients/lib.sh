@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the client files share: the private world they run in, their image, how cases are declared, run and reported.
 #
 # A client file (podman.sh, ...) is sourced by client_main in a bash that is pid 1 of namespaces of its own. It says
 #   needs COMMAND PACKAGE     a program without which the client cannot be asked at all
 #   client_setup              function: configures, starts daemons (with `daemon`), loads the image
+#   client_sweep              function: removes all containers; called after a case that failed, so that others do not fail for it
 #   tc FUNCTION 'DESCRIPTION' a case, followed by its function
 # A case runs in a subshell with an empty directory $T as its working directory; the assertions of the integration suite end it.
 # At hand: RT (the runtime), TRACED (the same through a script that notes each call in $CALLS), W (the client's directory), CG (the
@@ -34,8 +35,8 @@ code() {
 	echo "$OUT"
 	eq "$RC" "$want" "exit status of: $*"
 }
-# limited SECONDS COMMAND...: what every client is called through, for a hung runtime must not hang the suite.
-limited() { timeout --foreground -k 5 "$@"; }
+# What every client is called through, for a runtime that hangs must not hang the suite.
+LIMIT=(timeout --foreground -k 5 $((60 * ${RF_SCALE:-1})))
 # on_tty COMMAND...: on a terminal of 33 by 91; what is typed comes from stdin.
 on_tty() { SHELL=/bin/bash command script -qefc "stty rows 33 cols 91; exec $(printf '%q ' "$@")" /dev/null | tr -d '\r'; }
 # typed LINE...: lines as somebody would type them, with time for a shell to come up.
@@ -84,7 +85,7 @@ cgroups_empty() {
 	done < <(find "$RF_CGROUP" -type d -path "*$CG*")
 }
 # fetch URL: with no proxy of the environment in between.
-fetch() { limited 10 busybox wget -q -O - "$1"; }
+fetch() { timeout -k 5 10 busybox wget -q -O - "$1"; }
 
 # A profile that lets everything pass but: profile FILE SYSCALL-JSON...
 profile() {
@@ -123,13 +124,14 @@ make_rootfs() {
 	chroot "$1" /bin/busybox true || return 1
 	# ip, tar and many more: all of them, whatever this busybox was built with.
 	for applet in $("$busybox" --list); do [[ -e $1/bin/$applet ]] || ln -s busybox "$1/bin/$applet"; done
-	printf '%s\n' 'root:x:0:0::/root:/bin/sh' 'open::0:0:nobody asks for its password:/root:/bin/sh' 'ann:x:1000:1000::/home/ann:/bin/sh' >"$1/etc/passwd"
+	printf '%s\n' 'root:x:0:0::/root:/bin/sh' 'open::0:0:nobody asks for its password:/root:/bin/sh' \
+		'ann:x:1000:1000::/home/ann:/bin/sh' >"$1/etc/passwd"
 	printf '%s\n' root:x:0: ann:x:1000: staff:x:50:ann >"$1/etc/group"
 	echo planted >"$1/srv/seed"
 	chown 1000:1000 "$1/home/ann"
 	# set-uid root, to see what no_new_privs does about it
-	cp "$busybox" "$1/bin/su-box"
-	chmod 4755 "$1/bin/su-box"
+	cp "$busybox" "$1/bin/busybox-root"
+	chmod 4755 "$1/bin/busybox-root"
 	# says what it is told, ends in its own way
 	cat >"$1/bin/obey" <<-'END'
 		#!/bin/sh
@@ -162,7 +164,8 @@ make_rootfs() {
 	cat >"$1/bin/strays" <<-'END'
 		#!/bin/sh
 		for fd in 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-			[ ! -L /proc/$$/fd/$fd ] || echo "$fd $(readlink /proc/$$/fd/$fd)"
+			# the shell has this script open, too
+			[ ! -L /proc/$$/fd/$fd ] || [ "$(readlink /proc/$$/fd/$fd)" = "$0" ] || echo "$fd $(readlink /proc/$$/fd/$fd)"
 		done
 	END
 	# a web page on port 80
@@ -198,7 +201,8 @@ make_archive() {
 		--args -- "$@" >"$dir/config.json" || return 1
 	config=$(sha256sum <"$dir/config.json") config=${config%% *}
 	mv "$dir/config.json" "$dir/$config.json"
-	jq -cn --arg c "$config.json" --arg n "$name" --arg l "$layer/layer.tar" '[{Config: $c, RepoTags: [$n], Layers: [$l]}]' >"$dir/manifest.json"
+	jq -cn --arg c "$config.json" --arg n "$name" --arg l "$layer/layer.tar" \
+		'[{Config: $c, RepoTags: [$n], Layers: [$l]}]' >"$dir/manifest.json"
 	tar -C "$dir" -cf "$file" manifest.json "$config.json" "$layer" && rm -rf "$dir"
 }
 
@@ -249,13 +253,14 @@ run_case() { # FUNCTION DESCRIPTION
 	local log=$W/log/$1 begin=${EPOCHREALTIME/./} rc
 	(
 		STAGE=case T=$W/case/$1
-		# What a case left in the background is its own; a container that it left is looked for at the end.
+		# What a case left in the background is its own; a container that it left is looked for in the last one.
 		# shellcheck disable=SC2046
 		trap 'kill $(jobs -p) 2>/dev/null' EXIT
 		mkdir -p "$T" && cd "$T" && "$1"
 	) >"$log" 2>&1 </dev/null
 	rc=$?
 	report "$rc" "$1" "$2" "$log" $(((${EPOCHREALTIME/./} - begin) / 1000))
+	[[ $rc == 0 || $rc == 77 ]] || client_sweep >"$W/log/sweep" 2>&1 </dev/null
 }
 
 # shellcheck disable=SC2317

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: the documents that engines hand to us: config.json, and the process and resources objects alone.
+ * Fuzz target: the documents that engines hand to us: config.json, and the process and resources objects
+ * alone.
  *
- * Beside what the sanitizers see: a refusal has an errno and a text, what is taken has what spec.h calls required, and a
- * document that is taken is taken again after our own writer has written it.
+ * Beside what the sanitizers see: a refusal has an errno and a text, what is taken has what spec.h calls
+ * required, and a document that is taken is taken again after our own writer has written it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,10 +12,10 @@
 
 #include "spec/spec.h"
 
-#define MUST(condition)          \
-	do {                     \
+#define MUST(condition)           \
+	do {                      \
 		if (!(condition)) \
-			abort(); \
+			abort();  \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

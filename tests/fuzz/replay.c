@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Feeds every file of the given directories to a fuzz target once: what fuzzing has found stays found, with any compiler.
- * Without arguments: the corpus whose name is REPLAY_CORPUS, below the source directory (SRCDIR, or srcdir of automake).
+ * Feeds every file of the given directories to a fuzz target once: what fuzzing has found stays found, with
+ * any compiler. Without arguments: the corpus whose name is REPLAY_CORPUS, below the source directory
+ * (SRCDIR, or srcdir of automake).
  */
 #include <dirent.h>
 #include <fcntl.h>

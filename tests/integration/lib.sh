@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2016,SC2034
 # What a case has at hand: bundles, the runtime, assertions. Sourced by run (to list) and by the process of each case.
 #
 # A case is a shell function below a line `tc FUNCTION 'ROW: what is true'`. It runs in a bash of its own, below a subreaper and in a
@@ -39,13 +39,12 @@ at_least() { [[ $1 -ge $2 ]] || die "${3:-value}: $1 is less than $2"; }
 at_most() { [[ $1 -le $2 ]] || die "${3:-value}: $1 is more than $2"; }
 # until_ok SECONDS COMMAND...: polls.
 until_ok() {
-	local n=$(($1 * 50 * RF_SCALE))
+	local end=$((SECONDS + $1 * RF_SCALE + 1))
 	shift
-	while ((n-- > 0)); do
-		"$@" >/dev/null 2>&1 && return 0
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS <= end)) || die "never came true: $*"
 		sleep 0.02
 	done
-	die "never came true: $*"
 }
 until_has() { until_ok "$1" grep -qF -- "$3" "$2"; } # SECONDS FILE TEXT
 slow() { [[ ${RF_TEST_SLOW:-} == 1 ]]; }
@@ -60,6 +59,11 @@ bundle() {
 	mkdir "$B"
 	cp -al "$RF_TEMPLATE/rootfs" "$ROOTFS"
 	cp "$RF_TEMPLATE/config.json" "$B/config.json"
+}
+# The files of a bundle's root file system are links to the template's. own_files makes them copies, for whoever means to change them.
+own_files() {
+	local file
+	for file in "$ROOTFS"/bin/{busybox,rft} "$ROOTFS"/etc/*; do cp -p "$file" "$T/.copy" && mv "$T/.copy" "$file"; done
 }
 # edit FILTER [JQ OPTIONS]: changes config.json.
 edit() {
@@ -140,7 +144,7 @@ refused() {
 	local pattern=$1
 	shift
 	bad "$pattern" create --bundle "$B" "$@" "$ID"
-	gone
+	gone "$ID"
 }
 # A config that must not be refused for what it says (run to the end, whatever the payload does).
 gone() {
@@ -177,7 +181,11 @@ mount_in() { minfo "$1" <<<"$OUT"; }
 # opt OPTIONS WORD: is the word in that comma list?
 opt() { [[ ,${1%%|*}, == *",$2,"* ]] || die "no mount option '$2' in $1"; }
 noopt() { [[ ,${1%%|*}, != *",$2,"* ]] || die "mount option '$2' in $1"; }
-alive() { kill -0 "$1" 2>/dev/null && [[ $(proc State "$1") != Z* ]]; }
+alive() {
+	local state
+	state=$(proc State "$1" 2>/dev/null)
+	[[ -n $state && $state != [ZX]* ]]
+}
 dead() { ! alive "$1"; }
 # json TEXT FILTER [JQ OPTIONS]: the filter must be true of the text. Not for use in a pipeline, where a case cannot be ended.
 json() {
@@ -189,6 +197,18 @@ json() {
 hook() {
 	edit '.hooks[$k]+=[{path:"/bin/sh",args:["sh","-c",$s]}+(if $t=="" then {} else {timeout:($t|tonumber)} end)]' \
 		--arg k "$1" --arg s "$2" --arg t "${3:-}"
+}
+# A directory outside that nothing may appear in: outside; untouched afterwards.
+outside() {
+	mkdir "$T/outside"
+	echo precious >"$T/outside/file"
+	chmod 640 "$T/outside/file"
+	chown 3:4 "$T/outside/file"
+	BEFORE=$(find "$T/outside" -printf '%P %y %m %U:%G %s %i\n' | sort)
+}
+untouched() {
+	eq "$(find "$T/outside" -printf '%P %y %m %U:%G %s %i\n' | sort)" "$BEFORE" "the directory outside"
+	eq "$(<"$T/outside/file")" precious
 }
 # rft in the background, output in FILE; ends with the case.
 bg_rft() {

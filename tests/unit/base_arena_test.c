@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Arenas: what comes out is zeroed, aligned, apart, and sizes that overflow are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Errors: codes, texts, and that nothing of any length leaves the buffer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

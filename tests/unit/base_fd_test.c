@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors: whole reads and writes, atomic files, descriptors over sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,13 +30,15 @@ static int set_up(void **state)
 	return dir < 0 ? -1 : 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static int tear_down(void **state)
 {
-	char line[128];
-
 	close(dir);
-	snprintf(line, sizeof(line), "rm -rf %s", top);
-	return system(line);
+	return nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void make(const char *name, const char *text)
@@ -238,7 +242,8 @@ static void test_pass_descriptors(void **state)
 
 static void test_connect(void **state)
 {
-	_cleanup_close_ int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), direct = -EBADF, far = -EBADF;
+	_cleanup_close_ int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), direct = -EBADF,
+			    far = -EBADF;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char name[200], path[400];
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* JSON: what is taken, what is refused, numbers to the last digit, and the writer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,14 +37,15 @@ static const struct json *parse(void **state, const char *text)
 
 static void test_tree(void **state)
 {
-	const struct json *j = parse(state, "{\"a\":[1,\"x\",null,true,{}],\"b\":-1.5e3,\"c\":{\"d\":[]}}"), *a, *m;
+	const struct json *j = parse(state, "{\"a\":[1,\"x\",null,true,{}],\"b\":-1.5e3,\"c\":{\"d\":[]}}"),
+			  *a, *m;
 	size_t n = 0;
 
 	assert_int_equal(j->type, JSON_OBJECT);
 	assert_int_equal(j->count, 3);
 	a = json_get(j, "a");
 	assert_int_equal(a->count, 5);
-	json_each(m, a) {
+	json_each (m, a) {
 		assert_null(m->key);
 		n++;
 	}
@@ -52,7 +54,7 @@ static void test_tree(void **state)
 	assert_string_equal(json_get(j, "b")->text, "-1.5e3");
 	assert_int_equal(json_get(json_get(j, "c"), "d")->count, 0);
 	a = NULL;
-	json_each(m, a)
+	json_each (m, a)
 		fail();
 }
 
@@ -77,10 +79,12 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text;
 		size_t len;
-	} bad[] = { { "", 0 }, { " ", 1 }, { "{", 1 }, { "[1,]", 4 }, { "{\"a\":1,}", 8 }, { "{} {}", 5 }, { "nul", 3 },
-		{ "01", 2 }, { "1.", 2 }, { "+1", 2 }, { "'a'", 3 }, { "\"\x01\"", 3 }, { "\"\xff\"", 3 },
-		{ "\"\xc0\x80\"", 4 }, { "\"\xed\xa0\x80\"", 5 }, { "\"\\udc00\"", 8 }, { "{\"\xc1\xbf\":1}", 8 }, { "\"a\\u0000b\"", 10 }, { "{\"\\u0000\":1}", 12 }, { "// c\n1", 6 }, { "[1\0]", 4 },
-		{ "\"\\x\"", 4 }, { "{\"a\" 1}", 7 }, { "{1:2}", 5 }, { "[1 2]", 5 }, { "\"abc", 4 }, { "NaN", 3 } };
+	} bad[] = { { "", 0 }, { " ", 1 }, { "{", 1 }, { "[1,]", 4 }, { "{\"a\":1,}", 8 }, { "{} {}", 5 },
+		{ "nul", 3 }, { "01", 2 }, { "1.", 2 }, { "+1", 2 }, { "'a'", 3 }, { "\"\x01\"", 3 },
+		{ "\"\xff\"", 3 }, { "\"\xc0\x80\"", 4 }, { "\"\xed\xa0\x80\"", 5 }, { "\"\\udc00\"", 8 },
+		{ "{\"\xc1\xbf\":1}", 8 }, { "\"a\\u0000b\"", 10 }, { "{\"\\u0000\":1}", 12 },
+		{ "// c\n1", 6 }, { "[1\0]", 4 }, { "\"\\x\"", 4 }, { "{\"a\" 1}", 7 }, { "{1:2}", 5 },
+		{ "[1 2]", 5 }, { "\"abc", 4 }, { "NaN", 3 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const struct json *untouched = (const struct json *)&bad, *j = untouched;
@@ -140,11 +144,11 @@ static void test_i64(void **state)
 	static const struct {
 		const char *text;
 		int64_t value;
-	} good[] = { { "0", 0 }, { "-0", 0 }, { "9223372036854775807", INT64_MAX }, { "-9223372036854775808", INT64_MIN },
-		{ "9007199254740993", INT64_C(9007199254740993) }, { "1e3", 1000 }, { "1.0", 1 }, { "-2.50e1", -25 },
-		{ "1e+06", 1000000 } };
-	static const char *const bad[] = { "9223372036854775808", "-9223372036854775809", "1.5", "1e-1", "1e30", "1e999",
-		"9223372036854775808.0", "\"1\"", "true", "null", "[]" };
+	} good[] = { { "0", 0 }, { "-0", 0 }, { "9223372036854775807", INT64_MAX },
+		{ "-9223372036854775808", INT64_MIN }, { "9007199254740993", INT64_C(9007199254740993) },
+		{ "1e3", 1000 }, { "1.0", 1 }, { "-2.50e1", -25 }, { "1e+06", 1000000 } };
+	static const char *const bad[] = { "9223372036854775808", "-9223372036854775809", "1.5", "1e-1",
+		"1e30", "1e999", "9223372036854775808.0", "\"1\"", "true", "null", "[]" };
 	int64_t v = 77;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -192,7 +196,7 @@ static void test_string_and_bool(void **state)
 	assert_string_equal(e.text, "b must be a boolean, not absent");
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------------ */
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 static void put_everything(struct json_writer *w)
 {
@@ -225,9 +229,10 @@ static void test_writer(void **state)
 
 	put_everything(w);
 	text = json_writer_text(w, &len);
-	assert_string_equal(text, "{\"s\":\"a\\\"\\\\/\\n\\u0001\xc3\xa9\",\"none\":null,\"b\":true,\"i\":-9223372036854775808,"
-				  "\"u\":18446744073709551615,\"d\":0.25,\"inf\":null,\"n\":null,\"l\":[\"x\",\"/y\"],"
-				  "\"l0\":[],\"o\":[{},1]}");
+	assert_string_equal(text,
+		"{\"s\":\"a\\\"\\\\/\\n\\u0001\xc3\xa9\",\"none\":null,\"b\":true,\"i\":-9223372036854775808,"
+		"\"u\":18446744073709551615,\"d\":0.25,\"inf\":null,\"n\":null,\"l\":[\"x\",\"/y\"],"
+		"\"l0\":[],\"o\":[{},1]}");
 	assert_int_equal(len, strlen(text));
 }
 
@@ -247,8 +252,9 @@ static void test_writer_repairs_utf8(void **state)
 {
 	static const struct {
 		const char *in, *out;
-	} cases[] = { { "\xff", "\"\xef\xbf\xbd\"" }, { "a\xc3", "\"a\xef\xbf\xbd\"" }, { "\xed\xa0\x80", NULL },
-		{ "\xf4\x90\x80\x80", NULL }, { "\xc0\xaf", NULL }, { "\xe2\x82", NULL }, { "ok\xf0\x9f\x98\x80", "\"ok\xf0\x9f\x98\x80\"" } };
+	} cases[] = { { "\xff", "\"\xef\xbf\xbd\"" }, { "a\xc3", "\"a\xef\xbf\xbd\"" },
+		{ "\xed\xa0\x80", NULL }, { "\xf4\x90\x80\x80", NULL }, { "\xc0\xaf", NULL },
+		{ "\xe2\x82", NULL }, { "ok\xf0\x9f\x98\x80", "\"ok\xf0\x9f\x98\x80\"" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Strings: strict numbers, growing buffers, vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 
 static void test_u64(void **state)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x10", "1a", "a", "1.0", "1e3", "\n", "1\n" };
+	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x10", "1a", "a", "1.0", "1e3", "\n",
+		"1\n" };
 	uint64_t v = 77;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -65,11 +67,13 @@ static void test_size(void **state)
 	static const struct {
 		const char *text;
 		int64_t value;
-	} good[] = { { "0", 0 }, { "100", 100 }, { "64k", 65536 }, { "64K", 65536 }, { "32M", 32 << 20 }, { "1g", 1 << 30 },
-		{ "1GiB", 1 << 30 }, { "512KB", 512 << 10 }, { "7b", 7 }, { "-1", -1 }, { "max", -1 },
-		{ "7E", INT64_C(7) << 60 }, { "2tib", INT64_C(2) << 40 } };
-	static const char *const bad[] = { "", "k", "-2", "1.5g", "1x", "1kk", "1 k", "1ki", "1kbb", "MAX", "0x1" };
-	static const char *const far[] = { "8E", "16384P", "9223372036854775808", "99999999999999999999999999" };
+	} good[] = { { "0", 0 }, { "100", 100 }, { "64k", 65536 }, { "64K", 65536 }, { "32M", 32 << 20 },
+		{ "1g", 1 << 30 }, { "1GiB", 1 << 30 }, { "512KB", 512 << 10 }, { "7b", 7 }, { "-1", -1 },
+		{ "max", -1 }, { "7E", INT64_C(7) << 60 }, { "2tib", INT64_C(2) << 40 } };
+	static const char *const bad[] = { "", "k", "-2", "1.5g", "1x", "1kk", "1 k", "1ki", "1kbb", "MAX",
+		"0x1" };
+	static const char *const far[] = { "8E", "16384P", "9223372036854775808",
+		"99999999999999999999999999" };
 	int64_t v = 77;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -127,7 +131,7 @@ static void test_vectors(void **state)
 	assert_string_equal(strv_env(v, "aa"), "2");
 	assert_null(strv_env(v, "b"));
 	assert_null(strv_env(NULL, "a"));
-	strv_each(s, v)
+	strv_each (s, v)
 		n += strlen(s);
 	assert_int_equal(n, 11);
 }

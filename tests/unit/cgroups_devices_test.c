@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Device rules: the v1 form, and the v2 program, which is run here by a small interpreter of the instructions that we emit. */
+/* Device rules: the v1 form, and the v2 program, which is run here by a small interpreter of the instructions
+ * that we emit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,12 +13,15 @@
 
 enum { R = SPEC_DEV_READ, W = SPEC_DEV_WRITE, M = SPEC_DEV_MKNOD, ALL = R | W | M };
 
-#define RULE(allow, type, major, minor, access) { allow, type, major, minor, access }
+#define RULE(allow, type, major, minor, access)   \
+	{                                         \
+		allow, type, major, minor, access \
+	}
 
 static int run(const struct bpf_insn *p, size_t n, char type, int major, int minor, unsigned int access)
 {
 	unsigned int bits = (access & M ? BPF_DEVCG_ACC_MKNOD : 0) | (access & R ? BPF_DEVCG_ACC_READ : 0) |
-		(access & W ? BPF_DEVCG_ACC_WRITE : 0);
+			    (access & W ? BPF_DEVCG_ACC_WRITE : 0);
 	struct bpf_cgroup_dev_ctx ctx = {
 		.access_type = bits << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
 		.major = (uint32_t)major,
@@ -65,7 +69,8 @@ static int run(const struct bpf_insn *p, size_t n, char type, int major, int min
 }
 
 /* One request against rules without the defaults. */
-static int ask(const struct spec_dev_rule *rules, size_t n, char type, int major, int minor, unsigned int access)
+static int ask(
+	const struct spec_dev_rule *rules, size_t n, char type, int major, int minor, unsigned int access)
 {
 	_cleanup_free_ struct bpf_insn *p = NULL;
 	struct err e = ERR_INIT;
@@ -107,7 +112,8 @@ static void test_program(void **state)
 
 static void test_allow_all(void **state)
 {
-	const struct spec_dev_rule all[] = { RULE(false, 'a', -1, -1, ALL), RULE(true, 'a', -1, -1, ALL), RULE(true, 'c', 1, 3, R) };
+	const struct spec_dev_rule all[] = { RULE(false, 'a', -1, -1, ALL), RULE(true, 'a', -1, -1, ALL),
+		RULE(true, 'c', 1, 3, R) };
 	const struct spec_dev_rule but[] = { RULE(true, 'a', -1, -1, ALL), RULE(false, 'b', 8, 0, W) };
 	struct bpf_insn *p;
 	struct err e = ERR_INIT;
@@ -124,7 +130,8 @@ static void test_allow_all(void **state)
 static void test_defaults(void **state)
 {
 	struct arena *a = arena_new();
-	struct spec_dev_rule deny = RULE(false, 'a', -1, -1, ALL), odd[] = { RULE(true, 'a', 5, -1, R), RULE(true, 'x', 1, 1, R) };
+	struct spec_dev_rule deny = RULE(false, 'a', -1, -1, ALL),
+			     odd[] = { RULE(true, 'a', 5, -1, R), RULE(true, 'x', 1, 1, R) };
 	struct spec_resources r = { .devices = &deny, .n_devices = 1 };
 	struct spec_dev_rule *rules;
 	struct err e = ERR_INIT;
@@ -181,8 +188,8 @@ static void test_flatten(void **state)
 
 static void test_flatten_all(void **state)
 {
-	struct spec_dev_rule rules[] = { RULE(true, 'a', -1, -1, ALL), RULE(false, 'c', 1, 1, ALL), RULE(true, 'c', 1, -1, R),
-		RULE(false, 'b', 8, 0, W) };
+	struct spec_dev_rule rules[] = { RULE(true, 'a', -1, -1, ALL), RULE(false, 'c', 1, 1, ALL),
+		RULE(true, 'c', 1, -1, R), RULE(false, 'b', 8, 0, W) };
 	size_t n = ARRAY_SIZE(rules);
 	struct err e = ERR_INIT;
 	bool all;
@@ -217,8 +224,9 @@ static void test_agree(void **state)
 
 		for (size_t i = 0; i < 6; i++) {
 			seed = seed * 1664525 + 1013904223;
-			rules[n++] = (struct spec_dev_rule){ seed >> 31, seed >> 28 & 1 ? 'b' : 'c', (int)(seed >> 25 & 3) - 1,
-				(int)(seed >> 22 & 3) - 1, (uint8_t)((seed >> 19 & 7) ? seed >> 19 & 7 : 7) };
+			rules[n++] = (struct spec_dev_rule){ seed >> 31, seed >> 28 & 1 ? 'b' : 'c',
+				(int)(seed >> 25 & 3) - 1, (int)(seed >> 22 & 3) - 1,
+				(uint8_t)((seed >> 19 & 7) ? seed >> 19 & 7 : 7) };
 		}
 		memcpy(flat, rules, sizeof(flat));
 		k = n;
@@ -230,9 +238,12 @@ static void test_agree(void **state)
 					bool match = false;
 
 					for (size_t i = 0; i < k; i++)
-						match |= flat[i].type == 'c' && (flat[i].major < 0 || flat[i].major == major) &&
-							(flat[i].minor < 0 || flat[i].minor == minor) && (flat[i].access & access);
-					assert_int_equal(ask(rules, n, 'c', major, minor, access), all ? !match : match);
+						match |= flat[i].type == 'c' &&
+							 (flat[i].major < 0 || flat[i].major == major) &&
+							 (flat[i].minor < 0 || flat[i].minor == minor) &&
+							 (flat[i].access & access);
+					assert_int_equal(ask(rules, n, 'c', major, minor, access),
+						all ? !match : match);
 				}
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is written to which file: the v1 and v2 writers, and v2's controller chain, on directories of ordinary files that stand for
- * a cgroup; and handles in the state file.
+ * What is written to which file: the v1 and v2 writers, and v2's controller chain, on directories of ordinary
+ * files that stand for a cgroup; and handles in the state file.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,8 @@ static void file(const struct cg_node *n, const char *name, const char *text)
 	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
 }
 
-/* The kernel takes each write as a whole; an ordinary file keeps the longer tail of an older one, so files start empty. */
+/* The kernel takes each write as a whole; an ordinary file keeps the longer tail of an older one, so files
+ * start empty. */
 static void has(const struct cg_node *n, const char *name, const char *want)
 {
 	char text[256] = "?";
@@ -115,19 +116,24 @@ static void test_v1(void **state)
 		.rdma = &rdma,
 		.n_rdma = 1,
 	};
-	struct cg_node *memory = node("memory", "memory", false), *cpu = node("cpu,cpuacct", "cpu,cpuacct", false),
+	struct cg_node *memory = node("memory", "memory", false),
+		       *cpu = node("cpu,cpuacct", "cpu,cpuacct", false),
 		       *cpuset = node("cpuset", "cpuset", false), *pids = node("pids", "pids", false),
 		       *blkio = node("blkio", "blkio", false), *huge = node("hugetlb", "hugetlb", false),
-		       *net = node("net_cls,net_prio", "net_cls,net_prio", false), *rdmas = node("rdma", "rdma", false);
+		       *net = node("net_cls,net_prio", "net_cls,net_prio", false),
+		       *rdmas = node("rdma", "rdma", false);
 
 	r.block_rates[SPEC_BLOCK_WRITE_IOPS] = &rate;
 	r.n_block_rates[SPEC_BLOCK_WRITE_IOPS] = 1;
-	empty(memory, (const char *[]){ "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes",
-			      "memory.swappiness", "memory.oom_control", NULL });
-	empty(cpu, (const char *[]){ "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.cfs_burst_us", NULL });
+	empty(memory,
+		(const char *[]){ "memory.limit_in_bytes", "memory.memsw.limit_in_bytes",
+			"memory.soft_limit_in_bytes", "memory.swappiness", "memory.oom_control", NULL });
+	empty(cpu, (const char *[]){
+			   "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.cfs_burst_us", NULL });
 	empty(cpuset, (const char *[]){ "cpuset.cpus", "cpuset.mems", NULL });
 	empty(pids, (const char *[]){ "pids.max", NULL });
-	empty(blkio, (const char *[]){ "blkio.bfq.weight", "blkio.weight_device", "blkio.throttle.write_iops_device", NULL });
+	empty(blkio, (const char *[]){ "blkio.bfq.weight", "blkio.weight_device",
+			     "blkio.throttle.write_iops_device", NULL });
 	empty(huge, (const char *[]){ "hugetlb.2MB.limit_in_bytes", NULL });
 	empty(net, (const char *[]){ "net_cls.classid", "net_prio.ifpriomap", NULL });
 	empty(rdmas, (const char *[]){ "rdma.max", NULL });
@@ -152,7 +158,8 @@ static void test_v1(void **state)
 	has(rdmas, "rdma.max", "mlx hca_handle=3");
 }
 
-/* Zeroes, as `docker update` sends them, and "unlimited" for a new cgroup touch nothing: the files do not even exist here. */
+/* Zeroes, as `docker update` sends them, and "unlimited" for a new cgroup touch nothing: the files do not
+ * even exist here. */
 static void test_neutral(void **state)
 {
 	struct spec_resources r = {
@@ -175,7 +182,10 @@ static void test_neutral(void **state)
 	node("blkio", "blkio", false);
 	node("unified", "", true);
 	assert_int_equal(cg_write_resources(c, &r, false, &e), 0);
-	r = (struct spec_resources){ .mem_limit = { true, -1 }, .mem_swap = { true, -1 }, .cpu_quota = { true, -1 }, .pids_limit = { true, -1 } };
+	r = (struct spec_resources){ .mem_limit = { true, -1 },
+		.mem_swap = { true, -1 },
+		.cpu_quota = { true, -1 },
+		.pids_limit = { true, -1 } };
 	assert_int_equal(cg_write_resources(c, &r, true, &e), 0);
 }
 
@@ -227,8 +237,9 @@ static void test_v2(void **state)
 	r.block_rates[SPEC_BLOCK_READ_BPS] = &rate;
 	r.n_block_rates[SPEC_BLOCK_READ_BPS] = 1;
 	file(n, "cgroup.controllers", "cpuset cpu io memory hugetlb pids\n");
-	empty(n, (const char *[]){ "memory.max", "memory.low", "memory.swap.max", "memory.high", "cpu.weight", "cpu.max", "pids.max",
-			 "cpuset.cpus", "io.weight", "io.max", "hugetlb.1GB.max", "hugetlb.1GB.rsvd.max", NULL });
+	empty(n, (const char *[]){ "memory.max", "memory.low", "memory.swap.max", "memory.high", "cpu.weight",
+			 "cpu.max", "pids.max", "cpuset.cpus", "io.weight", "io.max", "hugetlb.1GB.max",
+			 "hugetlb.1GB.rsvd.max", NULL });
 	assert_int_equal(cg_write_resources(c, &r, true, &e), 0);
 	has(n, "memory.max", "100");
 	has(n, "memory.low", "50");
@@ -380,8 +391,11 @@ static void test_state(void **state)
 
 static void test_state_bad(void **state)
 {
-	static const char *const bad[] = { "{}", "{\"manager\":\"x\"}", "{\"manager\":\"systemd\"}", "{\"manager\":5}",
-		"{\"manager\":\"cgroupfs\",\"hierarchies\":[{}]}", "{\"manager\":\"cgroupfs\",\"path\":\"x\",\"hierarchies\":[{\"mount\":\"/m\",\"v2\":\"\"}]}" };
+	static const char *const bad[] = {
+		"{}", "{\"manager\":\"x\"}", "{\"manager\":\"systemd\"}", "{\"manager\":5}",
+		"{\"manager\":\"cgroupfs\",\"hierarchies\":[{}]}",
+		"{\"manager\":\"cgroupfs\",\"path\":\"x\",\"hierarchies\":[{\"mount\":\"/m\",\"v2\":\"\"}]}"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		_cleanup_(arena_freep) struct arena *a = arena_new();

@@ -21,7 +21,8 @@ static struct cgrp_host parse(const char *text)
 	return h;
 }
 
-static void check(const struct cgrp_host *h, size_t i, const char *mount, const char *name, const char *controllers, bool v2)
+static void check(const struct cgrp_host *h, size_t i, const char *mount, const char *name,
+	const char *controllers, bool v2)
 {
 	assert_true(i < h->n);
 	assert_string_equal(h->list[i].mount_point, mount);
@@ -32,8 +33,9 @@ static void check(const struct cgrp_host *h, size_t i, const char *mount, const 
 
 static void test_v2(void **state)
 {
-	struct cgrp_host h = parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
-				   "30 22 0:26 / /sys/fs/cgroup rw,nosuid,nodev shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
+	struct cgrp_host h = parse(
+		"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+		"30 22 0:26 / /sys/fs/cgroup rw,nosuid,nodev shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
 
 	assert_int_equal(h.mode, CGRP_MODE_V2);
 	assert_int_equal(h.n, 1);
@@ -42,12 +44,13 @@ static void test_v2(void **state)
 
 static void test_v1(void **state)
 {
-	struct cgrp_host h = parse(
-		"30 22 0:26 / /sys/fs/cgroup ro shared:8 - tmpfs tmpfs ro,mode=755\n"
-		"31 30 0:27 / /sys/fs/cgroup/systemd rw shared:9 - cgroup cgroup rw,xattr,release_agent=/lib/x,name=systemd\n"
-		"32 30 0:28 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 master:1 - cgroup cgroup rw,cpu,cpuacct\n"
-		"33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-		"34 30 0:29 / /some\\040where/memory rw - cgroup cgroup rw,memory\n");
+	struct cgrp_host h = parse("30 22 0:26 / /sys/fs/cgroup ro shared:8 - tmpfs tmpfs ro,mode=755\n"
+				   "31 30 0:27 / /sys/fs/cgroup/systemd rw shared:9 - cgroup cgroup "
+				   "rw,xattr,release_agent=/lib/x,name=systemd\n"
+				   "32 30 0:28 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 master:1 - cgroup "
+				   "cgroup rw,cpu,cpuacct\n"
+				   "33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+				   "34 30 0:29 / /some\\040where/memory rw - cgroup cgroup rw,memory\n");
 
 	assert_int_equal(h.mode, CGRP_MODE_V1);
 	assert_int_equal(h.n, 3);

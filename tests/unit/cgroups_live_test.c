@@ -1,139 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cgroups of this very host: made, joined, limited, frozen, killed, counted, removed. Needs root and writable hierarchies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <fcntl.h>
-#include <linux/sched.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/fd.h"
-#include "base/str.h"
-#include "cgroups/internal.h"
-
-static struct spec_dev_rule deny_all = { false, 'a', -1, -1, 7 };
-static struct cgrp_params params;
-static struct spec_resources limits;
-static char id[64];
-static struct err e;
-
-static int setup(void **state)
-{
-	static int count;
-
-	snprintf(id, sizeof(id), "livetest%d-%d", (int)getpid(), count++);
-	limits = (struct spec_resources){ .present = true, .devices = &deny_all, .n_devices = 1 };
-	params = (struct cgrp_params){ .manager = CGRP_CGROUPFS, .id = id, .root_tag = "", .resources = &limits };
-	e = (struct err)ERR_INIT;
-	return 0;
-}
-
-static bool usable(void)
-{
-	struct cgrp *c;
-	bool ok = geteuid() == 0 && cgrp_create(&params, &c, &e) == 0;
-
-	if (ok) {
-		ok = c->n > 0;
-		cgrp_destroy(c, &e);
-		cgrp_free(c);
-	}
-	return ok;
-}
-
-#define NEED_CGROUPS()                                                                                         \
-	do {                                                                                                   \
-		if (!usable())                                                                                 \
-			skip();                                                                                \
-	} while (0)
-
-static struct cgrp *create(void)
-{
-	struct cgrp *c = NULL;
-
-	if (cgrp_create(&params, &c, &e) < 0)
-		fail_msg("%s", e.text);
-	return c;
-}
-
-static void ok(int r)
-{
-	if (r < 0)
-		fail_msg("%s", e.text);
-}
-
-/* A child in the cgroup, born there where that works. 0 in the child. */
-static pid_t spawn(struct cgrp *c)
-{
-	struct clone_args args = { .exit_signal = SIGCHLD };
-	int fd = cgrp_clone_fd(c), go[2];
-	char byte;
-	pid_t pid;
-
-	if (fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)fd;
-	}
-	assert_int_equal(pipe(go), 0);
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct err why = ERR_INIT;
-
-		if (cgrp_join_self(c, &why) < 0) {
-			fprintf(stderr, "%s\n", why.text);
-			_exit(99);
-		}
-		close(go[0]);
-		(void)!write(go[1], "j", 1);
-		close(go[1]);
-		return 0;
-	}
-	close(go[1]);
-	assert_int_equal(read(go[0], &byte, 1), 1);
-	close(go[0]);
-	return pid;
-}
-
-static pid_t spawn_sleeper(struct cgrp *c)
-{
-	pid_t pid = spawn(c);
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	return pid;
-}
-
-static void destroy(struct cgrp *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		char dir[CG_FILE_MAX];
-
-		snprintf(dir, sizeof(dir), "%s%s", c->node[i].mount, c->node[i].path);
-		assert_int_equal(access(dir, F_OK), 0);
-	}
-	ok(cgrp_destroy(c, &e));
-	for (size_t i = 0; i < c->n; i++) {
-		char dir[CG_FILE_MAX];
-
-		snprintf(dir, sizeof(dir), "%s%s", c->node[i].mount, c->node[i].path);
-		assert_int_equal(access(dir, F_OK), -1);
-	}
-	ok(cgrp_destroy(c, &e)); /* gone already is success */
-	cgrp_free(c);
-}
+/* Cgroups of this very host: made, joined, limited, chosen for exec, removed. */
+#include "tests/unit/cgroups_live.h"
 
 static void value(const struct cgrp *c, const char *controller, const char *file, const char *want)
 {
@@ -192,8 +59,11 @@ static void test_join_by_hand(void **state)
 
 static void test_limits(void **state)
 {
-	struct spec_resources change = { .mem_limit = { true, 256 << 20 }, .mem_swap = { true, 512 << 20 }, .cpu_quota = { true, 50000 },
-		.cpu_burst = { true, 40000 }, .pids_limit = { true, -1 } };
+	struct spec_resources change = { .mem_limit = { true, 256 << 20 },
+		.mem_swap = { true, 512 << 20 },
+		.cpu_quota = { true, 50000 },
+		.cpu_burst = { true, 40000 },
+		.pids_limit = { true, -1 } };
 	struct cgrp *c;
 
 	NEED_CGROUPS();
@@ -225,7 +95,9 @@ static void test_limits(void **state)
 	value(c, "memory", "memory.memsw.limit_in_bytes", "134217728");
 	value(c, "cpu", "cpu.cfs_quota_us", "20000");
 	/* Zeroes leave everything alone; "no limit" lifts both. */
-	change = (struct spec_resources){ .mem_limit = { true, 0 }, .mem_swap = { true, 0 }, .cpu_quota = { true, 0 } };
+	change = (struct spec_resources){
+		.mem_limit = { true, 0 }, .mem_swap = { true, 0 }, .cpu_quota = { true, 0 }
+	};
 	ok(cgrp_update(c, &change, &e));
 	value(c, "memory", "memory.limit_in_bytes", "67108864");
 	change = (struct spec_resources){ .mem_limit = { true, -1 } };
@@ -249,6 +121,7 @@ static void test_unified(void **state)
 	struct spec_unified u = { "cgroup.max.depth", "3" }, bad = { "memory.high", "1000000" };
 	const struct cgrp_host *h;
 	struct cgrp *c = NULL;
+	bool v1_memory = false;
 	char text[64];
 
 	NEED_CGROUPS();
@@ -262,18 +135,19 @@ static void test_unified(void **state)
 	assert_true(cg_get(cg_v2(c), "cgroup.max.depth", text, sizeof(text)) > 0);
 	assert_string_equal(text, "3");
 	destroy(c);
+	for (size_t i = 0; i < h->n; i++)
+		v1_memory |= cg_list_has(h->list[i].controllers, "memory");
+	if (!v1_memory)
+		skip();
 	/* The memory controller is v1's here: refused, and nothing is left. */
-	if (!cg_list_has("", "memory")) {
-		limits.unified = &bad;
-		assert_true(cgrp_create(&params, &c, &e) < 0);
-		assert_non_null(strstr(e.text, "memory"));
-		snprintf(text, sizeof(text), "%s/ringfence-%.40s", "", id);
-		for (size_t i = 0; i < h->n; i++) {
-			char dir[CG_FILE_MAX];
+	limits.unified = &bad;
+	assert_true(cgrp_create(&params, &c, &e) < 0);
+	assert_non_null(strstr(e.text, "memory"));
+	for (size_t i = 0; i < h->n; i++) {
+		char dir[CG_FILE_MAX];
 
-			snprintf(dir, sizeof(dir), "%s%s", h->list[i].mount_point, text);
-			assert_int_equal(access(dir, F_OK), -1);
-		}
+		snprintf(dir, sizeof(dir), "%s/ringfence-%.40s", h->list[i].mount_point, id);
+		assert_int_equal(access(dir, F_OK), -1);
 	}
 }
 
@@ -311,7 +185,9 @@ static void devices(bool v2_only)
 		struct spec_dev_rule *rules;
 		size_t n;
 
-		ok(cg_dev_rules(c->arena, &(struct spec_resources){ .devices = &(struct spec_dev_rule){ true, 'a', -1, -1, 7 }, .n_devices = 1 },
+		ok(cg_dev_rules(c->arena,
+			&(struct spec_resources){
+				.devices = &(struct spec_dev_rule){ true, 'a', -1, -1, 7 }, .n_devices = 1 },
 			&rules, &n, &e));
 		ok(cg_dev_v1(cg_v1(c, "devices"), rules, n, false, &e));
 		assert_int_equal(open_as(c, kmsg, O_RDONLY), 0);
@@ -368,143 +244,23 @@ static void test_devices_bpf(void **state)
 	devices(true);
 }
 
-static void freeze(bool by_v2)
+/* What a create that was killed has left. */
+static void test_find(void **state)
 {
-	struct cgrp *c;
-	bool frozen = true;
-	pid_t pid;
+	struct cgrp *c, *d = NULL;
+	size_t n;
 
-	params.visible = by_v2;
+	NEED_CGROUPS();
+	ok(cgrp_find(&params, &d, &e));
+	assert_int_equal(d->n, 0);
+	ok(cgrp_destroy(d, &e));
+	cgrp_free(d);
 	c = create();
-	if (by_v2) {
-		/* Leave the v2 cgroup only. */
-		const struct cg_node *n = cg_v2(c);
-
-		for (size_t i = 0; i < c->n; i++)
-			if (!c->node[i].v2)
-				ok(cg_remove(&c->node[i], cg_now(), &e));
-		c->node[0] = *n;
-		c->n = 1;
-	}
-	pid = spawn_sleeper(c);
-	ok(cgrp_frozen(c, &frozen, &e));
-	assert_false(frozen);
-	ok(cgrp_freeze(c, &e));
-	ok(cgrp_frozen(c, &frozen, &e));
-	assert_true(frozen);
-	/* A frozen cgroup belongs to somebody. */
-	assert_true(cg_check_frozen(by_v2 ? cg_v2(c) : cg_main(c), &e) < 0);
-	ok(cgrp_thaw(c, &e));
-	ok(cgrp_frozen(c, &frozen, &e));
-	assert_false(frozen);
-	/* A frozen one dies of cgrp_kill() all the same. */
-	ok(cgrp_freeze(c, &e));
-	ok(cgrp_kill(c, SIGKILL, &e));
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	destroy(c);
-}
-
-static void test_freeze(void **state)
-{
-	NEED_CGROUPS();
-	freeze(false);
-}
-
-static void test_freeze_v2(void **state)
-{
-	const struct cgrp_host *h;
-
-	NEED_CGROUPS();
-	ok(cgrp_host(&h, &e));
-	if (h->mode != CGRP_MODE_MIXED && h->mode != CGRP_MODE_V2)
-		skip();
-	freeze(true);
-}
-
-/* Forks as fast as it can, in sub-cgroups that it makes and freezes itself, 40 levels deep. */
-static void fork_about(const struct cgrp *c)
-{
-	const struct cg_node *n = cg_main(c);
-	char dir[CG_FILE_MAX], text[16];
-	size_t len = (size_t)snprintf(dir, sizeof(dir), "%s%s", n->mount, n->path);
-
-	signal(SIGCHLD, SIG_IGN);
-	for (int depth = 0; depth < 40; depth++) {
-		len += (size_t)snprintf(dir + len, sizeof(dir) - len, "/s");
-		if (mkdir(dir, 0755) == 0 && fork() == 0) {
-			int fd, dirfd;
-
-			dirfd = open(dir, O_RDONLY | O_DIRECTORY);
-			snprintf(text, sizeof(text), "%d", (int)getpid());
-			fd_put_at(dirfd, "cgroup.procs", text);
-			fd = openat(dirfd, "freezer.state", O_WRONLY);
-			if (depth == 20 && fd >= 0)
-				(void)!write(fd, "FROZEN", 6);
-			for (;;) {
-				pid_t pid = fork();
-
-				if (pid > 0)
-					_exit(0);
-				usleep(500);
-			}
-		}
-	}
-	for (;;)
-		pause();
-}
-
-static void test_kill_forkers(void **state)
-{
-	struct cgrp *c;
-	size_t n = 1;
-	pid_t pid, *pids;
-
-	NEED_CGROUPS();
-	c = create();
-	pid = spawn(c);
-	if (pid == 0)
-		fork_about(c);
-	usleep(100000);
-	ok(cgrp_pids(c, &pids, &n, &e));
-	assert_true(n > 10);
-	free(pids);
-	ok(cgrp_kill(c, SIGKILL, &e));
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	destroy(c);
-}
-
-/* More levels than a path may be long: nothing that goes by name gets there. */
-static void test_deep(void **state)
-{
-	const struct cg_node *n;
-	struct cgrp *c;
-	char name[201];
-	int fd, status;
-	pid_t pid;
-
-	NEED_CGROUPS();
-	c = create();
-	n = cg_main(c);
-	memset(name, 'd', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	pid = fork();
-	if (pid == 0) {
-		char dir[CG_FILE_MAX];
-
-		snprintf(dir, sizeof(dir), "%s%s", n->mount, n->path);
-		if (chdir(dir) < 0)
-			_exit(1);
-		for (int i = 0; i < 40; i++)
-			if (mkdir(name, 0755) < 0 || chdir(name) < 0)
-				_exit(2);
-		fd = open("cgroup.procs", O_WRONLY);
-		_exit(fd >= 0 && write(fd, "0", 1) == 1 ? (fork() == 0 ? (pause(), 0) : 0) : 3);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	ok(cgrp_kill(c, SIGKILL, &e));
-	usleep(20000);
-	destroy(c);
+	n = c->n;
+	cgrp_free(c);
+	ok(cgrp_find(&params, &d, &e));
+	assert_int_equal(d->n, n);
+	destroy(d);
 }
 
 static void test_used(void **state)
@@ -527,27 +283,6 @@ static void test_used(void **state)
 	ok(cgrp_kill(c, SIGKILL, &e));
 	waitpid(pid, NULL, 0);
 	destroy(c);
-}
-
-/* A busy cgroup is an error with its pids, within bounded time. */
-static void test_busy(void **state)
-{
-	struct cgrp *c;
-	char pid_text[16];
-	uint64_t start = cg_now();
-	pid_t pid;
-
-	NEED_CGROUPS();
-	c = create();
-	pid = spawn_sleeper(c);
-	assert_int_equal(cgrp_destroy(c, &e), -EBUSY);
-	assert_in_range(cg_now() - start, 4900000000, 8000000000);
-	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
-	assert_non_null(strstr(e.text, pid_text));
-	ok(cgrp_kill(c, SIGKILL, &e));
-	waitpid(pid, NULL, 0);
-	ok(cgrp_destroy(c, &e));
-	cgrp_free(c);
 }
 
 static bool exists(const char *path)
@@ -631,102 +366,11 @@ static void test_race(void **state)
 	assert_false(exists(path));
 }
 
-static void test_stats(void **state)
-{
-	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
-	_cleanup_(arena_freep) struct arena *a = arena_new();
-	const struct json *j, *m;
-	struct cgrp_usage u;
-	const char *text;
-	struct cgrp *c;
-	uint64_t v = 0;
-	size_t len;
-	pid_t pid;
-
-	NEED_CGROUPS();
-	limits.pids_limit = (struct spec_i64){ true, 33 };
-	limits.mem_limit = (struct spec_i64){ true, 64 << 20 };
-	limits.cpus = "0";
-	params.visible = true;
-	c = create();
-	pid = spawn(c);
-	if (pid == 0) {
-		volatile char *p = mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		for (size_t i = 0; i < 8 << 20; i += 4096)
-			p[i] = 1;
-		for (;;)
-			pause();
-	}
-	usleep(100000);
-	json_open_object(w, NULL);
-	ok(cgrp_stats(c, w, &e));
-	json_close_object(w);
-	text = json_writer_text(w, &len);
-	assert_non_null(text);
-	ok(json_parse(a, text, len, "stats", &j, &e));
-	m = json_get(json_get(json_get(j, "cpu"), "usage"), "total");
-	ok(json_as_u64(m, "cpu", &v, &e));
-	assert_true(v > 0);
-	ok(json_as_u64(json_get(json_get(json_get(j, "memory"), "usage"), "usage"), "memory", &v, &e));
-	assert_in_range(v, 8 << 20, 64 << 20);
-	ok(json_as_u64(json_get(json_get(json_get(j, "memory"), "usage"), "limit"), "limit", &v, &e));
-	assert_int_equal(v, 64 << 20);
-	assert_true(json_get(json_get(j, "memory"), "raw")->count > 5);
-	ok(json_as_u64(json_get(json_get(j, "pids"), "current"), "pids", &v, &e));
-	assert_int_equal(v, 1);
-	ok(json_as_u64(json_get(json_get(j, "pids"), "limit"), "pids", &v, &e));
-	assert_int_equal(v, 33);
-	assert_int_equal(json_get(json_get(j, "cpuset"), "cpus")->count, 1);
-	ok(cgrp_usage(c, &u, &e));
-	assert_in_range(u.memory, 8 << 20, 64 << 20);
-	assert_int_equal(u.memory_limit, 64 << 20);
-	assert_int_equal(u.pids, 1);
-	assert_int_equal(u.pids_limit, 33);
-	assert_true(u.cpu_ns > 0);
-	ok(cgrp_kill(c, SIGKILL, &e));
-	waitpid(pid, NULL, 0);
-	destroy(c);
-}
-
-static void test_oom(void **state)
-{
-	_cleanup_close_ int fd = -EBADF;
-	struct pollfd p;
-	struct cgrp *c;
-	uint64_t n = 0;
-	int status;
-	short events;
-	pid_t pid;
-
-	NEED_CGROUPS();
-	limits.mem_limit = (struct spec_i64){ true, 8 << 20 };
-	limits.mem_swap = (struct spec_i64){ true, 8 << 20 };
-	c = create();
-	fd = cgrp_oom_fd(c, &events, &e);
-	ok(fd);
-	p = (struct pollfd){ .fd = fd, .events = events };
-	assert_int_equal(poll(&p, 1, 0), 0);
-	pid = spawn(c);
-	if (pid == 0) {
-		volatile char *m = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		for (size_t i = 0; i < 64 << 20; i += 4096)
-			m[i] = 1;
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	assert_int_equal(poll(&p, 1, 1000), 1);
-	ok(cgrp_oom_count(c, &n, &e));
-	assert_true(n >= 1);
-	destroy(c);
-}
-
 static void test_select(void **state)
 {
-	char *up[] = { (char *)"../x", NULL }, *sub[] = { (char *)"sub", NULL }, *one[] = { (char *)"freezer:sub", NULL },
-	     *gone[] = { (char *)"nothing", NULL }, *bad[] = { (char *)"nonsense:sub", NULL };
+	char *up[] = { (char *)"../x", NULL }, *sub[] = { (char *)"sub", NULL },
+	     *one[] = { (char *)"freezer:sub", NULL }, *gone[] = { (char *)"nothing", NULL },
+	     *bad[] = { (char *)"nonsense:sub", NULL };
 	const struct cgrp_host *h;
 	char dir[CG_FILE_MAX], want[CG_PATH_MAX];
 	struct cgrp *c;
@@ -776,7 +420,8 @@ static void test_select(void **state)
 			if (!n)
 				continue;
 			ok(cgrp_path_of(pid, &h->list[i], path, sizeof(path), &e));
-			snprintf(want, sizeof(want), "%s%s", n->path, all || cg_list_has(n->controllers, "freezer") ? "/sub" : "");
+			snprintf(want, sizeof(want), "%s%s", n->path,
+				all || cg_list_has(n->controllers, "freezer") ? "/sub" : "");
 			assert_string_equal(path, want);
 		}
 		ok(cgrp_kill(again, SIGKILL, &e));
@@ -797,16 +442,10 @@ int main(void)
 		cmocka_unit_test_setup(test_unified, setup),
 		cmocka_unit_test_setup(test_devices, setup),
 		cmocka_unit_test_setup(test_devices_bpf, setup),
-		cmocka_unit_test_setup(test_freeze, setup),
-		cmocka_unit_test_setup(test_freeze_v2, setup),
-		cmocka_unit_test_setup(test_kill_forkers, setup),
-		cmocka_unit_test_setup(test_deep, setup),
+		cmocka_unit_test_setup(test_find, setup),
 		cmocka_unit_test_setup(test_used, setup),
-		cmocka_unit_test_setup(test_busy, setup),
 		cmocka_unit_test_setup(test_parents, setup),
 		cmocka_unit_test_setup(test_race, setup),
-		cmocka_unit_test_setup(test_stats, setup),
-		cmocka_unit_test_setup(test_oom, setup),
 		cmocka_unit_test_setup(test_select, setup),
 	};
 

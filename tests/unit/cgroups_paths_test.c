@@ -100,7 +100,8 @@ static void test_slice(void **state)
 {
 	slice("system.slice", "/system.slice");
 	slice("a-b-c.slice", "/a.slice/a-b.slice/a-b-c.slice");
-	slice("kubepods-besteffort-pod1_2.slice", "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice");
+	slice("kubepods-besteffort-pod1_2.slice",
+		"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice");
 	slice("-.slice", "");
 	slice(".slice", NULL);
 	slice("a", NULL);

@@ -60,8 +60,9 @@ static void test_variant(void **state)
 
 static void test_variant_bad(void **state)
 {
-	static const char *const bad[] = { "", "text", "'open", "['a'", "['a',]", "['a' 'b']", "5 6", "uint32 4294967296", "uint64 -1",
-		"truely", "'\\u0041'", "99999999999", "[1, 2]", "{}", "1e999", "@as" };
+	static const char *const bad[] = { "", "text", "'open", "['a'", "['a',]", "['a' 'b']", "5 6",
+		"uint32 4294967296", "uint64 -1", "truely", "'\\u0041'", "99999999999", "[1, 2]", "{}",
+		"1e999", "@as" };
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -113,9 +114,10 @@ static void test_annotations(void **state)
 /* What would run, start or stop something outside of the unit (CVE-2024-3154), and what is ours to say. */
 static void test_annotations_refused(void **state)
 {
-	static const char *const bad[] = { "ExecStartPre", "ExecStart", "ExecStop", "Wants", "Requires", "BindsTo", "Conflicts",
-		"OnFailure", "SuccessAction", "FailureAction", "Delegate", "DevicePolicy", "DeviceAllow", "PIDs", "Slice", "User",
-		"RootDirectory", "BPFProgram", "JobTimeoutAction", "", "Sec", "USec", "Nonsense" };
+	static const char *const bad[] = { "ExecStartPre", "ExecStart", "ExecStop", "Wants", "Requires",
+		"BindsTo", "Conflicts", "OnFailure", "SuccessAction", "FailureAction", "Delegate",
+		"DevicePolicy", "DeviceAllow", "PIDs", "Slice", "User", "RootDirectory", "BPFProgram",
+		"JobTimeoutAction", "", "Sec", "USec", "Nonsense" };
 	struct sd_props p = { .arena = a };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -145,7 +147,8 @@ static void test_mask(void **state)
 
 static void test_limits_v2(void **state)
 {
-	struct spec_unified u[] = { { "memory.high", "1000" }, { "cpu.max", "max 1000" }, { "memory.min", "1G" }, { "io.max", "x" } };
+	struct spec_unified u[] = { { "memory.high", "1000" }, { "cpu.max", "max 1000" },
+		{ "memory.min", "1G" }, { "io.max", "x" } };
 	struct spec_resources r = {
 		.mem_limit = { true, 1000 },
 		.mem_reservation = { true, 500 },

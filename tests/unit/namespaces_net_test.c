@@ -51,7 +51,10 @@ static void test_build(void **state)
 	assert_null(nl_find(q.u.bytes + 32, q.len - 32, IFLA_ADDRESS, &n));
 }
 
-/* runc's CVE-2021-43784: 65,536 and some bytes became a few in the length field, and the rest became attributes of its own. */
+/*
+ * runc's CVE-2021-43784: 65,536 and some bytes became a few in the length field, and the rest became
+ * attributes of its own.
+ */
 static void test_too_long(void **state)
 {
 	static const size_t sizes[] = { 65532, 65533, 65535, 65536, 65540, 131072 };
@@ -159,7 +162,8 @@ static int make_device(const char *name)
 		struct ifinfomsg info = { 0 };
 		struct nl_request q;
 		unsigned char nested[32] = { 0 };
-		struct rtattr a = { .rta_type = IFLA_INFO_KIND, .rta_len = (unsigned short)(sizeof(a) + strlen(kinds[i])) };
+		struct rtattr a = { .rta_type = IFLA_INFO_KIND,
+			.rta_len = (unsigned short)(sizeof(a) + strlen(kinds[i])) };
 
 		memcpy(nested, &a, sizeof(a));
 		memcpy(nested + sizeof(a), kinds[i], strlen(kinds[i]));
@@ -173,7 +177,9 @@ static int make_device(const char *name)
 
 static int add_address(const char *name, const char *address)
 {
-	struct ifaddrmsg m = { .ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = if_nametoindex(name) };
+	struct ifaddrmsg m = {
+		.ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = if_nametoindex(name)
+	};
 	_cleanup_close_ int sock = nl_open(&err);
 	struct nl_request q;
 	struct in_addr in;
@@ -193,12 +199,15 @@ static int address_of(const char *name, char *buf, size_t size)
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (ioctl(sock, SIOCGIFADDR, &ifr) < 0)
 		return -errno;
-	return inet_ntop(AF_INET, &((struct sockaddr_in *)&ifr.ifr_addr)->sin_addr, buf, (socklen_t)size) ? 0 : -EINVAL;
+	return inet_ntop(AF_INET, &((struct sockaddr_in *)&ifr.ifr_addr)->sin_addr, buf, (socklen_t)size)
+		       ? 0
+		       : -EINVAL;
 }
 
 static int move_inside(void)
 {
-	struct spec_net_device list[] = { { "rfd0", NULL }, { "rfd1", "eth%d" }, { "rfd2", "eth%d" }, { "rfd3", "eth0" } };
+	struct spec_net_device list[] = { { "rfd0", NULL }, { "rfd1", "eth%d" }, { "rfd2", "eth%d" },
+		{ "rfd3", "eth0" } };
 	struct spec s = { .net_devices = list, .n_net_devices = 3 };
 	_cleanup_close_ int here = -EBADF, there = -EBADF;
 	char text[64];
@@ -258,7 +267,12 @@ static int stats_inside(void)
 		return 1;
 	json_close_object(w);
 	text = json_writer_text(w, NULL);
-	return text && strstr(text, "\"network_interfaces\":[{\"Name\":\"rfd0\",\"RxBytes\":0") && !strstr(text, "\"lo\"") ? 0 : 2;
+	if (!text || !strstr(text, "\"network_interfaces\":[{\"Name\":") || strstr(text, "\"lo\""))
+		return 2;
+	return strstr(text, "{\"Name\":\"rfd0\",\"RxBytes\":0,\"RxPackets\":0,\"RxErrors\":0,\"RxDropped\":0,"
+			    "\"TxBytes\":")
+		       ? 0
+		       : 3;
 }
 
 static void test_stats(void **state)

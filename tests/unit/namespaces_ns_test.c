@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -120,7 +121,8 @@ static void test_open_paths(void **state)
 
 static void test_open_wrong_things(void **state)
 {
-	static const char *const wrong[] = { "/proc/self/ns/mnt", "/dev/null", "/etc/passwd", "/proc/self/status", "/", NULL };
+	static const char *const wrong[] = { "/proc/self/ns/mnt", "/dev/null", "/etc/passwd",
+		"/proc/self/status", "/", NULL };
 	char fifo[] = "/tmp/ns-fifo-XXXXXX";
 	int fds[SPEC_NS_KINDS];
 
@@ -156,7 +158,8 @@ static int join_all_inside(void)
 		static char paths[SPEC_NS_KINDS][64];
 
 		snprintf(paths[k], sizeof(paths[k]), "/proc/%d/ns/%s", (int)pid, spec_ns_proc_names[k]);
-		s.ns[k].present = k == SPEC_NS_USER || k == SPEC_NS_MOUNT || k == SPEC_NS_UTS || k == SPEC_NS_IPC || k == SPEC_NS_NETWORK;
+		s.ns[k].present = k == SPEC_NS_USER || k == SPEC_NS_MOUNT || k == SPEC_NS_UTS ||
+				  k == SPEC_NS_IPC || k == SPEC_NS_NETWORK;
 		s.ns[k].path = paths[k];
 	}
 	if (r == 0)
@@ -185,14 +188,17 @@ static void test_join_all(void **state)
 /* Without privilege over the host the user namespace must come first. */
 static int join_unprivileged(void)
 {
-	if (setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
-		return SKIPPED;
-	pid_t pid = held(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWNET);
 	struct spec_id_map map[] = { { 0, 4321, 1 } };
 	int fds[SPEC_NS_KINDS], r;
 	char paths[2][64];
 	struct spec s = { 0 };
+	pid_t pid;
 
+	if (geteuid() != 0 || setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
+		return SKIPPED;
+	/* A change of user makes a process, and its /proc files, root's. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	pid = held(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWNET);
 	if (pid < 0)
 		return SKIPPED;
 	/* A single own id needs no helper, but gives up setgroups. */

@@ -42,8 +42,11 @@ static void test_flags(void **state)
 {
 	struct mnt_options o;
 
-	assert_int_equal(parse_as("tmpfs", WORDS("nosuid", "nodev", "noexec", "ro", "sync", "dirsync", "lazytime"), &o), 0);
-	assert_int_equal(o.set, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME);
+	assert_int_equal(parse_as("tmpfs",
+				 WORDS("nosuid", "nodev", "noexec", "ro", "sync", "dirsync", "lazytime"), &o),
+		0);
+	assert_int_equal(o.set,
+		MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME);
 	assert_int_equal(o.clear, 0);
 	assert_null(o.data);
 	assert_false(o.bind);
@@ -172,9 +175,10 @@ static void test_idmap_words(void **state)
 
 static void test_idmap_refused(void **state)
 {
-	static const char *const bad[] = { "idmap=", "idmap=uids=0-1-10", "idmap=gids=0-1-1", "idmap=uids=0-1-0;gids=0-1-1",
-		"idmap=uids=0-1;gids=0-1-1", "idmap=uids=0-1-1x;gids=0-1-1", "idmap=uids=0-1-99999999999;gids=0-1-1",
-		"idmap=uids=0-1-4294967296;gids=0-1-1", "idmap=uids=0-1-1#;gids=0-1-1", "idmap=uids=@0-1-1#0-2-1;gids=0-1-1",
+	static const char *const bad[] = { "idmap=", "idmap=uids=0-1-10", "idmap=gids=0-1-1",
+		"idmap=uids=0-1-0;gids=0-1-1", "idmap=uids=0-1;gids=0-1-1", "idmap=uids=0-1-1x;gids=0-1-1",
+		"idmap=uids=0-1-99999999999;gids=0-1-1", "idmap=uids=0-1-4294967296;gids=0-1-1",
+		"idmap=uids=0-1-1#;gids=0-1-1", "idmap=uids=@0-1-1#0-2-1;gids=0-1-1",
 		"idmap=users=0-1-1;gids=0-1-1", "idmap=uids=-1-1-1;gids=0-1-1", NULL };
 	struct mnt_options o;
 
@@ -189,7 +193,9 @@ static void test_idmap_refused(void **state)
 static void test_idmap_of_mount(void **state)
 {
 	struct spec_id_map map[] = { { 0, 1000, 10 } };
-	struct spec_mount m = { .destination = "/x", .type = "bind", .source = "/s", .uid_map = map, .n_uid_map = 1 };
+	struct spec_mount m = {
+		.destination = "/x", .type = "bind", .source = "/s", .uid_map = map, .n_uid_map = 1
+	};
 	struct mnt_options o;
 
 	assert_int_equal(mnt_options_parse(arena, &m, &o, &err), -EINVAL);

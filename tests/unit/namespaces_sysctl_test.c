@@ -64,16 +64,19 @@ static void test_hosts_namespace_by_path(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const keys[] = { "kernel.core_pattern", "kernel.sysrq", "vm.swappiness", "fs.file-max", "net", "net.", "net..x",
-		"net.ipv4/../../kernel/core_pattern", "net/../kernel/core_pattern", "../net/x", "/net/ipv4/ip_forward", "net.ipv4.a\nb",
-		"net.ipv4.a b", "net.ipv4.a=b", "kernel.shmmax+kernel.core_pattern", "kernel.shm_rmid_forcedx", "", ".", "kernel/./shmmax",
-		"net/ipv4/", NULL };
+	static const char *const keys[] = { "kernel.core_pattern", "kernel.sysrq", "vm.swappiness",
+		"fs.file-max", "net", "net.", "net..x", "net.ipv4/../../kernel/core_pattern",
+		"net/../kernel/core_pattern", "../net/x", "/net/ipv4/ip_forward", "net.ipv4.a\nb",
+		"net.ipv4.a b", "net.ipv4.a=b", "kernel.shmmax+kernel.core_pattern",
+		"kernel.shm_rmid_forcedx", "", ".", "kernel/./shmmax", "net/ipv4/", NULL };
 
 	for (size_t i = 0; keys[i]; i++)
-		if (check(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER, keys[i], "1") != -EINVAL)
+		if (check(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER, keys[i], "1") !=
+			-EINVAL)
 			fail_msg("%s was accepted", keys[i]);
 	/* cr8escape: the rest of the value would have been another key's. */
-	assert_int_equal(check(CLONE_NEWIPC, "kernel.shm_rmid_forced", "1\nkernel.core_pattern=|/x"), -EINVAL);
+	assert_int_equal(
+		check(CLONE_NEWIPC, "kernel.shm_rmid_forced", "1\nkernel.core_pattern=|/x"), -EINVAL);
 }
 
 static void test_conflicts(void **state)
@@ -95,7 +98,7 @@ static int apply_inside(void)
 {
 	struct spec_sysctl list[] = { { "kernel.shmmni", "77" }, { "net.ipv4.ip_default_ttl", "33" } };
 	struct spec s = { .sysctl = list, .n_sysctl = 2 };
-	_cleanup_close_ int proc = -EBADF, fake = -EBADF;
+	_cleanup_close_ int proc = -EBADF;
 	char text[32];
 
 	if (unshare(CLONE_NEWIPC | CLONE_NEWNET) < 0)
@@ -105,7 +108,8 @@ static int apply_inside(void)
 		return 1;
 	if (fd_get_at(AT_FDCWD, "/proc/sys/kernel/shmmni", text, sizeof(text)) < 0 || strcmp(text, "77") != 0)
 		return 2;
-	if (fd_get_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_default_ttl", text, sizeof(text)) < 0 || strcmp(text, "33") != 0)
+	if (fd_get_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_default_ttl", text, sizeof(text)) < 0 ||
+		strcmp(text, "33") != 0)
 		return 3;
 	list[0].value = "not a number";
 	return sysctl_apply(&s, proc, &err) < 0 && strstr(err.text, "kernel.shmmni") ? 0 : 4;

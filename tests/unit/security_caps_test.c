@@ -163,7 +163,7 @@ static int had_ambient(void *arg)
 	const struct spec_caps before = { true, UINT64_MAX, KILL | BIT(CAP_SETPCAP), KILL | CHOWN,
 		KILL | CHOWN | BIT(CAP_SETPCAP), KILL, NULL };
 	const struct spec_caps none = { .present = true },
-			       other = { true, UINT64_MAX, CHOWN, CHOWN, CHOWN, CHOWN, NULL };
+			       other = { true, UINT64_MAX, CHOWN, CHOWN | KILL, CHOWN | KILL, CHOWN, NULL };
 
 	if (caps_apply(&before, NULL) < 0 || status("CapAmb:") != KILL)
 		return 1;

@@ -252,6 +252,8 @@ static void strange_programs_are_left_alone(void **state)
 {
 	const struct sock_filter arithmetic[] = { LD(nr), BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 1), RET(0), RET(ALLOW), RET(1) };
+	const struct sock_filter masked_number[] = { LD(nr), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1), RET(0), RET(ALLOW), RET(1) };
 	const struct sock_filter bits_of_number[] = { LD(nr), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 5, 0, 1),
 		RET(0), RET(ALLOW), RET(1) };
 	const struct sock_filter arch_range[] = { LD(arch), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 5, 0, 1),
@@ -263,8 +265,8 @@ static void strange_programs_are_left_alone(void **state)
 	const struct {
 		const struct sock_filter *p;
 		size_t n;
-	} all[] = { { arithmetic, 6 }, { bits_of_number, 5 }, { arch_range, 5 }, { runs_out, 4 },
-		{ nothing_loaded, 4 } };
+	} all[] = { { arithmetic, 6 }, { masked_number, 6 }, { bits_of_number, 5 }, { arch_range, 5 },
+		{ runs_out, 4 }, { nothing_loaded, 4 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		_cleanup_code_ struct sysf_code c = make(all[i].p, all[i].n);

@@ -461,6 +461,7 @@ static void flags(void **state)
 	assert_int_equal(flags_of(NULL, false), SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 	assert_int_equal(flags_of((char *[]){ NULL }, false), 0);
 	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_TSYNC"), false), 0);
+	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_TSYNC"), true), 0);
 	assert_int_equal(
 		flags_of(NAMES("SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"), false), 2 | 4);
 	assert_int_equal(flags_of(NAMES("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"), false), 0);

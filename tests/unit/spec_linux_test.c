@@ -5,10 +5,10 @@
 #include <sys/personality.h>
 #include <sys/stat.h>
 
-#define L(members) ",'linux':{" members "}"
+#define L(members)   ",'linux':{" members "}"
 #define MAP(c, h, n) "{'containerID':" #c ",'hostID':" #h ",'size':" #n "}"
-#define USER "'namespaces':[{'type':'user'}]"
-#define GIDS ",'gidMappings':[" MAP(0, 1, 1) "]"
+#define USER	     "'namespaces':[{'type':'user'}]"
+#define GIDS	     ",'gidMappings':[" MAP(0, 1, 1) "]"
 
 static void test_namespaces(void **state)
 {
@@ -21,12 +21,14 @@ static void test_namespaces(void **state)
 			"linux.namespaces[2].type: the pid namespace is listed twice" },
 		{ L("'namespaces':[{'type':'pid','path':'ns/pid'}]"),
 			"linux.namespaces[0].path must be an absolute path, not \"ns/pid\"" },
-		{ L("'namespaces':[{'type':'pid','path':1}]"), "linux.namespaces[0].path must be a string, not a number" },
+		{ L("'namespaces':[{'type':'pid','path':1}]"),
+			"linux.namespaces[0].path must be a string, not a number" },
 	};
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(L("'namespaces':[{'type':'mount'},{'type':'network','path':'/run/netns/x'},{'type':'ipc','path':''}]"));
+	s = good(L("'namespaces':[{'type':'mount'},{'type':'network','path':'/run/netns/"
+		   "x'},{'type':'ipc','path':''}]"));
 	assert_true(s->ns[SPEC_NS_MOUNT].present);
 	assert_null(s->ns[SPEC_NS_MOUNT].path);
 	assert_string_equal(s->ns[SPEC_NS_NETWORK].path, "/run/netns/x");
@@ -39,17 +41,23 @@ static void test_namespaces(void **state)
 static void test_id_maps(void **state)
 {
 	static const struct refusal refused[] = {
-		{ L(USER), "linux.uidMappings must have an entry: linux.namespaces has a new user namespace" },
+		{ L(USER),
+			"linux.uidMappings must have an entry: linux.namespaces has a new user namespace" },
 		{ L(USER ",'uidMappings':[" MAP(0, 1, 1) "]"),
 			"linux.gidMappings must have an entry: linux.namespaces has a new user namespace" },
 		{ L(USER ",'uidMappings':[]" GIDS),
 			"linux.uidMappings must have an entry: linux.namespaces has a new user namespace" },
-		{ L("'uidMappings':[" MAP(0, 1, 1) "]" GIDS), "linux.uidMappings needs a user namespace in linux.namespaces" },
+		{ L("'uidMappings':[" MAP(0, 1, 1) "]" GIDS),
+			"linux.uidMappings needs a user namespace in linux.namespaces" },
 		{ L("'namespaces':[]" GIDS), "linux.gidMappings needs a user namespace in linux.namespaces" },
-		{ L("'namespaces':[{'type':'user','path':'/proc/9/ns/user'}],'uidMappings':[" MAP(0, 1, 1) "]" GIDS),
-			"linux.uidMappings cannot be given for the user namespace /proc/9/ns/user: it has its own already" },
-		{ L(USER ",'uidMappings':[{'containerID':0,'hostID':1}]" GIDS), "linux.uidMappings[0].size is required" },
-		{ L(USER ",'uidMappings':[" MAP(0, 1, 0) "]" GIDS), "linux.uidMappings[0].size must be more than 0" },
+		{ L("'namespaces':[{'type':'user','path':'/proc/9/ns/user'}],'uidMappings':[" MAP(
+			  0, 1, 1) "]" GIDS),
+			"linux.uidMappings cannot be given for the user namespace /proc/9/ns/user: it has "
+			"its own already" },
+		{ L(USER ",'uidMappings':[{'containerID':0,'hostID':1}]" GIDS),
+			"linux.uidMappings[0].size is required" },
+		{ L(USER ",'uidMappings':[" MAP(0, 1, 0) "]" GIDS),
+			"linux.uidMappings[0].size must be more than 0" },
 		{ L(USER ",'uidMappings':[" MAP(-1, 1, 1) "]" GIDS),
 			"linux.uidMappings[0].containerID must be an unsigned 64-bit integer, not -1" },
 		{ L(USER ",'uidMappings':[" MAP(4294967296, 1, 1) "]" GIDS),
@@ -60,7 +68,8 @@ static void test_id_maps(void **state)
 			"linux.uidMappings[0]: the range goes beyond the last id, 4294967294" },
 		{ L(USER ",'uidMappings':[" MAP(0, 1000, 10) "," MAP(9, 5000, 10) "]" GIDS),
 			"linux.uidMappings[1]: its container ids overlap those of entry 0" },
-		{ L(USER ",'uidMappings':[" MAP(0, 1000, 10) "," MAP(10, 2000, 10) "," MAP(20, 2009, 1) "]" GIDS),
+		{ L(USER ",'uidMappings':[" MAP(0, 1000, 10) "," MAP(10, 2000, 10) "," MAP(
+			  20, 2009, 1) "]" GIDS),
 			"linux.uidMappings[2]: its host ids overlap those of entry 1" },
 	};
 	static const char *const taken[] = {
@@ -95,10 +104,12 @@ static void test_time_offsets(void **state)
 		{ L("'timeOffsets':{'monotonic':{'secs':1}}"),
 			"linux.timeOffsets needs a time namespace in linux.namespaces" },
 		{ L("'namespaces':[{'type':'time','path':'/t'}],'timeOffsets':{'boottime':{}}"),
-			"linux.timeOffsets cannot be given for the time namespace /t: its clocks run already" },
+			"linux.timeOffsets cannot be given for the time namespace /t: its clocks run "
+			"already" },
 		{ L("'namespaces':[{'type':'time'}],'timeOffsets':{'realtime':{}}"),
 			"linux.timeOffsets[\"realtime\"]: unknown clock; known are monotonic and boottime" },
-		{ L("'timeOffsets':{'monotonic':1}"), "linux.timeOffsets.monotonic must be an object, not a number" },
+		{ L("'timeOffsets':{'monotonic':1}"),
+			"linux.timeOffsets.monotonic must be an object, not a number" },
 		{ L("'timeOffsets':{'monotonic':{'secs':'1'}}"),
 			"linux.timeOffsets.monotonic.secs must be an integer, not a string" },
 		{ L("'timeOffsets':{'boottime':{'nanosecs':1000000000}}"),
@@ -145,14 +156,16 @@ static void test_devices(void **state)
 		{ L("'devices':[{'path':'/dev/x','type':'c','major':1,'minor':1,'fileMode':65536}]"),
 			"linux.devices[0].fileMode must be from 0 to 65535, not 65536" },
 		{ L("'devices':[{'path':'/dev/x','type':'c','major':1,'minor':1,'fileMode':25008}]"),
-			"linux.devices[0].fileMode: 25008 (octal 60660) has the file type bits of something else" },
+			"linux.devices[0].fileMode: 25008 (octal 60660) has the file type bits of something "
+			"else" },
 		{ L("'devices':[{'path':'/dev/x','type':'p','uid':4294967295}]"),
 			"linux.devices[0].uid must be at most 4294967294, not 4294967295" },
 	};
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(L("'devices':[{'path':'/dev/fuse','type':'c','major':10,'minor':229,'fileMode':438,'uid':1,'gid':2},"
+	s = good(L("'devices':[{'path':'/dev/"
+		   "fuse','type':'c','major':10,'minor':229,'fileMode':438,'uid':1,'gid':2},"
 		   "{'path':'//dev/./x','type':'u','major':4095,'minor':1048575,'fileMode':8630},"
 		   "{'path':'/run/fifo','type':'p'}]"));
 	assert_int_equal(s->n_devices, 3);
@@ -172,16 +185,23 @@ static void test_net_devices(void **state)
 {
 #define NET "'namespaces':[{'type':'network'}],"
 	static const struct refusal refused[] = {
-		{ L("'netDevices':{'eth0':{}}"), "linux.netDevices needs a network namespace in linux.namespaces" },
+		{ L("'netDevices':{'eth0':{}}"),
+			"linux.netDevices needs a network namespace in linux.namespaces" },
 		{ L(NET "'netDevices':[]"), "linux.netDevices must be an object, not an array" },
-		{ L(NET "'netDevices':{'eth0':'x'}"), "linux.netDevices[\"eth0\"] must be an object, not a string" },
+		{ L(NET "'netDevices':{'eth0':'x'}"),
+			"linux.netDevices[\"eth0\"] must be an object, not a string" },
 		{ L(NET "'netDevices':{'eth0':{'name':'a/b'}}"),
-			"linux.netDevices[\"eth0\"].name: \"a/b\" cannot be the name of a network interface" },
+			"linux.netDevices[\"eth0\"].name: \"a/b\" cannot be the name of a network "
+			"interface" },
 		{ L(NET "'netDevices':{'eth0':{'name':'0123456789012345'}}"),
-			"linux.netDevices[\"eth0\"].name: \"0123456789012345\" cannot be the name of a network interface" },
-		{ L(NET "'netDevices':{'..':{}}"), "linux.netDevices[\"..\"]: \"..\" cannot be the name of a network interface" },
-		{ L(NET "'netDevices':{'a b':{}}"), "linux.netDevices[\"a b\"]: \"a b\" cannot be the name of a network interface" },
-		{ L(NET "'netDevices':{'':{}}"), "linux.netDevices[\"\"]: \"\" cannot be the name of a network interface" },
+			"linux.netDevices[\"eth0\"].name: \"0123456789012345\" cannot be the name of a "
+			"network interface" },
+		{ L(NET "'netDevices':{'..':{}}"),
+			"linux.netDevices[\"..\"]: \"..\" cannot be the name of a network interface" },
+		{ L(NET "'netDevices':{'a b':{}}"),
+			"linux.netDevices[\"a b\"]: \"a b\" cannot be the name of a network interface" },
+		{ L(NET "'netDevices':{'':{}}"),
+			"linux.netDevices[\"\"]: \"\" cannot be the name of a network interface" },
 		{ L(NET "'netDevices':{'a':{'name':'b'},'b':{}}"), NULL },
 	};
 	struct err e = ERR_INIT;
@@ -190,13 +210,15 @@ static void test_net_devices(void **state)
 	check_refusals(refused, ARRAY_SIZE(refused) - 1);
 	assert_int_equal(parse_body(refused[ARRAY_SIZE(refused) - 1].body, &s, &e), -EINVAL);
 	assert_non_null(strstr(e.text, " gets the name b, which "));
-	s = good(L(NET "'netDevices':{'eth0':{'name':'net0'},'ens4':null,'x':{'name':''},'y':{'name':'d%d'},'z':{'name':'d%d'}}"));
+	s = good(L(NET "'netDevices':{'eth0':{'name':'net0'},'ens4':null,'x':{'name':''},'y':{'name':'d%d'},'"
+		       "z':{'name':'d%d'}}"));
 	assert_int_equal(s->n_net_devices, 4);
 	assert_string_equal(s->net_devices[0].name, "net0");
 	assert_string_equal(s->net_devices[1].host_name, "x");
 	assert_null(s->net_devices[1].name);
 	spec_free(s);
-	s = good(L("'namespaces':[{'type':'network','path':'/n'}],'netDevices':{'a':{'name':'b'},'b':{'name':'a'}}"));
+	s = good(L("'namespaces':[{'type':'network','path':'/"
+		   "n'}],'netDevices':{'a':{'name':'b'},'b':{'name':'a'}}"));
 	spec_free(s);
 }
 
@@ -265,13 +287,16 @@ static void test_memory_policy(void **state)
 			"linux.memoryPolicy.nodes must be empty with MPOL_DEFAULT and MPOL_LOCAL" },
 		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_MOVE']}"),
 			"linux.memoryPolicy.flags[0]: unknown flag MPOL_F_MOVE" },
-		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC_NODES','MPOL_F_RELATIVE_NODES']}"),
-			"linux.memoryPolicy.flags: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other" },
+		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC_NODES','MPOL_F_"
+		    "RELATIVE_NODES']}"),
+			"linux.memoryPolicy.flags: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude "
+			"each other" },
 	};
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(L("'memoryPolicy':{'mode':'MPOL_WEIGHTED_INTERLEAVE','nodes':'0-1','flags':['MPOL_F_STATIC_NODES']}"));
+	s = good(L("'memoryPolicy':{'mode':'MPOL_WEIGHTED_INTERLEAVE','nodes':'0-1','flags':['MPOL_F_STATIC_"
+		   "NODES']}"));
 	assert_true(s->memory_policy.present);
 	assert_int_equal(s->memory_policy.mode, 6);
 	assert_int_equal(s->memory_policy.flags, 1 << 15);
@@ -297,15 +322,19 @@ static void test_personality_and_rdt(void **state)
 			"linux.intelRdt.memBwSchema must be one line that begins with \"MB:\"" },
 		{ L("'intelRdt':{'memBwSchema':'MB:0=20\\nL3:0=f'}"),
 			"linux.intelRdt.memBwSchema must be one line that begins with \"MB:\"" },
-		{ L("'intelRdt':{'schemata':'L3:0=f'}"), "linux.intelRdt.schemata must be an array, not a string" },
-		{ L("'intelRdt':{'schemata':['L3:0=f\\n']}"), "linux.intelRdt.schemata[0] must be one line, and not empty" },
-		{ L("'intelRdt':{'enableMonitoring':1}"), "linux.intelRdt.enableMonitoring must be a boolean, not a number" },
+		{ L("'intelRdt':{'schemata':'L3:0=f'}"),
+			"linux.intelRdt.schemata must be an array, not a string" },
+		{ L("'intelRdt':{'schemata':['L3:0=f\\n']}"),
+			"linux.intelRdt.schemata[0] must be one line, and not empty" },
+		{ L("'intelRdt':{'enableMonitoring':1}"),
+			"linux.intelRdt.enableMonitoring must be a boolean, not a number" },
 	};
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(L("'personality':{'domain':'LINUX32'},'intelRdt':{'closID':'/','schemata':['L3:0=f','MB:0=2'],"
-		   "'enableMonitoring':true}"));
+	s = good(L(
+		"'personality':{'domain':'LINUX32'},'intelRdt':{'closID':'/','schemata':['L3:0=f','MB:0=2'],"
+		"'enableMonitoring':true}"));
 	assert_true(s->has_personality);
 	assert_int_equal(s->personality, PER_LINUX32);
 	assert_true(s->intel_rdt.present && s->intel_rdt.enable_monitoring);
@@ -317,7 +346,7 @@ static void test_personality_and_rdt(void **state)
 	spec_free(s);
 }
 
-#define S(members) L("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW'" members "}")
+#define S(members)    L("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW'" members "}")
 #define RULE(members) S(",'syscalls':[{'names':['x'],'action':'SCMP_ACT_LOG'" members "}]")
 
 static void test_seccomp(void **state)
@@ -325,27 +354,37 @@ static void test_seccomp(void **state)
 	static const struct refusal refused[] = {
 		{ L("'seccomp':{}"), "linux.seccomp.defaultAction is required" },
 		{ L("'seccomp':{'defaultAction':''}"), "linux.seccomp.defaultAction must not be empty" },
-		{ S(",'defaultErrnoRet':-1"), "linux.seccomp.defaultErrnoRet must be an unsigned 64-bit integer, not -1" },
-		{ S(",'architectures':'SCMP_ARCH_X86'"), "linux.seccomp.architectures must be an array, not a string" },
-		{ S(",'listenerPath':'a'"), "linux.seccomp.listenerPath must be an absolute path, not \"a\"" },
-		{ S(",'listenerMetadata':'m'"), "linux.seccomp.listenerMetadata is set without listenerPath" },
-		{ S(",'syscalls':[{'action':'SCMP_ACT_LOG'}]"), "linux.seccomp.syscalls[0].names is required" },
+		{ S(",'defaultErrnoRet':-1"),
+			"linux.seccomp.defaultErrnoRet must be an unsigned 64-bit integer, not -1" },
+		{ S(",'architectures':'SCMP_ARCH_X86'"),
+			"linux.seccomp.architectures must be an array, not a string" },
+		{ S(",'listenerPath':'a'"),
+			"linux.seccomp.listenerPath must be an absolute path, not \"a\"" },
+		{ S(",'listenerMetadata':'m'"),
+			"linux.seccomp.listenerMetadata is set without listenerPath" },
+		{ S(",'syscalls':[{'action':'SCMP_ACT_LOG'}]"),
+			"linux.seccomp.syscalls[0].names is required" },
 		{ S(",'syscalls':[{'names':[],'action':'SCMP_ACT_LOG'}]"),
 			"linux.seccomp.syscalls[0].names must have at least one element" },
 		{ S(",'syscalls':[{'names':['a']}]"), "linux.seccomp.syscalls[0].action is required" },
 		{ RULE(",'errnoRet':4294967296"),
 			"linux.seccomp.syscalls[0].errnoRet must be at most 4294967295, not 4294967296" },
-		{ RULE(",'args':[{'value':0,'op':'SCMP_CMP_EQ'}]"), "linux.seccomp.syscalls[0].args[0].index is required" },
-		{ RULE(",'args':[{'index':0,'op':'SCMP_CMP_EQ'}]"), "linux.seccomp.syscalls[0].args[0].value is required" },
-		{ RULE(",'args':[{'index':0,'value':1}]"), "linux.seccomp.syscalls[0].args[0].op is required" },
+		{ RULE(",'args':[{'value':0,'op':'SCMP_CMP_EQ'}]"),
+			"linux.seccomp.syscalls[0].args[0].index is required" },
+		{ RULE(",'args':[{'index':0,'op':'SCMP_CMP_EQ'}]"),
+			"linux.seccomp.syscalls[0].args[0].value is required" },
+		{ RULE(",'args':[{'index':0,'value':1}]"),
+			"linux.seccomp.syscalls[0].args[0].op is required" },
 	};
 	struct spec *s, *again;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(L("'x':1,'seccomp': {'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':0,'architectures':['A'],'flags':[],"
-		   "'syscalls':[{'names':['a','b'],'action':'SCMP_ACT_ERRNO','errnoRet':38,'args':[{'index':5,"
-		   "'value':18446744073709551615,'valueTwo':3,'op':'SCMP_CMP_MASKED_EQ'}]}, {'names':['c'],"
-		   "'action':'X','args':null}]} ,'y':{}"));
+	s = good(
+		L("'x':1,'seccomp': "
+		  "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':0,'architectures':['A'],'flags':[],"
+		  "'syscalls':[{'names':['a','b'],'action':'SCMP_ACT_ERRNO','errnoRet':38,'args':[{'index':5,"
+		  "'value':18446744073709551615,'valueTwo':3,'op':'SCMP_CMP_MASKED_EQ'}]}, {'names':['c'],"
+		  "'action':'X','args':null}]} ,'y':{}"));
 	assert_true(s->seccomp.present && s->seccomp.has_default_errno_ret);
 	assert_non_null(s->seccomp.flags);
 	assert_null(s->seccomp.flags[0]);

@@ -19,10 +19,11 @@ static int parse(const char *text, struct err *e)
 
 static void test_versions(void **state)
 {
-	static const char *const taken[] = { "1.0.0", "1.0.2", "1.0.2-dev", "1.0.0-rc5", "1.0.0-rc5-dev", "1.1.0+dev",
-		"1.1.0-rc.1", "1.2.1", "1.3.0", "1.3.0-rc.2+dev", "1.3.99" };
-	static const char *const malformed[] = { "", "1", "1.0", "1.0.", "1.0.0-", "1.0.0+", "v1.0.0", "1.0.0 ", "1.0.0.0",
-		"01.0.0", "1.00.0", "1.0.0-a_b", "1.99999999999999999999.0", "-1.0.0", "1.0.0\\n" };
+	static const char *const taken[] = { "1.0.0", "1.0.2", "1.0.2-dev", "1.0.0-rc5", "1.0.0-rc5-dev",
+		"1.1.0+dev", "1.1.0-rc.1", "1.2.1", "1.3.0", "1.3.0-rc.2+dev", "1.3.99" };
+	static const char *const malformed[] = { "", "1", "1.0", "1.0.", "1.0.0-", "1.0.0+", "v1.0.0",
+		"1.0.0 ", "1.0.0.0", "01.0.0", "1.00.0", "1.0.0-a_b", "1.99999999999999999999.0", "-1.0.0",
+		"1.0.0\\n" };
 	char text[200], error[200];
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
@@ -46,7 +47,8 @@ static void test_versions(void **state)
 		struct err e = ERR_INIT;
 
 		snprintf(text, sizeof(text), "{'ociVersion':'%s'}", others[i]);
-		snprintf(error, sizeof(error), "ociVersion %s is not supported; supported are 1.0.0 to 1.3.x", others[i]);
+		snprintf(error, sizeof(error), "ociVersion %s is not supported; supported are 1.0.0 to 1.3.x",
+			others[i]);
 		assert_int_equal(parse(text, &e), -EINVAL);
 		assert_string_equal(e.text, error);
 	}
@@ -97,16 +99,20 @@ static void test_minimal(void **state)
 
 static void test_null_is_absent(void **state)
 {
-	struct spec *s = good(",'root':null,'mounts':null,'process':null,'hostname':null,'domainname':null,'hooks':null,"
-			      "'annotations':null,'linux':null,'vm':null,'solaris':{},'windows':null");
+	struct spec *s = good(
+		",'root':null,'mounts':null,'process':null,'hostname':null,'domainname':null,'hooks':null,"
+		"'annotations':null,'linux':null,'vm':null,'solaris':{},'windows':null");
 
 	assert_false(s->has_root);
 	assert_false(s->has_process);
 	spec_free(s);
-	s = good(",'linux':{'namespaces':null,'uidMappings':null,'gidMappings':null,'timeOffsets':null,'devices':null,"
-		 "'netDevices':null,'cgroupsPath':null,'resources':null,'rootfsPropagation':null,'seccomp':null,"
+	s = good(",'linux':{'namespaces':null,'uidMappings':null,'gidMappings':null,'timeOffsets':null,'"
+		 "devices':null,"
+		 "'netDevices':null,'cgroupsPath':null,'resources':null,'rootfsPropagation':null,'seccomp':"
+		 "null,"
 		 "'sysctl':null,'maskedPaths':null,'readonlyPaths':null,'mountLabel':null,'intelRdt':null,"
-		 "'memoryPolicy':null,'personality':null},'hooks':{'prestart':null},'annotations':{'a':null,'b':'c'}");
+		 "'memoryPolicy':null,'personality':null},'hooks':{'prestart':null},'annotations':{'a':null,'"
+		 "b':'c'}");
 	assert_false(s->resources.present);
 	assert_false(s->intel_rdt.present);
 	assert_int_equal(s->n_annotations, 1);
@@ -115,7 +121,8 @@ static void test_null_is_absent(void **state)
 
 static void test_unknown_properties_are_ignored(void **state)
 {
-	struct spec *s = good(",'x':1,'org.example':{'y':[1,{}]},'root':{'path':'r','colour':'blue'},'linux':{'new':[]}");
+	struct spec *s = good(
+		",'x':1,'org.example':{'y':[1,{}]},'root':{'path':'r','colour':'blue'},'linux':{'new':[]}");
 
 	assert_string_equal(s->root_path, "r");
 	spec_free(s);
@@ -123,9 +130,10 @@ static void test_unknown_properties_are_ignored(void **state)
 
 static void test_last_of_equal_names_counts(void **state)
 {
-	struct spec *s = good(",'hostname':'a','root':{'path':'a'},'root':{'path':'b'},"
-			      "'annotations':{'k':'1','l':'2','k':'3','k':'4','m':'5','m':null},"
-			      "'linux':{'namespaces':[{'type':'pid'},{'type':'pid'}],'namespaces':[{'type':'uts'}]}");
+	struct spec *s =
+		good(",'hostname':'a','root':{'path':'a'},'root':{'path':'b'},"
+		     "'annotations':{'k':'1','l':'2','k':'3','k':'4','m':'5','m':null},"
+		     "'linux':{'namespaces':[{'type':'pid'},{'type':'pid'}],'namespaces':[{'type':'uts'}]}");
 
 	assert_string_equal(s->root_path, "b");
 	assert_int_equal(s->n_annotations, 2);
@@ -154,12 +162,14 @@ static void test_top_level(void **state)
 			"hostname must have at most 64 bytes, not 70" },
 		{ ",'annotations':[]", "annotations must be an object, not an array" },
 		{ ",'annotations':{'a':1}", "annotations[\"a\"] must be a string, not a number" },
-		{ ",'annotations':{'':'x'}", "annotations[\"\"]: the key of an annotation must not be empty" },
+		{ ",'annotations':{'':'x'}",
+			"annotations[\"\"]: the key of an annotation must not be empty" },
 		{ ",'mounts':{}", "mounts must be an array, not an object" },
 		{ ",'linux':[]", "linux must be an object, not an array" },
 		{ ",'linux':{'namespaces':[{'type':'uts'}],'sysctl':{'kernel.hostname':'b'}},'hostname':'a'",
 			"linux.sysctl[\"kernel.hostname\"] is set by the property hostname already" },
-		{ ",'linux':{'namespaces':[{'type':'uts'}],'sysctl':{'kernel/domainname':'b'}},'domainname':'a'",
+		{ ",'linux':{'namespaces':[{'type':'uts'}],'sysctl':{'kernel/"
+		  "domainname':'b'}},'domainname':'a'",
 			"linux.sysctl[\"kernel/domainname\"] is set by the property domainname already" },
 	};
 	static const char *const taken[] = {
@@ -179,10 +189,13 @@ static void test_mounts(void **state)
 		{ ",'mounts':[1]", "mounts[0] must be an object, not a number" },
 		{ ",'mounts':[{'destination':'/a'},null]", "mounts[1] must be an object, not null" },
 		{ ",'mounts':[{}]", "mounts[0].destination is required" },
-		{ ",'mounts':[{'destination':'/'},{'destination':'/'},{'destination':'/'},{'destination':''}]",
+		{ ",'mounts':[{'destination':'/'},{'destination':'/'},{'destination':'/"
+		  "'},{'destination':''}]",
 			"mounts[3].destination must not be empty" },
-		{ ",'mounts':[{'destination':'/a','type':1}]", "mounts[0].type must be a string, not a number" },
-		{ ",'mounts':[{'destination':'/a','options':'ro'}]", "mounts[0].options must be an array, not a string" },
+		{ ",'mounts':[{'destination':'/a','type':1}]",
+			"mounts[0].type must be a string, not a number" },
+		{ ",'mounts':[{'destination':'/a','options':'ro'}]",
+			"mounts[0].options must be an array, not a string" },
 		{ ",'mounts':[{'destination':'/a','options':['ro',false]}]",
 			"mounts[0].options[1] must be a string, not a boolean" },
 		{ ",'mounts':[{'destination':'/a','uidMappings':[{'containerID':0,'hostID':1,'size':2}]}]",
@@ -256,7 +269,8 @@ static void test_hooks(void **state)
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(",'hooks':{'prestart':[{'path':'/a','args':['a','b'],'env':['K=v'],'timeout':5},{'path':'/b'}],"
+	s = good(",'hooks':{'prestart':[{'path':'/a','args':['a','b'],'env':['K=v'],'timeout':5},{'path':'/"
+		 "b'}],"
 		 "'poststop':[{'path':'/c','args':[],'env':null}],'later':[{}]}");
 	assert_int_equal(s->hooks.n[SPEC_HOOK_PRESTART], 2);
 	assert_string_equal(s->hooks.list[SPEC_HOOK_PRESTART][0].args[1], "b");
@@ -275,10 +289,12 @@ static void test_vm(void **state)
 	static const struct refusal refused[] = {
 		{ ",'vm':{}", "vm.kernel is required" },
 		{ ",'vm':{'kernel':{}}", "vm.kernel.path is required" },
-		{ ",'vm':{'kernel':{'path':'vmlinuz'}}", "vm.kernel.path must be an absolute path, not \"vmlinuz\"" },
+		{ ",'vm':{'kernel':{'path':'vmlinuz'}}",
+			"vm.kernel.path must be an absolute path, not \"vmlinuz\"" },
 		{ ",'vm':{'kernel':{'path':'/k','parameters':'quiet'}}",
 			"vm.kernel.parameters must be an array, not a string" },
-		{ ",'vm':{'kernel':{'path':'/k'},'hypervisor':{'parameters':['-x']}}", "vm.hypervisor.path is required" },
+		{ ",'vm':{'kernel':{'path':'/k'},'hypervisor':{'parameters':['-x']}}",
+			"vm.hypervisor.path is required" },
 		{ ",'vm':{'kernel':{'path':'/k'},'image':{'path':'/i'}}", "vm.image.format is required" },
 		{ ",'vm':{'kernel':{'path':'/k'},'image':{'format':'raw'}}", "vm.image.path is required" },
 		{ ",'vm':{'kernel':{'path':'/k'},'image':{'path':'/i','format':'iso'}}",
@@ -291,8 +307,10 @@ static void test_vm(void **state)
 	struct spec *s;
 
 	check_refusals(refused, ARRAY_SIZE(refused));
-	s = good(",'vm':{'hypervisor':{'path':'/h','parameters':['-a']},'kernel':{'path':'/k','parameters':['quiet'],"
-		 "'initrd':'/i'},'image':{'path':'/img','format':'raw'},'hwConfig':{'vcpus':2,'memory':67108864,"
+	s = good(",'vm':{'hypervisor':{'path':'/h','parameters':['-a']},'kernel':{'path':'/"
+		 "k','parameters':['quiet'],"
+		 "'initrd':'/i'},'image':{'path':'/"
+		 "img','format':'raw'},'hwConfig':{'vcpus':2,'memory':67108864,"
 		 "'dtdevs':['/a'],'iomems':[{'firstGFN':1,'firstMFN':2,'nrMFNs':3}],'irqs':[11]}}");
 	assert_true(s->vm.present);
 	assert_string_equal(s->vm.hypervisor_parameters[0], "-a");
@@ -300,7 +318,8 @@ static void test_vm(void **state)
 	assert_string_equal(s->vm.image_format, "raw");
 	assert_string_equal(json_get(s->vm.hw_config, "vcpus")->text, "2");
 	spec_free(s);
-	s = good(",'vm':{'hypervisor':{'path':''},'kernel':{'path':'/k'},'image':{'path':'','format':''},'hwconfig':{}}");
+	s = good(",'vm':{'hypervisor':{'path':''},'kernel':{'path':'/"
+		 "k'},'image':{'path':'','format':''},'hwconfig':{}}");
 	assert_null(s->vm.hypervisor_path);
 	assert_null(s->vm.image_path);
 	assert_non_null(s->vm.hw_config);
@@ -341,7 +360,7 @@ static void test_long_keys_in_errors(void **state)
 	strbuf_reset(&b);
 }
 
-/* --- files -------------------------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/spec-parse-test-XXXXXX";
 static int dirfd_ = -EBADF;
@@ -403,7 +422,7 @@ static void test_load(void **state)
 	assert_int_equal(spec_load(dirfd_, "big", "/b/big", &s, &e), -EFBIG);
 }
 
-/* --- documents as engines write them ------------------------------------------------------------------------------------ */
+/* --- documents as engines write them -------------------------------------------------------------------- */
 
 static struct spec *load_data(const char *name)
 {

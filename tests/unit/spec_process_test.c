@@ -31,8 +31,10 @@ static void test_refusals(void **state)
 		/* user */
 		{ P(",'user':'root'"), "process.user must be an object, not a string" },
 		{ P(",'user':{'uid':-1}"), "process.user.uid must be an unsigned 64-bit integer, not -1" },
-		{ P(",'user':{'uid':4294967295}"), "process.user.uid must be at most 4294967294, not 4294967295" },
-		{ P(",'user':{'uid':4294967296}"), "process.user.uid must be at most 4294967294, not 4294967296" },
+		{ P(",'user':{'uid':4294967295}"),
+			"process.user.uid must be at most 4294967294, not 4294967295" },
+		{ P(",'user':{'uid':4294967296}"),
+			"process.user.uid must be at most 4294967294, not 4294967296" },
 		{ P(",'user':{'uid':'0'}"), "process.user.uid must be an integer, not a string" },
 		{ P(",'user':{'gid':1.5}"), "process.user.gid must be an unsigned 64-bit integer, not 1.5" },
 		{ P(",'user':{'umask':512}"), "process.user.umask must be from 0 to 511, not 512" },
@@ -47,11 +49,14 @@ static void test_refusals(void **state)
 		/* rlimits */
 		{ P(",'rlimits':[{'soft':1,'hard':1}]"), "process.rlimits[0].type is required" },
 		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1}]"), "process.rlimits[0].hard is required" },
-		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_AS','soft':1,'hard':1},"
+		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_AS','soft':1,'hard':"
+		    "1},"
 		    "{'type':'RLIMIT_FOO','soft':1,'hard':1}]"),
 			"process.rlimits[2].type: unknown limit RLIMIT_FOO" },
-		{ P(",'rlimits':[{'type':'nofile','soft':1,'hard':1}]"), "process.rlimits[0].type: unknown limit nofile" },
-		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_CPU','soft':1,'hard':1}]"),
+		{ P(",'rlimits':[{'type':'nofile','soft':1,'hard':1}]"),
+			"process.rlimits[0].type: unknown limit nofile" },
+		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_CPU','soft':1,'hard'"
+		    ":1}]"),
 			"process.rlimits[1].type: the same limit is listed twice" },
 		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':3,'hard':2}]"),
 			"process.rlimits[0].soft (3) must not exceed the hard limit (2)" },
@@ -59,7 +64,8 @@ static void test_refusals(void **state)
 			"process.rlimits[0].soft must be an unsigned 64-bit integer, not -1" },
 		/* scheduler */
 		{ P(",'scheduler':{}"), "process.scheduler.policy is required" },
-		{ P(",'scheduler':{'policy':'SCHED_FAST'}"), "process.scheduler.policy: unknown policy SCHED_FAST" },
+		{ P(",'scheduler':{'policy':'SCHED_FAST'}"),
+			"process.scheduler.policy: unknown policy SCHED_FAST" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','nice':20}"),
 			"process.scheduler.nice must be from -20 to 19, not 20" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','priority':1}"),
@@ -71,9 +77,11 @@ static void test_refusals(void **state)
 		{ P(",'scheduler':{'policy':'SCHED_BATCH','deadline':5}"),
 			"process.scheduler: runtime, deadline and period are for SCHED_DEADLINE only" },
 		{ P(",'scheduler':{'policy':'SCHED_DEADLINE'}"),
-			"process.scheduler.runtime must be more than 0 and at most the deadline with SCHED_DEADLINE" },
+			"process.scheduler.runtime must be more than 0 and at most the deadline with "
+			"SCHED_DEADLINE" },
 		{ P(",'scheduler':{'policy':'SCHED_DEADLINE','runtime':6,'deadline':5,'period':9}"),
-			"process.scheduler.runtime must be more than 0 and at most the deadline with SCHED_DEADLINE" },
+			"process.scheduler.runtime must be more than 0 and at most the deadline with "
+			"SCHED_DEADLINE" },
 		{ P(",'scheduler':{'policy':'SCHED_DEADLINE','runtime':4,'deadline':5,'period':4}"),
 			"process.scheduler: the deadline must not exceed the period" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','flags':['SCHED_FLAG_RECLAIM','X']}"),
@@ -85,8 +93,10 @@ static void test_refusals(void **state)
 		{ P(",'ioPriority':{'class':'IOPRIO_CLASS_BE','priority':8}"),
 			"process.ioPriority.priority must be from 0 to 7, not 8" },
 		{ P(",'execCPUAffinity':{'initial':'0-3;7'}"),
-			"process.execCPUAffinity.initial must be a list of CPUs such as \"0-3,7\", not \"0-3;7\"" },
-		{ P(",'execCPUAffinity':{'final':3}"), "process.execCPUAffinity.final must be a string, not a number" },
+			"process.execCPUAffinity.initial must be a list of CPUs such as \"0-3,7\", not "
+			"\"0-3;7\"" },
+		{ P(",'execCPUAffinity':{'final':3}"),
+			"process.execCPUAffinity.final must be a string, not a number" },
 	};
 
 	check_refusals(refused, ARRAY_SIZE(refused));
@@ -94,8 +104,9 @@ static void test_refusals(void **state)
 
 static void test_absent(void **state)
 {
-	struct spec *s = good(P(",'capabilities':null,'rlimits':null,'scheduler':null,'user':null,'env':null,'args':null,"
-				"'apparmorProfile':'','selinuxLabel':'','execCPUAffinity':{'initial':''}"));
+	struct spec *s = good(
+		P(",'capabilities':null,'rlimits':null,'scheduler':null,'user':null,'env':null,'args':null,"
+		  "'apparmorProfile':'','selinuxLabel':'','execCPUAffinity':{'initial':''}"));
 	const struct spec_process *p = &s->process;
 
 	assert_true(s->has_process);
@@ -113,12 +124,14 @@ static void test_absent(void **state)
 
 static void test_values(void **state)
 {
-	struct spec *s = good(P(
-		",'terminal':true,'consoleSize':{'height':25,'width':80},'args':['a',''],'env':['A=b','NOVALUE','=x'],"
-		"'user':{'uid':4294967294,'gid':1e3,'umask':63,'additionalGids':[1,0]},'noNewPrivileges':true,"
-		"'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':18446744073709551615},"
-		"{'type':'RLIMIT_RTTIME','soft':1,'hard':1}],'oomScoreAdj':-999,"
-		"'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':7},'execCPUAffinity':{'initial':'0-3, 7','final':'1'}"));
+	struct spec *s = good(P(",'terminal':true,'consoleSize':{'height':25,'width':80},'args':['a',''],'"
+				"env':['A=b','NOVALUE','=x'],"
+				"'user':{'uid':4294967294,'gid':1e3,'umask':63,'additionalGids':[1,0]},'"
+				"noNewPrivileges':true,"
+				"'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':18446744073709551615},"
+				"{'type':'RLIMIT_RTTIME','soft':1,'hard':1}],'oomScoreAdj':-999,"
+				"'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':7},'execCPUAffinity':{'"
+				"initial':'0-3, 7','final':'1'}"));
 	const struct spec_process *p = &s->process;
 
 	assert_true(p->terminal && p->has_console_size && p->no_new_privileges);
@@ -150,9 +163,10 @@ static void test_values(void **state)
 
 static void test_capabilities(void **state)
 {
-	struct spec *s = good(P(",'capabilities':{'bounding':['CAP_CHOWN','CAP_CHECKPOINT_RESTORE','CAP_FOO'],"
-				"'effective':['CAP_FOO','CAP_SYS_ADMIN','CAP_SYS_ADMIN'],'inheritable':[],"
-				"'permitted':['cap_kill','CAP_BAR',''],'ambient':null}"));
+	struct spec *s =
+		good(P(",'capabilities':{'bounding':['CAP_CHOWN','CAP_CHECKPOINT_RESTORE','CAP_FOO'],"
+		       "'effective':['CAP_FOO','CAP_SYS_ADMIN','CAP_SYS_ADMIN'],'inheritable':[],"
+		       "'permitted':['cap_kill','CAP_BAR',''],'ambient':null}"));
 	const struct spec_caps *c = &s->process.caps;
 
 	assert_true(c->present);
@@ -165,15 +179,17 @@ static void test_capabilities(void **state)
 	assert_string_equal(c->unknown[0], "CAP_FOO");
 	assert_string_equal(c->unknown[1], "CAP_BAR");
 	assert_int_equal(strv_len(s->notes), 3);
-	assert_string_equal(s->notes[0], "process.capabilities.bounding[2]: unknown capability CAP_FOO is left out");
+	assert_string_equal(
+		s->notes[0], "process.capabilities.bounding[2]: unknown capability CAP_FOO is left out");
 	spec_free(s);
 }
 
 static void test_scheduler(void **state)
 {
-	struct spec *s = good(P(",'scheduler':{'policy':'SCHED_DEADLINE','nice':19,'priority':0,'runtime':42000,"
-				"'deadline':1000000,'period':1000000,"
-				"'flags':['SCHED_FLAG_RESET_ON_FORK','SCHED_FLAG_UTIL_CLAMP_MAX']}"));
+	struct spec *s =
+		good(P(",'scheduler':{'policy':'SCHED_DEADLINE','nice':19,'priority':0,'runtime':42000,"
+		       "'deadline':1000000,'period':1000000,"
+		       "'flags':['SCHED_FLAG_RESET_ON_FORK','SCHED_FLAG_UTIL_CLAMP_MAX']}"));
 	const struct spec_scheduler *d = &s->process.scheduler;
 
 	assert_true(d->present && d->has_nice);

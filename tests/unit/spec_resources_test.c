@@ -3,7 +3,7 @@
 #include "tests/unit/spec_test.h"
 
 #define R(members) ",'linux':{'resources':{" members "}}"
-#define IN "linux.resources."
+#define IN	   "linux.resources."
 
 static void test_refusals(void **state)
 {
@@ -15,8 +15,10 @@ static void test_refusals(void **state)
 			IN "memory.limit must be a 64-bit integer, not 9223372036854775808" },
 		{ R("'memory':{'swappiness':101}"), IN "memory.swappiness must be from -1 to 100, not 101" },
 		{ R("'memory':{'swappiness':-2}"), IN "memory.swappiness must be from -1 to 100, not -2" },
-		{ R("'memory':{'disableOOMKiller':0}"), IN "memory.disableOOMKiller must be a boolean, not a number" },
-		{ R("'memory':{'checkBeforeUpdate':'x'}"), IN "memory.checkBeforeUpdate must be a boolean, not a string" },
+		{ R("'memory':{'disableOOMKiller':0}"),
+			IN "memory.disableOOMKiller must be a boolean, not a number" },
+		{ R("'memory':{'checkBeforeUpdate':'x'}"),
+			IN "memory.checkBeforeUpdate must be a boolean, not a string" },
 		{ R("'cpu':{'shares':-1}"), IN "cpu.shares must be an unsigned 64-bit integer, not -1" },
 		{ R("'cpu':{'idle':2}"), IN "cpu.idle must be from 0 to 1, not 2" },
 		{ R("'cpu':{'cpus':0}"), IN "cpu.cpus must be a string, not a number" },
@@ -28,14 +30,16 @@ static void test_refusals(void **state)
 		{ R("'devices':[{}]"), IN "devices[0].allow is required" },
 		{ R("'devices':[{'allow':true},{'allow':true,'type':'p'}]"),
 			IN "devices[1].type must be one of a, b and c, not \"p\"" },
-		{ R("'devices':[{'allow':true,'major':-2}]"), IN "devices[0].major must be from -1 to 4294967295, not -2" },
+		{ R("'devices':[{'allow':true,'major':-2}]"),
+			IN "devices[0].major must be from -1 to 4294967295, not -2" },
 		{ R("'devices':[{'allow':true,'access':'rx'}]"),
 			IN "devices[0].access must be made of the letters r, w and m, not \"rx\"" },
 		{ R("'devices':[{'allow':true,'access':''}]"),
 			IN "devices[0].access must be made of the letters r, w and m, not \"\"" },
 		/* block I/O */
 		{ R("'blockIO':{'weight':9}"), IN "blockIO.weight must be from 10 to 1000, not 9" },
-		{ R("'blockIO':{'leafWeight':1001}"), IN "blockIO.leafWeight must be from 10 to 1000, not 1001" },
+		{ R("'blockIO':{'leafWeight':1001}"),
+			IN "blockIO.leafWeight must be from 10 to 1000, not 1001" },
 		{ R("'blockIO':{'weightDevice':[{'minor':0,'weight':10}]}"),
 			IN "blockIO.weightDevice[0].major is required" },
 		{ R("'blockIO':{'weightDevice':[{'major':8,'minor':0}]}"),
@@ -49,30 +53,35 @@ static void test_refusals(void **state)
 		{ R("'hugepageLimits':[{'pageSize':'2MB'}]"), IN "hugepageLimits[0].limit is required" },
 		{ R("'hugepageLimits':[{'pageSize':'2M','limit':1}]"),
 			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"2M\"" },
-		{ R("'hugepageLimits':[{'pageSize':'02MB','limit':1}]"),
-			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"02MB\"" },
+		{ R("'hugepageLimits':[{'pageSize':'02MB','limit':1}]"), IN
+			"hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"02MB\"" },
 		{ R("'hugepageLimits':[{'pageSize':'2','limit':1}]"),
 			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"2\"" },
 		{ R("'hugepageLimits':[{'pageSize':'../2MB','limit':1}]"),
-			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"../2MB\"" },
-		{ R("'hugepageLimits':[{'pageSize':'2TB','limit':1}]"),
-			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"2TB\"" },
-		{ R("'network':{'classID':4294967296}"), IN "network.classID must be at most 4294967295, not 4294967296" },
-		{ R("'network':{'priorities':[{'name':'eth0'}]}"), IN "network.priorities[0].priority is required" },
+			IN "hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not "
+			   "\"../2MB\"" },
+		{ R("'hugepageLimits':[{'pageSize':'2TB','limit':1}]"), IN
+			"hugepageLimits[0].pageSize must be a size such as 64KB, 2MB or 1GB, not \"2TB\"" },
+		{ R("'network':{'classID':4294967296}"),
+			IN "network.classID must be at most 4294967295, not 4294967296" },
+		{ R("'network':{'priorities':[{'name':'eth0'}]}"),
+			IN "network.priorities[0].priority is required" },
 		{ R("'network':{'priorities':[{'name':'a b','priority':1}]}"),
-			IN "network.priorities[0].name: a name must have neither blanks nor newlines, and must not be empty" },
+			IN "network.priorities[0].name: a name must have neither blanks nor newlines, and "
+			   "must not be empty" },
 		{ R("'rdma':{'mlx5_1':{}}"), IN "rdma[\"mlx5_1\"] must have hcaHandles or hcaObjects" },
 		{ R("'rdma':{'mlx5_1':{'hcaHandles':4294967296}}"),
 			IN "rdma[\"mlx5_1\"].hcaHandles must be at most 4294967295, not 4294967296" },
-		{ R("'rdma':{'a\\n':{'hcaHandles':1}}"),
-			IN "rdma[\"a\n\"]: a name must have neither blanks nor newlines, and must not be empty" },
-		{ R("'unified':{'memory.max':1}"), IN "unified[\"memory.max\"] must be a string, not a number" },
-		{ R("'unified':{'../x':'1'}"),
-			IN "unified[\"../x\"]: the name of a cgroup file has no '/', does not begin with '.', and is not empty" },
-		{ R("'unified':{'a/b':'1'}"),
-			IN "unified[\"a/b\"]: the name of a cgroup file has no '/', does not begin with '.', and is not empty" },
-		{ R("'unified':{'':'1'}"),
-			IN "unified[\"\"]: the name of a cgroup file has no '/', does not begin with '.', and is not empty" },
+		{ R("'rdma':{'a\\n':{'hcaHandles':1}}"), IN "rdma[\"a\n\"]: a name must have neither blanks "
+							    "nor newlines, and must not be empty" },
+		{ R("'unified':{'memory.max':1}"),
+			IN "unified[\"memory.max\"] must be a string, not a number" },
+		{ R("'unified':{'../x':'1'}"), IN "unified[\"../x\"]: the name of a cgroup file has no '/', "
+						  "does not begin with '.', and is not empty" },
+		{ R("'unified':{'a/b':'1'}"), IN "unified[\"a/b\"]: the name of a cgroup file has no '/', "
+						 "does not begin with '.', and is not empty" },
+		{ R("'unified':{'':'1'}"), IN "unified[\"\"]: the name of a cgroup file has no '/', does not "
+					      "begin with '.', and is not empty" },
 	};
 
 	check_refusals(refused, ARRAY_SIZE(refused));
@@ -85,8 +94,10 @@ static void test_nothing(void **state)
 		R("'devices':null,'memory':null,'cpu':null,'pids':null,'blockIO':null,'hugepageLimits':null,"
 		  "'network':null,'rdma':null,'unified':null"),
 		/* What Docker sends for limits that nobody set. */
-		R("'devices':[],'memory':{'limit':0,'reservation':0,'swap':0,'kernel':0,'kernelTCP':0,'swappiness':-1},"
-		  "'cpu':{'shares':0,'quota':0,'period':0,'realtimeRuntime':0,'realtimePeriod':0,'cpus':'','mems':''},"
+		R("'devices':[],'memory':{'limit':0,'reservation':0,'swap':0,'kernel':0,'kernelTCP':0,'"
+		  "swappiness':-1},"
+		  "'cpu':{'shares':0,'quota':0,'period':0,'realtimeRuntime':0,'realtimePeriod':0,'cpus':'','"
+		  "mems':''},"
 		  "'pids':{},'blockIO':{'weight':0,'leafWeight':0},'unified':{},'rdma':{}"),
 		R("'memory':{'swappiness':18446744073709551615}"),
 	};
@@ -96,14 +107,15 @@ static void test_nothing(void **state)
 		struct spec_resources *r = &s->resources;
 
 		assert_true(r->present);
-		assert_false(r->mem_limit.has || r->mem_reservation.has || r->mem_swap.has || r->mem_kernel.has ||
-			     r->mem_kernel_tcp.has || r->mem_swappiness.has || r->has_disable_oom_killer ||
-			     r->has_use_hierarchy);
+		assert_false(r->mem_limit.has || r->mem_reservation.has || r->mem_swap.has ||
+			     r->mem_kernel.has || r->mem_kernel_tcp.has || r->mem_swappiness.has ||
+			     r->has_disable_oom_killer || r->has_use_hierarchy);
 		assert_false(r->cpu_shares.has || r->cpu_quota.has || r->cpu_period.has || r->cpu_burst.has ||
 			     r->cpu_rt_runtime.has || r->cpu_rt_period.has || r->cpu_idle.has);
 		assert_null(r->cpus);
 		assert_null(r->mems);
-		assert_false(r->pids_limit.has || r->block_weight.has || r->block_leaf_weight.has || r->has_class_id);
+		assert_false(r->pids_limit.has || r->block_weight.has || r->block_leaf_weight.has ||
+			     r->has_class_id);
 		assert_int_equal(r->n_devices + r->n_unified + r->n_rdma, 0);
 		spec_free(s);
 	}
@@ -111,17 +123,19 @@ static void test_nothing(void **state)
 
 static void test_values(void **state)
 {
-	struct spec *s = good(
-		R("'memory':{'limit':-1,'reservation':1,'swap':2,'swappiness':0,'disableOOMKiller':false,"
-		  "'useHierarchy':true,'checkBeforeUpdate':true},"
-		  "'cpu':{'shares':1024,'quota':-1,'burst':0,'period':100000,'idle':0,'cpus':'0-1','mems':'0'},"
-		  "'pids':{'limit':0},'blockIO':{'weight':10,'weightDevice':[{'major':8,'minor':0,'leafWeight':1000}],"
-		  "'throttleReadBpsDevice':[{'major':8,'minor':16,'rate':0}],"
-		  "'throttleWriteIOPSDevice':[{'major':8,'minor':16,'rate':3},{'major':9,'minor':0,'rate':4}]},"
-		  "'hugepageLimits':[{'pageSize':'2MB','limit':0},{'pageSize':'1GB','limit':18446744073709551615}],"
-		  "'network':{'classID':0,'priorities':[{'name':'eth0','priority':7}]},"
-		  "'rdma':{'mlx5_1':{'hcaHandles':0,'hcaObjects':5},'x':{'hcaObjects':6}},"
-		  "'unified':{'io.max':'259:0 rbps=1\\n253:0 wiops=2','pids.max':'5','pids.max':'6'}"));
+	struct spec *s = good(R(
+		"'memory':{'limit':-1,'reservation':1,'swap':2,'swappiness':0,'disableOOMKiller':false,"
+		"'useHierarchy':true,'checkBeforeUpdate':true},"
+		"'cpu':{'shares':1024,'quota':-1,'burst':0,'period':100000,'idle':0,'cpus':'0-1','mems':'0'},"
+		"'pids':{'limit':0},'blockIO':{'weight':10,'weightDevice':[{'major':8,'minor':0,'leafWeight':"
+		"1000}],"
+		"'throttleReadBpsDevice':[{'major':8,'minor':16,'rate':0}],"
+		"'throttleWriteIOPSDevice':[{'major':8,'minor':16,'rate':3},{'major':9,'minor':0,'rate':4}]},"
+		"'hugepageLimits':[{'pageSize':'2MB','limit':0},{'pageSize':'1GB','limit':"
+		"18446744073709551615}],"
+		"'network':{'classID':0,'priorities':[{'name':'eth0','priority':7}]},"
+		"'rdma':{'mlx5_1':{'hcaHandles':0,'hcaObjects':5},'x':{'hcaObjects':6}},"
+		"'unified':{'io.max':'259:0 rbps=1\\n253:0 wiops=2','pids.max':'5','pids.max':'6'}"));
 	const struct spec_resources *r = &s->resources;
 
 	assert_true(r->mem_limit.has && r->mem_limit.v == -1);
@@ -154,9 +168,10 @@ static void test_values(void **state)
 
 static void test_device_rules(void **state)
 {
-	struct spec *s = good(R("'devices':[{'allow':false},{'allow':true,'type':'c','major':1,'minor':3,'access':'rm'},"
-				"{'allow':true,'type':'b','major':-1,'minor':-1,'access':'wrw'},"
-				"{'allow':true,'type':'u','major':10,'access':'r'},{'allow':false,'type':''}]"));
+	struct spec *s = good(
+		R("'devices':[{'allow':false},{'allow':true,'type':'c','major':1,'minor':3,'access':'rm'},"
+		  "{'allow':true,'type':'b','major':-1,'minor':-1,'access':'wrw'},"
+		  "{'allow':true,'type':'u','major':10,'access':'r'},{'allow':false,'type':''}]"));
 	const struct spec_dev_rule *d = s->resources.devices;
 
 	assert_int_equal(s->resources.n_devices, 5);

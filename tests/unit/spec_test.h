@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of spec/ share: documents written with ' for ", and tables of documents that are taken or refused. */
+/* What the tests of spec/ share: documents written with ' for ", and tables of documents that are taken or
+ * refused. */
 #ifndef TESTS_UNIT_SPEC_TEST_H
 #define TESTS_UNIT_SPEC_TEST_H
 

@@ -11,7 +11,8 @@
 
 static void test_capabilities(void **state)
 {
-	static const char *const bad[] = { "", "CAP_", "CAP", "CAP_FOO", "CHOWNX", "CHOW", "CAP_CAP_CHOWN", " CAP_CHOWN", "0" };
+	static const char *const bad[] = { "", "CAP_", "CAP", "CAP_FOO", "CHOWNX", "CHOW", "CAP_CAP_CHOWN",
+		" CAP_CHOWN", "0" };
 
 	for (int i = 0; i <= SPEC_CAP_LAST; i++) {
 		const char *name = spec_cap_name(i);
@@ -110,7 +111,8 @@ static void test_default(void **state)
 {
 	_cleanup_free_ char *text = NULL;
 	struct spec *s = parse_default(false, &text);
-	uint64_t caps = UINT64_C(1) << CAP_AUDIT_WRITE | UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_NET_BIND_SERVICE;
+	uint64_t caps = UINT64_C(1) << CAP_AUDIT_WRITE | UINT64_C(1) << CAP_KILL |
+			UINT64_C(1) << CAP_NET_BIND_SERVICE;
 
 	assert_true(s->process.terminal && s->process.no_new_privileges && s->root_readonly);
 	assert_string_equal(s->process.args[0], "sh");

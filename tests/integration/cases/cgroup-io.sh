@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # blockIO, hugepageLimits, network, rdma, unified.
 
 disk() { DISK=$(a_disk) || skip "no block device to limit"; }
@@ -58,8 +58,8 @@ io_weight() {
 	limit '.blockIO={weight:500}'
 	up
 	case $file in
-	io.bfq.weight) has "$(cg io - $file)" 500 ;;
-	io.weight) has "$(cg io - $file)" $((1 + (500 - 10) * 9999 / 990)) ;;
+	io.bfq.weight) has "$(cg io - "$file")" 500 ;;
+	io.weight) has "$(cg io - "$file")" $((1 + (500 - 10) * 9999 / 990)) ;;
 	*) match "$(cg blkio "$file" -)" '(^|default )500' ;;
 	esac
 }
@@ -138,7 +138,7 @@ tc rdma '1.5: rdma'
 rdma() {
 	need_cg rdma
 	local dev
-	dev=$(ls /sys/class/infiniband 2>/dev/null | head -n 1)
+	dev=$(find /sys/class/infiniband -mindepth 1 -printf '%f\n' -quit 2>/dev/null)
 	[[ -n $dev ]] || skip "no RDMA device"
 	bundle
 	limit ".rdma={\"$dev\":{hcaHandles:3,hcaObjects:100}}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # linux.resources of memory, cpu, pids, cpuset: the files on the host, and the effect where it can be felt.
 
 tc memory_limit '1.5: memory.limit'

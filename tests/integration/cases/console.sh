@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # Terminals: console-socket of create, run and exec, run on our own terminal, pidfd-socket.
 
 # receiver [TEXT]: takes the terminal at $T/console and types TEXT; what it says goes to $T/tty.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # Default devices and linux.devices. What may be opened is in cgroup-devices.sh.
 
 device() { edit '.linux.devices+=[$d]' --argjson d "$1"; }

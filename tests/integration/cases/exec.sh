@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # exec without a terminal. Namespaces of exec are in namespaces.sh, capabilities in caps.sh.
 
 tc exec_basic 'exec: output, arguments, exit status'

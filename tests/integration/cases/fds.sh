@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # pid-file, --preserve-fds, LISTEN_FDS, NOTIFY_SOCKET, what the caller's death does.
 
 tc pidfile_create '2.3: --pid-file: decimal without new line, there when create returns'

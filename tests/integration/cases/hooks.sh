@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # The six hooks: when, where, what they are told, what happens if they fail. $T is seen by all hooks that run in or see the host's tree.
 
 tc hooks_order '1.7: all six, each at its time, several of a kind in order'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # Idmapped mounts. runc has them since 1.2 (binds only), crun since 0.24.
 
 # volume: a directory with files of uid/gid 0:0 and 5:6.

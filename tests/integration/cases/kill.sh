@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # kill, delete.
 
 # signalled ARG NUMBER: kill ID ARG arrives as that signal.
@@ -52,7 +52,7 @@ kill_stopped() {
 kill_bad() { # SIGNAL
 	bundle
 	up
-	bad 'signal|argument' kill "$ID" "$1"
+	bad 'signal|argument|option' kill "$ID" "$1"
 	ok alive "$PID"
 }
 for s in NOSUCH 65 -1 9x 'KILL TERM' 99999999999999999999; do

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # create, start, run, state, kill, delete as a sequence; what each must refuse. Signals are in kill.sh.
 
 tc life_states '1.8: created, running, stopped; pid in the first two, 0 in the last; then gone'

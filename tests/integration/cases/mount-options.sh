@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # The words of mounts[].options, seen in mountinfo from inside and by what they do.
 
 # optioned OPTIONS: a tmpfs at /t with these; its line of mountinfo in LINE.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # mounts[]: order, destinations, sources, file systems. Options are in mount-options.sh.
 
 tc mounts_order 'R6: in the order of the list: the later one on top'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # linux.namespaces: new, inherited, joined by path; and what each of them shows.
 
 # holder UNSHARE-OPTIONS: a process in namespaces of its own; its pid in HOLDER.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # Seccomp user notification: the listener goes to an agent.
 
 # with_agent SYSCALL ANSWER: a bundle that notifies about SYSCALL, and an agent that answers so.
@@ -58,8 +58,9 @@ notify_exec() {
 	up
 	until_has 5 "$T/agent.log" state=
 	kill "$BG"
+	rm "$T/agent"
 	bg_rft "$T/exec.log" agent "$T/agent" errno=28
-	until_ok 5 eval '[[ -S $T/agent ]] && grep -q . <(ss -xl 2>/dev/null) || sleep 0.3'
+	until_ok 5 test -S "$T/agent"
 	exec_good rft sys mkdir :/tmp/d 0755
 	eq "$OUT" 'ret=-1 errno=ENOSPC'
 	json "$(sed -n 's/^state=//p' "$T/exec.log")" '.pid!=($p|tonumber) and .state.id==$i' --arg p "$PID" --arg i "$ID"
@@ -70,7 +71,9 @@ notify_nobody() {
 	bundle
 	edit '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",listenerPath:$p,syscalls:[{names:["mkdir"],action:"SCMP_ACT_NOTIFY"}]}' \
 		--arg p "$T/agent"
-	refused 'agent|listener|seccomp'
+	# At create or at start.
+	bad 'agent|listener|seccomp' run --bundle "$B" "$ID"
+	gone
 }
 
 tc notify_write 'NOTIFY of write(2): refused, the runtime would wait for itself'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # process: args, env, cwd, descriptors, exit status, what the payload inherits and what it must not.
 
 tc process_args 'P5: args reach the payload as they are'

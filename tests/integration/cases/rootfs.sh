@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # root, rootfsPropagation, masked and read-only paths, /dev symlinks, pivot_root.
 
 tc rootfs_relative 'R2: a relative root.path is relative to the bundle'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # state, list, ps.
 
 tc state_layout '2.5: state: every member, its type and value'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # linux.sysctl.
 
 sysctl() { edit '.linux.sysctl[$k]=$v' --arg k "$1" --arg v "$2"; }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # linux.timeOffsets. crun has time namespaces since 1.9, runc since 1.2.
 
 tc time_offsets 'N5: offsets of monotonic and boottime, in init and in exec'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # process.user: ids, groups, umask, ownership of the standard streams.
 
 tc user_ids 'P15: uid and gid, inside and outside'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2317
 # User namespaces: maps, ownership, devices, what must not work.
 
 tc userns_maps 'N6: the maps are what the config says'

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016,SC2317
+# process.scheduler, ioPriority; linux.personality, memoryPolicy. crun 1.9 and runc 1.2 or 1.3 brought most of them.
+
+scheduler() { edit '.process.scheduler=$s' --argjson s "$1"; }
+# sched_is JSON POLICY NICE
+sched_is() {
+	bundle
+	scheduler "$1"
+	inspect
+	runs
+	kv_is sched.policy "$2"
+	kv_is sched.nice "$3"
+}
+tc $'sched_is \'{"policy":"SCHED_OTHER","nice":5}\' 0 5' 'P12: SCHED_OTHER with nice'
+tc $'sched_is \'{"policy":"SCHED_BATCH","nice":3}\' 3 3' 'P12: SCHED_BATCH'
+tc $'sched_is \'{"policy":"SCHED_IDLE"}\' 5 0' 'P12: SCHED_IDLE'
+tc $'sched_is \'{"policy":"SCHED_OTHER","nice":-5}\' 0 -5' 'P12: a negative nice'
+
+sched_rt() { # NAME NUMBER
+	local d=''
+	can rt || skip "no real-time scheduling here"
+	# A v1 cpu cgroup may have no budget for it: then the kernel refuses there.
+	if [[ $(cg_kind cpu) == v1 ]]; then
+		d=$(v1_root cpu)/rft-$ID-rt
+		mkdir "$d"
+		sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" sched 1 1' - "$d" "$RF_RFT" 2>/dev/null
+		local rc=$?
+		until_ok 5 rmdir "$d"
+		[[ $rc == 0 ]] || skip "no real-time scheduling in a new v1 cpu cgroup"
+	fi
+	bundle
+	scheduler "{\"policy\":\"$1\",\"priority\":7}"
+	inspect
+	runs
+	kv_is sched.policy "$2"
+	kv_is sched.priority 7
+}
+tc 'sched_rt SCHED_FIFO 1' 'P12: SCHED_FIFO with priority'
+tc 'sched_rt SCHED_RR 2' 'P12: SCHED_RR with priority'
+
+tc sched_flag 'P12: SCHED_FLAG_RESET_ON_FORK'
+sched_flag() {
+	bundle
+	scheduler '{"policy":"SCHED_BATCH","flags":["SCHED_FLAG_RESET_ON_FORK"]}'
+	inspect
+	runs
+	kv_is sched.flags 0x1
+}
+
+sched_bad() { # JSON
+	bundle
+	scheduler "$1"
+	refused 'sched'
+}
+tc $'sched_bad \'{"policy":"SCHED_NOSUCH"}\'' 'P12: an unknown policy: refused'
+tc $'sched_bad \'{"policy":"SCHED_OTHER","priority":5}\'' 'P12: priority with SCHED_OTHER: refused'
+tc $'sched_bad \'{"policy":"SCHED_OTHER","nice":20}\'' 'P12: nice 20: refused'
+tc $'sched_bad \'{"policy":"SCHED_OTHER","runtime":1000}\'' 'P12: runtime with SCHED_OTHER: refused'
+tc $'sched_bad \'{"policy":"SCHED_BATCH","flags":["SCHED_FLAG_NOSUCH"]}\'' 'P12: an unknown flag: refused'
+
+ioprio_is() { # CLASS PRIORITY SHOWN
+	bundle
+	edit '.process.ioPriority={class:$c,priority:($p|tonumber)}' --arg c "$1" --arg p "$2"
+	inspect
+	runs
+	kv_is ioprio "$3"
+}
+tc 'ioprio_is IOPRIO_CLASS_BE 6 2:6' 'P13: IOPRIO_CLASS_BE'
+tc 'ioprio_is IOPRIO_CLASS_IDLE 0 3:0' 'P13: IOPRIO_CLASS_IDLE'
+tc 'ioprio_is IOPRIO_CLASS_RT 2 1:2' 'P13: IOPRIO_CLASS_RT'
+
+ioprio_bad() { # JSON
+	bundle
+	edit '.process.ioPriority=$p' --argjson p "$1"
+	refused 'prio'
+}
+tc $'ioprio_bad \'{"class":"IOPRIO_CLASS_NOSUCH","priority":1}\'' 'P13: an unknown class: refused'
+tc $'ioprio_bad \'{"class":"IOPRIO_CLASS_BE","priority":8}\'' 'P13: priority 8: refused'
+
+personality_is() { # DOMAIN MACHINE-REGEX
+	bundle
+	edit '.linux.personality={domain:$d}' --arg d "$1"
+	inspect
+	runs
+	match "$(kv machine)" "$2"
+}
+tc 'personality_is LINUX "64|arm|riscv"' 'N9: personality LINUX'
+[[ $(uname -m) != x86_64 ]] || tc 'personality_is LINUX32 "^i686$"' 'N9: personality LINUX32: uname says i686'
+
+tc personality_flags 'N9: personality with flags: refused'
+personality_flags() {
+	bundle
+	edit '.linux.personality={domain:"LINUX",flags:["ADDR_NO_RANDOMIZE"]}'
+	refused 'personality'
+}
+
+tc personality_unknown 'N9: an unknown domain: refused'
+personality_unknown() {
+	bundle
+	edit '.linux.personality={domain:"BSD"}'
+	refused 'personality|domain|BSD'
+}
+
+mempolicy() { edit '.linux.memoryPolicy=$p' --argjson p "$1"; }
+mempolicy_is() { # JSON MODE NODES
+	can mempolicy || skip "no memory policies in this kernel"
+	bundle
+	mempolicy "$1"
+	inspect
+	runs
+	kv_is mempolicy.mode "$2"
+	kv_is mempolicy.nodes "$3"
+}
+# runc 1.4, crun 1.26.
+tc $'mempolicy_is \'{"mode":"MPOL_BIND","nodes":"0"}\' 2 0x1' 'N11: MPOL_BIND'
+tc $'mempolicy_is \'{"mode":"MPOL_INTERLEAVE","nodes":"0"}\' 3 0x1' 'N11: MPOL_INTERLEAVE'
+tc $'mempolicy_is \'{"mode":"MPOL_PREFERRED","nodes":"0"}\' 1 0x1' 'N11: MPOL_PREFERRED'
+tc $'mempolicy_is \'{"mode":"MPOL_PREFERRED_MANY","nodes":"0"}\' 5 0x1' 'N11: MPOL_PREFERRED_MANY'
+tc $'mempolicy_is \'{"mode":"MPOL_LOCAL","nodes":""}\' 4 0' 'N11: MPOL_LOCAL with empty nodes'
+tc $'mempolicy_is \'{"mode":"MPOL_DEFAULT","nodes":""}\' 0 0' 'N11: MPOL_DEFAULT'
+
+tc mempolicy_flags 'N11: flags'
+mempolicy_flags() {
+	can mempolicy || skip "no memory policies in this kernel"
+	bundle
+	mempolicy '{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES"]}'
+	inspect
+	runs
+	kv_is mempolicy.flags 0x8000
+}
+
+mempolicy_bad() { # JSON
+	bundle
+	mempolicy "$1"
+	refused 'memorypolicy|mempolicy|mpol|memory policy'
+}
+tc $'mempolicy_bad \'{"mode":"MPOL_NOSUCH","nodes":"0"}\'' 'N11: an unknown mode: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_NOSUCH"]}\'' 'N11: an unknown flag: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"x"}\'' 'N11: nodes that are no list: refused'
+
+tc affinity_reset 'P14: a caller bound to one CPU does not bind the payload'
+# runc does so, crun does not.
+affinity_reset() {
+	can two_cpus || skip "needs two CPUs"
+	need_cmd taskset
+	bundle
+	inspect
+	grab taskset -c "$(first_cpu)" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
+	eq "$RC" 0
+	has "$(kv affinity)" ,
+}
+
+tc apparmor_off 'P7: apparmorProfile where AppArmor is off: an error that says so'
+# crun and runc take no notice unless it is something else than unconfined.
+apparmor_off() {
+	! can apparmor || skip "AppArmor is on"
+	bundle
+	edit '.process.apparmorProfile="some-profile"'
+	refused 'apparmor'
+}
+
+tc apparmor_on 'P7: apparmorProfile is applied'
+apparmor_on() {
+	can apparmor || skip "no AppArmor"
+	need_cmd apparmor_parser
+	echo "profile rft-test flags=(attach_disconnected,mediate_deleted) { file, signal, deny /etc/file r, }" >"$T/profile"
+	apparmor_parser -r "$T/profile" || skip "cannot load a profile"
+	bundle
+	edit '.process.apparmorProfile="rft-test"'
+	script 'cat /proc/self/attr/current; cat /etc/file 2>&1'
+	try run --bundle "$B" "$ID"
+	apparmor_parser -R "$T/profile"
+	has "$OUT" rft-test
+	hasnt "$OUT" inside
+}
+
+tc selinux_off 'P8: selinuxLabel where SELinux is off: an error that says so'
+selinux_off() {
+	! can selinux || skip "SELinux is on"
+	bundle
+	edit '.process.selinuxLabel="system_u:system_r:container_t:s0"'
+	refused 'selinux'
+}
+
+tc rdt_off '1.6: intelRdt without resctrl: an error that says so'
+rdt_off() {
+	! grep -q ' resctrl ' /proc/mounts || skip "there is resctrl"
+	bundle
+	edit '.linux.intelRdt={closID:"x",l3CacheSchema:"L3:0=f"}'
+	refused 'rdt|resctrl'
+}
