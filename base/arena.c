@@ -9,7 +9,7 @@
 
 /* One block holds a typical config.json's structures; it stays below malloc's mmap threshold. */
 #define BLOCK_SIZE (32U * 1024U)
-#define ALIGNMENT _Alignof(max_align_t)
+#define ALIGNMENT  _Alignof(max_align_t)
 
 struct block {
 	struct block *next;

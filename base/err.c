@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0))) static int fill(struct err *e, int code, bool with_reason, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static int fill(
+	struct err *e, int code, bool with_reason, const char *fmt, va_list ap)
 {
 	int n;
 

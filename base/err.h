@@ -2,10 +2,10 @@
 /*
  * Errors: an errno and the sentence that goes with it, in a fixed buffer.
  *
- * Every fallible function returns 0 (or a value >= 0) or a negative errno and takes `struct err *e` last. The text
- * says what was tried, on what, why it failed and, where that is known, what the user can do; it has no trailing full
- * stop and no newline. Nothing here allocates, so an error survives ENOMEM and can cross a socket as one frame.
- * Libraries never print: only cli/ does, and only cli/ chooses exit codes.
+ * Every fallible function returns 0 (or a value >= 0) or a negative errno and takes `struct err *e` last. The
+ * text says what was tried, on what, why it failed and, where that is known, what the user can do; it has no
+ * trailing full stop and no newline. Nothing here allocates, so an error survives ENOMEM and can cross a
+ * socket as one frame. Libraries never print: only cli/ does, and only cli/ chooses exit codes.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -19,10 +19,14 @@ struct err {
 	char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT { 0, "" }
+#define ERR_INIT      \
+	{             \
+		0, "" \
+	}
 
 /*
- * Records errno CODE (positive; a negative one is taken as its absolute value) with the formatted text, followed by
+ * Records errno CODE (positive; a negative one is taken as its absolute value) with the formatted text,
+ * followed by
  * ": strerror(code)". Returns -CODE, so that a caller can `return err_set(e, errno, "open %s", path);`.
  * `e` may be NULL: then only the code is returned. CODE 0 is a bug and becomes EINVAL.
  */

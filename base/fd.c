@@ -64,7 +64,8 @@ int fd_read_all(int fd, size_t max, char **text, size_t *len)
 	bool known = false;
 	struct stat st;
 
-	/* A regular file's size is a good first guess, so that most files take two reads; procfs files say 0. */
+	/* A regular file's size is a good first guess, so that most files take two reads; procfs files say 0.
+	 */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size <= max)
 		known = true;
 	room = known ? (size_t)st.st_size + 2 : 4096;
@@ -99,6 +100,39 @@ int fd_read_all(int fd, size_t max, char **text, size_t *len)
 		/* As long as fstat(2) said: what somebody may be appending just now is no part of it. */
 		if (known && used == (size_t)st.st_size)
 			break;
+	}
+	buf[used] = '\0';
+	*text = TAKE_PTR(buf);
+	if (len)
+		*len = used;
+	return 0;
+}
+
+int fd_read_regular(int fd, size_t max, char **text, size_t *len)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t used = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size < 0 || (uint64_t)st.st_size > max)
+		return -EFBIG;
+	buf = malloc((size_t)st.st_size + 1);
+	if (!buf)
+		return -ENOMEM;
+	while (used < (size_t)st.st_size) {
+		ssize_t n = read(fd, buf + used, (size_t)st.st_size - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		used += (size_t)n;
 	}
 	buf[used] = '\0';
 	*text = TAKE_PTR(buf);

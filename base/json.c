@@ -7,7 +7,8 @@
 #include <yajl/yajl_gen.h>
 #include <yajl/yajl_parse.h>
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------ */
 
 struct level {
 	struct json *node;
@@ -227,8 +228,8 @@ static void where(const char *text, size_t at, int *line, int *column)
 }
 
 /* The one line that matters out of yajl's message ("parse error: trailing garbage\n  <excerpt>\n ^\n"). */
-static int syntax_error(yajl_handle h, const struct parse *p, const char *text, size_t len, const char *what,
-	struct err *e)
+static int syntax_error(
+	yajl_handle h, const struct parse *p, const char *text, size_t len, const char *what, struct err *e)
 {
 	unsigned char *msg = yajl_get_error(h, 0, (const unsigned char *)text, len);
 	size_t at = yajl_get_bytes_consumed(h);
@@ -275,7 +276,7 @@ const struct json *json_get(const struct json *obj, const char *name)
 
 	if (!obj || obj->type != JSON_OBJECT)
 		return NULL;
-	json_each(m, obj)
+	json_each (m, obj)
 		if (str_eq(m->key, name))
 			found = m;
 	return found && found->type != JSON_NULL ? found : NULL;
@@ -352,7 +353,8 @@ int json_as_u64(const struct json *j, const char *what, uint64_t *out, struct er
 	return 0;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------------------ */
 
 struct json_writer {
 	yajl_gen gen;
@@ -509,7 +511,7 @@ void json_put_strv(struct json_writer *w, const char *name, char *const *values)
 	const char *s;
 
 	json_open_array(w, name);
-	strv_each(s, values)
+	strv_each (s, values)
 		json_put_string(w, NULL, s);
 	json_close_array(w);
 }
@@ -534,13 +536,13 @@ void json_put_json(struct json_writer *w, const char *name, const struct json *j
 		break;
 	case JSON_ARRAY:
 		json_open_array(w, name);
-		json_each(m, j)
+		json_each (m, j)
 			json_put_json(w, NULL, m);
 		json_close_array(w);
 		break;
 	case JSON_OBJECT:
 		json_open_object(w, name);
-		json_each(m, j)
+		json_each (m, j)
 			json_put_json(w, m->key, m);
 		json_close_object(w);
 		break;

@@ -14,7 +14,8 @@
 
 #include "base/cleanup.h"
 
-/* openat2(2) answers EAGAIN when something moved while it resolved "..": it then could not prove that it stayed inside. */
+/* openat2(2) answers EAGAIN when something moved while it resolved "..": it then could not prove that it
+ * stayed inside. */
 #define OPENAT2_TRIES 64
 
 /* As many as the kernel follows (MAXSYMLINKS, include/linux/namei.h). */
@@ -25,11 +26,12 @@
 
 static bool no_openat2;
 
-/* --- the fallback: components by hand --------------------------------------------------------------------------- */
+/* --- the fallback: components by hand
+ * --------------------------------------------------------------------------- */
 
 struct walk {
-	int root;		 /* the caller's */
-	int *fds;		 /* ours: the directories below root that lead to where we are */
+	int root; /* the caller's */
+	int *fds; /* ours: the directories below root that lead to where we are */
 	size_t depth;
 	char rest[PATH_MAX * 2]; /* what is still to be walked */
 };
@@ -97,7 +99,8 @@ static int walk_open(int rootfd, const char *path, int flags, mode_t mode, int r
 			p++;
 		if (!*p) {
 			/* The path ended on a directory we already hold. */
-			fd = openat(walk_here(&w), ".", (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC);
+			fd = openat(
+				walk_here(&w), ".", (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC);
 			r = fd < 0 ? -errno : fd;
 			break;
 		}
@@ -167,8 +170,8 @@ static int walk_open(int rootfd, const char *path, int flags, mode_t mode, int r
 			break;
 		}
 		/*
-		 * Opened once more with the real flags: by name and O_NOFOLLOW, so what came in between can only be
-		 * another node of this same directory, never a way out of it.
+		 * Opened once more with the real flags: by name and O_NOFOLLOW, so what came in between can
+		 * only be another node of this same directory, never a way out of it.
 		 */
 		close(fd);
 		fd = openat(walk_here(&w), comp, (flags & ~O_CREAT) | O_NOFOLLOW | O_CLOEXEC);
@@ -180,7 +183,8 @@ static int walk_open(int rootfd, const char *path, int flags, mode_t mode, int r
 	return r;
 }
 
-/* --- the public calls --------------------------------------------------------------------------------------------- */
+/* --- the public calls
+ * --------------------------------------------------------------------------------------------- */
 
 int path_open(int rootfd, const char *path, int flags, mode_t mode, int resolve)
 {
@@ -204,7 +208,8 @@ int path_open(int rootfd, const char *path, int flags, mode_t mode, int resolve)
 		if (fd >= 0)
 			return fd;
 		if (errno == ENOSYS || errno == EPERM) {
-			/* EPERM: a seccomp filter of an outer container runtime that does not know the call. */
+			/* EPERM: a seccomp filter of an outer container runtime that does not know the call.
+			 */
 			int saved = errno;
 
 			fd = walk_open(rootfd, path, flags, mode, resolve);
@@ -230,8 +235,9 @@ int path_mkdirs(int rootfd, const char *path, mode_t mode)
 	if (len >= sizeof(prefix))
 		return -ENAMETOOLONG;
 	/*
-	 * Go down one component at a time. Each step resolves the prefix anew from the root, so that symlinks met on
-	 * the way keep their meaning; mkdirat() then only ever sees one plain name in a directory held by fd.
+	 * Go down one component at a time. Each step resolves the prefix anew from the root, so that symlinks
+	 * met on the way keep their meaning; mkdirat() then only ever sees one plain name in a directory held
+	 * by fd.
 	 */
 	for (size_t end = 0; end <= len;) {
 		_cleanup_close_ int dir = -EBADF;
@@ -252,7 +258,8 @@ int path_mkdirs(int rootfd, const char *path, mode_t mode)
 			if (parent < 0)
 				return parent;
 			memcpy(prefix, path, end);
-			/* A dangling symlink answers EEXIST here and ENOENT below: the caller sees the latter. */
+			/* A dangling symlink answers EEXIST here and ENOENT below: the caller sees the
+			 * latter. */
 			if (mkdirat(parent, prefix + start, mode) < 0 && errno != EEXIST)
 				return -errno;
 		} else if (dir < 0) {

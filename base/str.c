@@ -190,7 +190,7 @@ bool strv_has(char *const *v, const char *s)
 {
 	const char *x;
 
-	strv_each(x, v)
+	strv_each (x, v)
 		if (str_eq(x, s))
 			return true;
 	return false;
@@ -201,7 +201,7 @@ const char *strv_env(char *const *env, const char *name)
 	size_t n = strlen(name);
 	const char *x, *found = NULL;
 
-	strv_each(x, env)
+	strv_each (x, env)
 		if (strncmp(x, name, n) == 0 && x[n] == '=')
 			found = x + n + 1;
 	return found;

@@ -24,15 +24,16 @@ static inline bool str_starts(const char *s, const char *prefix)
 bool str_ends(const char *s, const char *suffix);
 
 /*
- * Whole decimal numbers and nothing else: no sign for the unsigned ones, no blanks, no "0x", no trailing text.
- * 0, -EINVAL, or -ERANGE; outputs are untouched on failure.
+ * Whole decimal numbers and nothing else: no sign for the unsigned ones, no blanks, no "0x", no trailing
+ * text. 0, -EINVAL, or -ERANGE; outputs are untouched on failure.
  */
 int str_to_u64(const char *s, uint64_t *out);
 int str_to_i64(const char *s, int64_t *out);
 int str_to_u32(const char *s, uint32_t *out);
 int str_to_int(const char *s, int *out);
 
-/* A size with an optional binary suffix: 100, 64k, 32M, 1g, 1GiB, 512KB (1024 each). "-1" and "max" give -1. */
+/* A size with an optional binary suffix: 100, 64k, 32M, 1g, 1GiB, 512KB (1024 each). "-1" and "max" give -1.
+ */
 int str_to_size(const char *s, int64_t *out);
 
 /* A growing text; zero-initialise. After an out-of-memory `failed` stays set and further calls do nothing. */
@@ -54,7 +55,8 @@ static inline void strbuf_resetp(struct strbuf *b)
 }
 #define _cleanup_strbuf_ _cleanup_(strbuf_resetp)
 
-#define strv_each(s, v) for (char *const *strv_i_ = (char *const *)(v); strv_i_ && ((s) = *strv_i_); strv_i_++)
+#define strv_each(s, v) \
+	for (char *const *strv_i_ = (char *const *)(v); strv_i_ && ((s) = *strv_i_); strv_i_++)
 
 size_t strv_len(char *const *v);
 bool strv_has(char *const *v, const char *s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The speed limit: the bare system calls that a partition of the default config needs, and nothing else. No config, no state, no checks, no
- * recovery: cgroups made and joined, five namespaces, the default mounts and devices, pivot_root, execve. What a runtime takes longer than this,
- * in one paired run, is the runtime's own cost.
+ * The speed limit: the bare system calls that a partition of the default config needs, and nothing else. No
+ * config, no state, no checks, no recovery: cgroups made and joined, five namespaces, the default mounts and
+ * devices, pivot_root, execve. What a runtime takes longer than this, in one paired run, is the runtime's own
+ * cost.
  *
  *   floor ROOTFS CMD [ARG...]
  */
@@ -33,7 +34,8 @@ static void need(long r, const char *what)
 	_exit(125);
 }
 
-static const char *const v1[] = { "cpu", "cpuacct", "cpuset", "blkio", "memory", "devices", "freezer", "pids" };
+static const char *const v1[] = { "cpu", "cpuacct", "cpuset", "blkio", "memory", "devices", "freezer",
+	"pids" };
 #define N_V1 (sizeof(v1) / sizeof(v1[0]))
 
 static char dirs[N_V1][128];
@@ -95,7 +97,8 @@ static void make_root(const char *rootfs)
 	static const struct {
 		const char *path;
 		unsigned int major, minor;
-	} nodes[] = { { "dev/null", 1, 3 }, { "dev/zero", 1, 5 }, { "dev/full", 1, 7 }, { "dev/random", 1, 8 }, { "dev/urandom", 1, 9 }, { "dev/tty", 5, 0 } };
+	} nodes[] = { { "dev/null", 1, 3 }, { "dev/zero", 1, 5 }, { "dev/full", 1, 7 },
+		{ "dev/random", 1, 8 }, { "dev/urandom", 1, 9 }, { "dev/tty", 5, 0 } };
 	const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	need(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "slave /");
@@ -104,14 +107,17 @@ static void make_root(const char *rootfs)
 	need(mount("proc", "proc", "proc", safe, NULL), "proc");
 	need(mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"), "dev");
 	need(mkdir("dev/pts", 0755), "dev/pts");
-	need(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"), "devpts");
+	need(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		     "newinstance,ptmxmode=0666,mode=0620,gid=5"),
+		"devpts");
 	need(mkdir("dev/shm", 01777), "dev/shm");
 	need(mount("shm", "dev/shm", "tmpfs", safe, "mode=1777,size=65536k"), "shm");
 	need(mkdir("dev/mqueue", 0755), "dev/mqueue");
 	need(mount("mqueue", "dev/mqueue", "mqueue", safe, NULL), "mqueue");
 	need(mount("sysfs", "sys", "sysfs", safe | MS_RDONLY, NULL), "sysfs");
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		need(mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)), nodes[i].path);
+		need(mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)),
+			nodes[i].path);
 	need(syscall(SYS_pivot_root, ".", "."), "pivot_root");
 	need(umount2(".", MNT_DETACH), "umount");
 	need(chdir("/"), "chdir");

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times commands against each other: round robin, so that a machine whose speed drifts drifts for all alike, and compared round by round.
+ * Times commands against each other: round robin, so that a machine whose speed drifts drifts for all alike,
+ * and compared round by round.
  *
  *   pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE] -- NAME CMD ARG... [-- NAME CMD ARG...]...
  *
- * The first command is the base. "@" in an argument becomes a number that is different for every run. One line a command, tab separated: name, median ms,
- * minimum ms, median of (this / base) of the same round, user+system ms (median), peak RSS in KiB (the largest process), failures. With -j it keeps that
- * many running at once for ROUNDS runs each turn, and the figures are starts per second instead of ms.
+ * The first command is the base. "@" in an argument becomes a number that is different for every run. One
+ * line a command, tab separated: name, median ms, minimum ms, median of (this / base) of the same round,
+ * user+system ms (median), peak RSS in KiB (the largest process), failures. With -j it keeps that many
+ * running at once for ROUNDS runs each turn, and the figures are starts per second instead of ms.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +22,7 @@
 #include <unistd.h>
 
 #define MAX_COMMANDS 16
-#define MAX_ROUNDS 10000
+#define MAX_ROUNDS   10000
 
 extern char **environ;
 
@@ -44,7 +46,8 @@ static double now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* "@" replaced in a copy of the arguments. The copies live as long as the next call: one run at a time needs them. */
+/* "@" replaced in a copy of the arguments. The copies live as long as the next call: one run at a time needs
+ * them. */
 static pid_t start(char **argv)
 {
 	static char words[64][512];
@@ -59,7 +62,8 @@ static pid_t start(char **argv)
 		char *at = strchr(argv[n], '@');
 
 		if (at)
-			snprintf(words[n], sizeof(words[n]), "%.*s%d-%u%s", (int)(at - argv[n]), argv[n], (int)getpid(), serial, at + 1);
+			snprintf(words[n], sizeof(words[n]), "%.*s%d-%u%s", (int)(at - argv[n]), argv[n],
+				(int)getpid(), serial, at + 1);
 		copy[n] = at ? words[n] : argv[n];
 	}
 	copy[n] = NULL;
@@ -88,7 +92,8 @@ static double run_once(struct command *c, double *cpu)
 		c->failures++;
 	if (u.ru_maxrss > c->rss)
 		c->rss = u.ru_maxrss;
-	*cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+	*cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
 	return t;
 }
 
@@ -127,7 +132,8 @@ static double median(double *v, int n)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE] -- NAME CMD ARG... [-- NAME CMD ARG...]...\n");
+	fprintf(stderr, "usage: pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE] -- NAME CMD ARG... [-- NAME CMD "
+			"ARG...]...\n");
 	return 2;
 }
 
@@ -188,7 +194,8 @@ int main(int argc, char **argv)
 		struct command *c = &commands[i];
 		double mid = median(c->wall, rounds);
 
-		printf("%s\t%.2f\t%.2f\t%.3f\t%.2f\t%ld\t%d\n", c->name, mid, at_once ? c->wall[rounds - 1] : c->wall[0], median(c->ratio, rounds),
+		printf("%s\t%.2f\t%.2f\t%.3f\t%.2f\t%ld\t%d\n", c->name, mid,
+			at_once ? c->wall[rounds - 1] : c->wall[0], median(c->ratio, rounds),
 			median(c->cpu, rounds), c->rss, c->failures);
 	}
 	return 0;

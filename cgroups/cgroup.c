@@ -29,12 +29,13 @@ struct cgrp *cg_new(struct err *e)
 	return c;
 }
 
+static void close_fds(const struct cgrp *c);
+
 void cgrp_free(struct cgrp *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n; i++)
-		fd_close(c->node[i].fd);
+	close_fds(c);
 	arena_free(c->arena);
 }
 
@@ -89,12 +90,25 @@ static bool listed(const struct cgrp_host *h, const char *controller)
 	return false;
 }
 
+/*
+ * A v1 cpuset has to be filled before anybody can join it, some twenty system calls, to say what its parent
+ * says already. Directly below the root it is only made when a limit is asked for, at create or by a later
+ * update; below a parent of somebody else's, that one's limits must hold.
+ */
+static bool wants_cpuset(const struct spec_resources *r, const char *path)
+{
+	return strchr(path + 1, '/') || (r && ((r->cpus && *r->cpus) || (r->mems && *r->mems)));
+}
+
 /* Hierarchies without limits cost a mkdir and a join as well, and serve only those who look at them. */
-static bool wants(const struct cgrp_host *h, size_t i, const struct cgrp_params *p, bool needs_v2)
+static bool wants(
+	const struct cgrp_host *h, size_t i, const struct cgrp_params *p, const char *path, bool needs_v2)
 {
 	if (h->list[i].v2)
 		return h->mode == CGRP_MODE_V2 || needs_v2 || p->visible || !listed(h, "devices") ||
 		       !listed(h, "freezer");
+	if (str_eq(h->list[i].controllers, "cpuset") && !p->visible && !wants_cpuset(p->resources, path))
+		return false;
 	if (!str_starts(h->list[i].controllers, "name="))
 		return true;
 	/* A process left in a service's cgroup would be killed with that service. */
@@ -109,7 +123,7 @@ static int make_nodes(
 	for (size_t i = 0; i < h->n; i++) {
 		int r;
 
-		if (!wants(h, i, p, needs_v2))
+		if (!wants(h, i, p, c->path, needs_v2))
 			continue;
 		r = cg_add_node(c, &h->list[i], c->path, e);
 		if (r == 0)
@@ -364,7 +378,7 @@ static int join(const struct cg_node *n, struct err *e)
  * They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. Opened
  * one after the other, most stand in a row, and a row is one call.
  */
-static void close_joins(const struct cgrp *c)
+static void close_fds(const struct cgrp *c)
 {
 	for (size_t i = 0, next; i < c->n; i = next) {
 		int first = c->node[i].fd, last = first;
@@ -390,7 +404,7 @@ int cgrp_join_self(const struct cgrp *c, struct err *e)
 	for (size_t i = 0; r == 0 && i < c->n; i++)
 		if (!(c->node[i].v2 && cloned))
 			r = join(&c->node[i], e);
-	close_joins(c);
+	close_fds(c);
 	return r;
 }
 
@@ -537,6 +551,56 @@ int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e
 
 /* --- changing -------------------------------------------------------------------------------- */
 
+/* Until a round finds nobody who was not moved before: a process may fork while it is. */
+static int move_members(const struct cgrp *c, const struct cg_node *to, struct err *e)
+{
+	size_t before = SIZE_MAX;
+
+	for (int round = 0; round < 20; round++) {
+		_cleanup_free_ pid_t *pids = NULL;
+		size_t n;
+		int r = cg_pids_below(cg_main(c), &pids, &n, e);
+
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < n; i++) {
+			char text[16];
+
+			snprintf(text, sizeof(text), "%d", (int)pids[i]);
+			r = cg_try_put(to, "cgroup.procs", text);
+			if (r < 0 && r != -ESRCH)
+				return err_set(
+					e, -r, "move process %s to cgroup %s%s", text, to->mount, to->path);
+		}
+		if (n == before)
+			return 0;
+		before = n;
+	}
+	return 0;
+}
+
+/* The v1 cpuset that create left out (see wants_cpuset()): part of the handle from now on. */
+static int late_cpuset(struct cgrp *c, const struct spec_resources *r, struct err *e)
+{
+	struct cgrp_host *h;
+	int q = cg_host_full(&h, e);
+
+	for (size_t i = 0; q == 0 && i < h->n; i++) {
+		struct cg_node *n = &c->node[c->n];
+
+		if (h->list[i].v2 || !cg_list_has(h->list[i].controllers, "cpuset"))
+			continue;
+		q = cg_add_node(c, &h->list[i], c->path, e);
+		if (q == 0)
+			q = cg_make_member(c, n, r, e);
+		/* Its limits before its members, or they would run without for a moment. */
+		if (q == 0)
+			q = cg_v1_cpuset(n, r, true, e);
+		return q < 0 ? q : move_members(c, n, e);
+	}
+	return q;
+}
+
 int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 {
 	const struct cg_node *v2 = cg_v2(c);
@@ -547,7 +611,10 @@ int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 		return err_text(e, EOPNOTSUPP,
 			"the partition was made without a cgroup (--cgroup-manager disabled): nothing to "
 			"update");
-	if (v2) {
+	if (c->manager == CGRP_CGROUPFS && ((r->cpus && *r->cpus) || (r->mems && *r->mems)) &&
+		!cg_v1(c, "cpuset"))
+		q = late_cpuset(c, r, e);
+	if (q == 0 && v2) {
 		cg_v2_needed(c, r, needed, sizeof(needed));
 		if (*needed)
 			q = cg_v2_enable(c, v2, needed, e);

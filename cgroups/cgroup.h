@@ -126,8 +126,8 @@ int cgrp_attach_delegated(struct cgrp *c, pid_t pid, struct err *e);
  */
 int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e);
 
-/* Applies a change of resources to a living cgroup: all fields with `has`, in an order that the kernel
- * accepts. */
+/* Applies a change of resources to a living cgroup (the handle may grow by it: save it afterwards): all
+ * fields with `has`, in an order that the kernel accepts. */
 int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e);
 
 /* freezer: 0, or -EOPNOTSUPP where the host has none. Both return once the state is reached (a bounded wait).
@@ -184,6 +184,12 @@ struct cgrp_host {
 
 /* Cached for the life of the process; the result is not to be freed. */
 int cgrp_host(const struct cgrp_host **out, struct err *e);
+
+/*
+ * The same without a look at each: an entry in which the partition at hand has no cgroup may turn out to be a
+ * plain directory. For those who only want the names.
+ */
+int cgrp_host_names(const struct cgrp_host **out, struct err *e);
 
 /*
  * The path, below that hierarchy's root, of the cgroup that a process is in (as in /proc/PID/cgroup), for

@@ -299,6 +299,16 @@ int cgrp_host(const struct cgrp_host **out, struct err *e)
 	return 0;
 }
 
+int cgrp_host_names(const struct cgrp_host **out, struct err *e)
+{
+	struct cgrp_host *h;
+	int r = cg_host_quick(&h, e);
+
+	if (r == 0)
+		*out = h;
+	return r;
+}
+
 /* --- where a process is ---------------------------------------------------------------------- */
 
 int cg_path_in(const char *proc_cgroup, const struct cgrp_hierarchy *h, char *buf, size_t size)

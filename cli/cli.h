@@ -21,6 +21,7 @@ struct cli_verb {
 	const char *name;
 	const char *args;	/* the positional arguments, for the usage line; NULL: none */
 	int min_args, max_args; /* max -1: any number */
+	bool executes;		/* something inside: our own file must be out of its reach (runtime/seal.h) */
 	bool in_order;		/* the first positional argument ends the options: a command line follows */
 	const char *summary;	/* a line for the help text */
 	const struct opt *options;

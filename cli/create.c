@@ -13,6 +13,7 @@ static int create(const struct rt_ctx *ctx, const void *values, char *const *arg
 }
 
 const struct cli_verb verb_create = {
+	.executes = true,
 	.name = "create",
 	.args = "CONTAINER",
 	.min_args = 1,

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ELF entry point of the static build: puts our program file out of reach (runtime/seal.h) before libc starts.
+ * The ELF entry point of the static build: puts our program file out of reach (runtime/seal.h) before libc
+ * starts.
  *
- * Nothing of libc is usable here: no TLS (so no stack protector), no resolved memcpy(), no errno. Whatever fails is simply left for main(), which
- * checks and says why. Only x86-64 has the few lines of assembly; elsewhere main() does it all.
+ * Nothing of libc is usable here: no TLS (so no stack protector), no resolved memcpy(), no errno. Whatever
+ * fails is simply left for main(), which checks and says why. Only x86-64 has the few lines of assembly;
+ * elsewhere main() does it all.
  */
 #include "cli/entry.h"
 
 #if defined(__x86_64__) && defined(RF_STATIC_ENTRY)
 
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/syscall.h>
-
-#define ST_RDONLY_FLAG 1
-
-struct kernel_statfs { /* asm/statfs.h; f_flags is the eleventh word */
-	long words[10], flags, spare[4];
-};
 
 static long sys5(long nr, long a, long b, long c, long d, long f)
 {
@@ -25,7 +22,10 @@ static long sys5(long nr, long a, long b, long c, long d, long f)
 	register long r8 __asm__("r8") = f;
 	long ret;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
 	return ret;
 }
 
@@ -42,8 +42,29 @@ static int is(const char *s, const char *word)
 static int executes(char **argv)
 {
 	for (int i = 1; argv[0] && argv[i]; i++)
-		if (is(argv[i], "run") || is(argv[i], "create") || is(argv[i], "exec") || is(argv[i], "restore"))
+		if (is(argv[i], "run") || is(argv[i], "create") || is(argv[i], "exec") ||
+			is(argv[i], "restore"))
 			return 1;
+	return 0;
+}
+
+static int executed_by_descriptor(char **envp)
+{
+	static const char prefix[] = "/dev/fd/";
+	const unsigned long *aux;
+	const char *name;
+
+	while (*envp)
+		envp++;
+	for (aux = (const unsigned long *)(envp + 1); *aux != AT_NULL; aux += 2) {
+		if (*aux != AT_EXECFN)
+			continue;
+		name = (const char *)aux[1];
+		for (int i = 0; prefix[i]; i++)
+			if (name[i] != prefix[i])
+				return 0;
+		return 1;
+	}
 	return 0;
 }
 
@@ -53,12 +74,13 @@ __attribute__((used, noinline)) void rf_early(long *stack)
 	static struct mount_attr attr;
 	long argc = stack[0];
 	char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
-	struct kernel_statfs fs;
 	long fd;
 
 	if (argc < 2 || !executes(argv))
 		return;
-	if (sys5(SYS_statfs, (long)self, (long)&fs, 0, 0, 0) < 0 || (fs.flags & ST_RDONLY_FLAG))
+	/* That is what execveat(2) of a descriptor leaves: we have been here. main() makes sure that it was
+	 * us. */
+	if (executed_by_descriptor(envp))
 		return;
 	fd = sys5(SYS_open_tree, AT_FDCWD, (long)self, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 0, 0);
 	if (fd < 0)
@@ -69,7 +91,8 @@ __attribute__((used, noinline)) void rf_early(long *stack)
 	sys5(SYS_close, fd, 0, 0, 0, 0);
 }
 
-/* The kernel enters with the stack pointer at argc (System V ABI, "Process Initialization") and rdx to be kept for _start. */
+/* The kernel enters with the stack pointer at argc (System V ABI, "Process Initialization") and rdx to be
+ * kept for _start. */
 __asm__(".globl rf_start\n"
 	".type rf_start, @function\n"
 	"rf_start:\n"

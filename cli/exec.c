@@ -110,6 +110,7 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 }
 
 const struct cli_verb verb_exec = {
+	.executes = true,
 	.name = "exec",
 	.args = "CONTAINER [COMMAND [ARGUMENTS...]]",
 	.min_args = 1,

@@ -3,9 +3,11 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 
 #include "base/log.h"
+#include "runtime/seal.h"
 #include "spec/features.h"
 
 #ifdef HAVE_SYSTEMD
@@ -204,10 +206,13 @@ static int run_verb(const struct cli_verb *v, const struct rt_ctx *ctx, int argc
 	return r;
 }
 
-static int run_command(const struct rt_ctx *ctx, int argc, char **argv, struct err *e)
+static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **whole, struct err *e)
 {
 	const struct cli_verb *v = find_verb(argv[0]);
+	int r = v && v->executes ? seal_self(whole, e) : 0;
 
+	if (r < 0)
+		return r;
 	if (v)
 		return run_verb(v, ctx, argc, argv, e);
 	if (!str_eq(argv[0], "help"))
@@ -243,7 +248,7 @@ static int run(int argc, char **argv, struct err *e)
 		return r;
 	ctx.root = o.root;
 	ctx.debug = log_enabled(LOG_LEVEL_DEBUG);
-	return run_command(&ctx, argc - first, argv + first, e);
+	return run_command(&ctx, argc - first, argv + first, argv, e);
 }
 
 /*
@@ -266,6 +271,9 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int r;
 
+	/* One brk(2) for all that a command needs: the heap of a process that lives for milliseconds never
+	 * shrinks. */
+	mallopt(M_TOP_PAD, 512 * 1024);
 	fill_stdio();
 	r = run(argc, argv, &e);
 	if (e.code)

@@ -20,6 +20,7 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 }
 
 const struct cli_verb verb_run = {
+	.executes = true,
 	.name = "run",
 	.args = "CONTAINER",
 	.min_args = 1,

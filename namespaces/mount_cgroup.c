@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "namespaces/mount_state.h"
 
@@ -133,8 +134,7 @@ static int mount_several(
 				e, EINVAL, "cgroup hierarchy \"%s\" has no name for a directory", h->name);
 		if (mkdirat(fd, h->name, 0755) < 0)
 			return err_set(e, errno, "create %s/%s", t->m->m->destination, h->name);
-		/* Where the partition has no cgroup of its own there is nothing to show but everybody else's.
-		 */
+		/* Without a cgroup of the partition's own there would be everybody else's to see. */
 		r = h->path ? mount_one(c, h, t, e) : 0;
 		if (r == 0)
 			r = link_controllers(fd, h->name, e);
@@ -143,7 +143,10 @@ static int mount_several(
 	}
 	if (t->attr_later || (t->attr & MOUNT_ATTR_RDONLY))
 		r = mnt_attr(fd, "", t->attr_later ? AT_RECURSIVE : 0, t->attr, 0, 0);
-	return r < 0 ? err_set(e, -r, "set the mount flags of %s", t->m->m->destination) : 0;
+	if (r < 0)
+		return err_set(e, -r, "set the mount flags of %s", t->m->m->destination);
+	TAKE_FD(fd); /* goes with the exec */
+	return 0;
 }
 
 /* Type cgroup2 asks for that one hierarchy, which on a mixed host is one of several. */
@@ -161,8 +164,8 @@ static const struct mnt_hierarchy *only_v2(const struct mnt_ctx *c, const struct
  * What is asked of the whole mount beyond mount(2)'s flags: recursive attributes, propagation. A new mount is
  * private already.
  */
-static int finish(
-	const struct mnt_place *p, const struct mnt_options *o, const char *destination, struct err *e)
+static int finish(struct mnt_ctx *c, const struct mnt_place *p, const struct mnt_options *o,
+	const char *destination, struct err *e)
 {
 	struct mnt_options rest = { .rec_set = o->rec_set, .rec_clear = o->rec_clear };
 	_cleanup_close_ int fd = -EBADF;
@@ -172,9 +175,11 @@ static int finish(
 			rest.propagation[rest.n_propagation++] = o->propagation[i];
 	if (!rest.n_propagation && !rest.rec_set && !rest.rec_clear)
 		return 0;
-	fd = openat(p->dir, *p->name ? p->name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	/* A place that is a descriptor is what lies beneath the mount: that is found by its path again. */
+	fd = *p->name ? openat(p->dir, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+		      : path_open(c->state->root, destination, O_PATH, 0, 0);
 	if (fd < 0)
-		return err_set(e, errno, "open %s", destination);
+		return err_set(e, *p->name ? errno : -fd, "open %s", destination);
 	return mnt_attr_options(fd, &rest, destination, e);
 }
 
@@ -203,5 +208,5 @@ int mnt_cgroup(struct mnt_ctx *c, size_t i, struct err *e)
 	} else {
 		r = mount_several(c, i, &p, &t, e);
 	}
-	return r < 0 ? r : finish(&p, &m->o, m->m->destination, e);
+	return r < 0 ? r : finish(c, &p, &m->o, m->m->destination, e);
 }

@@ -86,6 +86,8 @@ static int fs_flags(int fs, unsigned long flags)
 int mnt_fs_new(const char *type, const char *source, const char *data, unsigned long flags, uint64_t attr,
 	const char *context, struct err *e)
 {
+	/* Not closed on success: it is done with, and goes with the exec as all of the child's descriptors
+	 * do. */
 	_cleanup_close_ int fs = sys_fsopen(type);
 	int r = 0;
 
@@ -111,7 +113,10 @@ int mnt_fs_new(const char *type, const char *source, const char *data, unsigned 
 		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
 	if (r == 0)
 		r = sys_fsmount(fs, (unsigned int)attr);
-	return r < 0 ? fs_error(fs, r, type, e) : r;
+	if (r < 0)
+		return fs_error(fs, r, type, e);
+	TAKE_FD(fs);
+	return r;
 }
 
 /* --- data ----------------------------------------------------------------------------------------------- */

@@ -203,7 +203,6 @@ int mnt_mask(struct mnt_ctx *c, struct err *e)
 		if (r < 0)
 			break;
 	}
-	fd_close(k.null);
-	fd_close(k.empty);
+	/* The two descriptors go with the exec; closing them here would be two calls more on every start. */
 	return r;
 }

@@ -37,7 +37,8 @@ struct mnt_hierarchy {
 	const char *mount_point; /* on the host */
 	const char *name;	 /* directory below the destination: "cpu,cpuacct" */
 	const char *controllers; /* data for mount(2), "" for cgroup2 */
-	/* Of the partition's cgroup below the hierarchy's root; NULL: none of its own, then the root, read-only. */
+	/* Of the partition's cgroup below the hierarchy's root; NULL: none of its own, then the root,
+	 * read-only. */
 	const char *path;
 	bool v2;
 };
@@ -83,14 +84,15 @@ int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 int mnt_enter(struct mnt_ctx *c, struct err *e);
 /* Leaves the umask at 0; mnt_devices() puts it back. */
 int mnt_mounts(struct mnt_ctx *c, struct err *e);
-/* Default and configured devices, symlinks (fd, stdin, stdout, stderr, core, ptmx). A bound /dev stays as it is. */
+/* Default and configured devices, symlinks (fd, stdin, …, core, ptmx). A bound /dev stays as it is. */
 int mnt_devices(struct mnt_ctx *c, struct err *e);
 /*
  * A new pty from the partition's own devpts: *master and *slave are the caller's. The slave is the user's
  * (its group is devpts's), and is bound on /dev/console, by fd (CVE-2025-52565, CVE-2026-88264).
  */
 int mnt_console(struct mnt_ctx *c, const struct spec_process *p, int *master, int *slave, struct err *e);
-/* An fd of the partition's root, from mnt_enter() on; for in-root look-ups (cwd, passwd). Not the caller's. */
+/* An fd of the partition's root, from mnt_enter() on; for in-root look-ups (cwd, passwd). Not the caller's.
+ */
 int mnt_root_fd(const struct mnt_ctx *c);
 /* Masked paths, read-only paths, then the pivot (or chroot). The working directory is "/" afterwards. */
 int mnt_pivot(struct mnt_ctx *c, struct err *e);

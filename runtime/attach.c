@@ -22,7 +22,8 @@
 /* All but those that are about ourselves: job control, faults, and what cannot be caught. */
 static void forwarded(sigset_t *set)
 {
-	static const int ours[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+	static const int ours[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE,
+		SIGILL, SIGTRAP, SIGABRT, SIGSYS };
 
 	sigfillset(set);
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
@@ -42,23 +43,25 @@ static int shell_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Reaps all that ended. True when `pid` was among them. */
+/* Reaps what ended, up to and including `pid`: then nobody else is waited for. True when it was among them.
+ */
 static bool reap(pid_t pid, int *status)
 {
-	bool found = false;
 	int st;
 	pid_t p;
 
 	while ((p = waitpid(-1, &st, WNOHANG)) > 0) {
 		if (p == pid) {
 			*status = shell_status(st);
-			found = true;
+			return true;
 		}
 	}
-	return found;
+	return false;
 }
 
-/* --- without a terminal ---------------------------------------------------------------------------------------------------------------- */
+/* --- without a terminal
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void wait_plain(pid_t pid, int *status)
 {
@@ -79,7 +82,9 @@ static void wait_plain(pid_t pid, int *status)
 	}
 }
 
-/* --- with one ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- with one
+ * -----------------------------------------------------------------------------------------------------------------------------
+ */
 
 struct relay {
 	int from, to;
@@ -142,7 +147,8 @@ static bool serve_signals(int sigfd, int master, pid_t pid, int *status)
 	return ended;
 }
 
-/* End of a stdin that is no terminal: the partition's terminal is told as a person would, with its end-of-file character. */
+/* End of a stdin that is no terminal: the partition's terminal is told as a person would, with its
+ * end-of-file character. */
 static void send_eof(int master)
 {
 	struct termios t;
@@ -164,7 +170,8 @@ static void relay_terminal(pid_t pid, int master, int sigfd, int *status)
 			{ .fd = out.closed || relay_full(&out) ? -1 : master, .events = POLLIN },
 			{ .fd = relay_full(&out) ? 1 : -1, .events = POLLOUT },
 		};
-		/* Its end is known: only what the terminal still holds is awaited, and a background process may keep it open. */
+		/* Its end is known: only what the terminal still holds is awaited, and a background process
+		 * may keep it open. */
 		int n = poll(p, 5, ended ? 100 : -1);
 
 		if (n == 0 && !relay_full(&out))

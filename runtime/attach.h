@@ -8,15 +8,16 @@
 #include "base/err.h"
 
 /*
- * Holds back the signals that attach_wait() will deal with. To be called before the process is let go; the mask stays for
- * the rest of our life.
+ * Holds back the signals that attach_wait() will deal with. To be called before the process is let go; the
+ * mask stays for the rest of our life.
  */
 void attach_begin(void);
 
 /*
- * Waits for `pid`, our child, and reaps it and whatever else becomes our child; signals sent to us are sent on to it. With `master` >= 0, our stdin and stdout are
- * joined to that terminal: raw mode while it lasts, its size follows ours. *status is as the shell tells it: exit status, or 128 + signal.
- * Takes over (closes) master.
+ * Waits for `pid`, our child, and reaps it and whatever else becomes our child; signals sent to us are sent
+ * on to it. With `master` >= 0, our stdin and stdout are joined to that terminal: raw mode while it lasts,
+ * its size follows ours. *status is as the shell tells it: exit status, or 128 + signal. Takes over (closes)
+ * master.
  */
 int attach_wait(pid_t pid, int master, int *status, struct err *e);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seam between the life of a partition and what it is made of: namespaces on the host's kernel (engine "partition", runtime/engine_ns.c),
- * or a virtual machine (engine "sandbox"). Nothing outside an engine asks which one it is: the verbs of runtime.h handle ids, locks, state,
- * host-side hooks and preconditions, and call through here for everything else.
+ * The seam between the life of a partition and what it is made of: namespaces on the host's kernel (engine
+ * "partition", runtime/engine_ns.c), or a virtual machine (engine "sandbox"). Nothing outside an engine asks
+ * which one it is: the verbs of runtime.h handle ids, locks, state, host-side hooks and preconditions, and
+ * call through here for everything else.
  *
- * Engines are handed to the runtime by cli/main.c (rt_register_engine()), so that runtime/ does not depend on any but its own.
+ * Engines are handed to the runtime by cli/main.c (rt_register_engine()), so that runtime/ does not depend on
+ * any but its own.
  */
 #ifndef RUNTIME_ENGINE_H
 #define RUNTIME_ENGINE_H
@@ -16,18 +18,22 @@ struct rt_launch; /* launch.h */
 
 struct rt_engine {
 	const char *name; /* as in state.json */
-	/* True if this config or invocation asks for this engine (an annotation, the program's name). The first match wins. */
+	/* True if this config or invocation asks for this engine (an annotation, the program's name). The
+	 * first match wins. */
 	bool (*wants)(const struct spec *s);
 
 	/*
-	 * Brings the partition up to "created": the payload's process exists, everything is set up, and it waits for start. p->pid is set. May run
-	 * hooks through rt_hooks_run() at the stages that the spec names. On failure nothing that it made is left.
+	 * Brings the partition up to "created": the payload's process exists, everything is set up, and it
+	 * waits for start. p->pid is set. May run hooks through rt_hooks_run() at the stages that the spec
+	 * names. On failure nothing that it made is left.
 	 */
-	int (*create)(struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e);
-	/* Lets it go on: in the creator's own process (launch handle) or in a later one (l is NULL). Returns when the payload has been executed. */
+	int (*create)(
+		struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e);
+	/* Lets it go on: in the creator's own process (launch handle) or in a later one (l is NULL). Returns
+	 * when the payload has been executed. */
 	int (*start)(struct rt_partition *p, struct rt_launch *l, struct err *e);
-	int (*exec)(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status,
-		bool *exec_failed, struct err *e);
+	int (*exec)(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc,
+		int *status, bool *exec_failed, struct err *e);
 	int (*kill)(struct rt_partition *p, int sig, bool all, struct err *e);
 	int (*pause)(struct rt_partition *p, struct err *e);
 	int (*resume)(struct rt_partition *p, struct err *e);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine "partition": namespaces and cgroups on the host's own kernel. This file is its create: the parent half.
+ * The engine "partition": namespaces and cgroups on the host's own kernel. This file is its create: the
+ * parent half.
  *
  * Theory of operation
- *   Everything that can be refused is refused before anything is made. Then: cgroup, sources that only the parent can open,
- *   and one clone3(2) into all new namespaces at once. A child that must enter namespaces given by path with rights it would lose by being born in a new
- *   user namespace (or whose pid namespace is such a path, which only acts on children) is cloned by a joiner instead: a process that enters them, clones
- *   the child with CLONE_PARENT, so that it is ours all the same, and goes. The child reports at named stages (sync.h).
+ *   Everything that can be refused is refused before anything is made. Then: cgroup, sources that only the
+ * parent can open, and one clone3(2) into all new namespaces at once. A child that must enter namespaces
+ * given by path with rights it would lose by being born in a new user namespace (or whose pid namespace is
+ * such a path, which only acts on children) is cloned by a joiner instead: a process that enters them, clones
+ *   the child with CLONE_PARENT, so that it is ours all the same, and goes. The child reports at named stages
+ * (sync.h).
  */
 #include "runtime/engine.h"
 
@@ -48,7 +51,9 @@ struct make {
 	struct mnt_hierarchy *hierarchies;
 };
 
-/* --- before anything is made ------------------------------------------------------------------------------------------------------------ */
+/* --- before anything is made
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_cgroup_mount(const struct spec_mount *m)
 {
@@ -56,8 +61,9 @@ static bool is_cgroup_mount(const struct spec_mount *m)
 }
 
 /*
- * Whether the payload is to work with cgroups and not just look at its own limits: a writable cgroup mount, cgroup2 by name, or something mounted into that
- * tree (as podman does for a systemd inside). Then it gets a cgroup in hierarchies without limits, too.
+ * Whether the payload is to work with cgroups and not just look at its own limits: a writable cgroup mount,
+ * cgroup2 by name, or something mounted into that tree (as podman does for a systemd inside). Then it gets a
+ * cgroup in hierarchies without limits, too.
  */
 static bool wants_all_hierarchies(const struct spec *s)
 {
@@ -72,11 +78,13 @@ static bool wants_all_hierarchies(const struct spec *s)
 	return false;
 }
 
-static const char *own_path(const struct cgrp *c, const struct cgrp_host *host, const struct cgrp_hierarchy *h)
+static const char *own_path(
+	const struct cgrp *c, const struct cgrp_host *host, const struct cgrp_hierarchy *h)
 {
 	const char *path = c ? cgrp_path(c, h->controllers) : "";
 
-	/* A host with a single hierarchy shows it even to a partition without a cgroup of its own: the caller asked for the mount. */
+	/* A host with a single hierarchy shows it even to a partition without a cgroup of its own: the caller
+	 * asked for the mount. */
 	return *path || host->n == 1 ? path : NULL;
 }
 
@@ -90,7 +98,7 @@ static int fill_hierarchies(struct make *m, struct err *e)
 		any = any || is_cgroup_mount(&m->s->mounts[i]);
 	if (!any)
 		return 0;
-	r = cgrp_host(&host, e);
+	r = cgrp_host_names(&host, e);
 	if (r < 0)
 		return r;
 	m->hierarchies = arena_calloc(m->p->arena, host->n + 1, sizeof(*m->hierarchies));
@@ -156,7 +164,9 @@ static int prepare(struct make *m, const struct rt_create_opts *o, struct err *e
 	return r;
 }
 
-/* --- the clone ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- the clone
+ * ----------------------------------------------------------------------------------------------------------------------------
+ */
 
 static pid_t clone_into(uint64_t flags, int cgroup_fd)
 {
@@ -186,10 +196,10 @@ static bool needs_joiner(const struct make *m)
 
 static void run_child(struct make *m)
 {
-	/* The parent's end and its lock: while we hold them, its death would go unnoticed and its verbs would block. */
+	/* The parent's end and its lock: while we hold them, its death would go unnoticed and its verbs would
+	 * block. */
 	fd_close(m->sync[0]);
 	fd_close(m->p->dirfd);
-	fd_close(m->p->rootfd);
 	init_main(&m->in);
 }
 
@@ -234,7 +244,8 @@ static const char *explain_clone(int code)
 	case EUSERS:
 		return "a limit on namespaces was reached; see /proc/sys/user/max_*_namespaces";
 	case EAGAIN:
-		return "a limit on processes was reached; see pids.max of the cgroup, RLIMIT_NPROC and kernel.pid_max";
+		return "a limit on processes was reached; see pids.max of the cgroup, RLIMIT_NPROC and "
+		       "kernel.pid_max";
 	case EINVAL:
 		return "this kernel lacks one of the namespaces in linux.namespaces";
 	default:
@@ -274,7 +285,9 @@ static int launch_child(struct make *m, struct err *e)
 	return 0;
 }
 
-/* --- the parent's part ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the parent's part
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Limits that the child may no longer raise once it is in a user namespace of its own. */
 static int outside_limits(struct make *m, struct err *e)
@@ -295,7 +308,8 @@ static int outside_limits(struct make *m, struct err *e)
 	snprintf(path, sizeof(path), "%d/oom_score_adj", (int)m->p->pid);
 	snprintf(value, sizeof(value), "%d", proc->oom_score_adj);
 	r = fd_put_at(procfd, path, value);
-	/* Without privilege one may not go below where one is: then it stays there, as runc does for rootless containers. */
+	/* Without privilege one may not go below where one is: then it stays there, as runc does for rootless
+	 * containers. */
 	if (r < 0 && !(m->p->rootless && (r == -EACCES || r == -EPERM)))
 		return err_set(e, -r, "process.oomScoreAdj: write %s to /proc/%s", value, path);
 	return 0;
@@ -343,8 +357,8 @@ static bool parent_has_work(const struct make *m)
 {
 	const struct spec *s = m->s;
 
-	return m->in.own_user_ns || (m->p->cgroup && cgrp_needs_attach(m->p->cgroup)) || mnt_needs_userns(&m->in.mnt) ||
-		s->n_net_devices || s->intel_rdt.present;
+	return m->in.own_user_ns || (m->p->cgroup && cgrp_needs_attach(m->p->cgroup)) ||
+	       mnt_needs_userns(&m->in.mnt) || s->n_net_devices || s->intel_rdt.present;
 }
 
 static int runtime_hooks(struct make *m, struct err *e)
@@ -372,10 +386,14 @@ static int gone(struct make *m, struct err *e)
 	if (m->p->pid > 0 && waitpid(m->p->pid, &status, 0) == m->p->pid) {
 		m->p->pid = 0;
 		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-			return err_text(e, ECANCELED, "the container's first process was killed while it was being set up; if nobody did it, its memory "
-						      "limit is too small");
+			return err_text(e, ECANCELED,
+				"the container's first process was killed while it was being set up; if "
+				"nobody did it, its memory "
+				"limit is too small");
 		if (WIFSIGNALED(status))
-			return err_text(e, ECANCELED, "the container's first process died of signal %d while it was being set up", WTERMSIG(status));
+			return err_text(e, ECANCELED,
+				"the container's first process died of signal %d while it was being set up",
+				WTERMSIG(status));
 	}
 	return err_text(e, ECANCELED, "the container's first process ended while it was being set up");
 }
@@ -392,7 +410,10 @@ static int serve(struct make *m, struct err *e)
 		r = 0;
 		switch (msg) {
 		case SYNC_CREATED:
-			return 0;
+			/* Only now: the cgroup namespace's root is the cgroup above that one. */
+			return m->p->cgroup && cgrp_needs_delegated(m->p->cgroup)
+				       ? cgrp_attach_delegated(m->p->cgroup, m->p->pid, e)
+				       : 0;
 		case SYNC_PID:
 			m->p->pid = f.number;
 			waitpid(m->joiner, NULL, 0);
@@ -430,9 +451,12 @@ static int serve(struct make *m, struct err *e)
 	}
 }
 
-/* --- create -------------------------------------------------------------------------------------------------------------------------------- */
+/* --- create
+ * --------------------------------------------------------------------------------------------------------------------------------
+ */
 
-/* The socket on which a later `start` finds the child. Its path may be longer than sun_path: bound through the directory's fd. */
+/* The socket on which a later `start` finds the child. Its path may be longer than sun_path: bound through
+ * the directory's fd. */
 static int start_socket(struct rt_partition *p, struct err *e)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -462,7 +486,8 @@ static int make_cgroup(struct make *m, struct err *e)
 		.visible = wants_all_hierarchies(s),
 		.delegate = s->ns[SPEC_NS_CGROUP].present && !s->ns[SPEC_NS_CGROUP].path && ns_has_user(s),
 	};
-	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0), gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);
+	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0),
+		gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);
 
 	if (p->manager == CGRP_DISABLED)
 		return 0;
@@ -521,7 +546,8 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->sync) < 0)
 		return err_set(e, errno, "make a socket pair");
 	m->in.ask_parent = parent_has_work(m);
-	/* Not without privilege: what is not dumpable has a /proc/PID/uid_map that is root's to write. The child sees to it once it has its maps. */
+	/* Not without privilege: what is not dumpable has a /proc/PID/uid_map that is root's to write. The
+	 * child sees to it once it has its maps. */
 	if (geteuid() == 0)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (ns_new_flags(m->s) & CLONE_NEWTIME) {
@@ -535,7 +561,8 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	return r < 0 ? r : serve(m, e);
 }
 
-static int ns_create(struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
+static int ns_create(
+	struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
 {
 	struct make m = { .p = p, .s = p->spec, .l = l, .sync = { -EBADF, -EBADF }, .time_ns = -EBADF };
 	char state;
@@ -567,9 +594,12 @@ static int ns_create(struct rt_partition *p, const struct rt_create_opts *o, str
 	return 0;
 }
 
-/* --- start ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * -----------------------------------------------------------------------------------------------------------------------------------
+ */
 
-static int send_listener(const struct rt_partition *p, pid_t pid, const char *status, int listener, struct err *e)
+static int send_listener(
+	const struct rt_partition *p, pid_t pid, const char *status, int listener, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	_cleanup_free_ char *state = rt_partition_state_json(p, status, p->pid);
@@ -599,7 +629,8 @@ int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), listener = -EBADF;
 
-	/* The process cannot send it: its filter may already stop sendmsg(2), waiting for the very agent that is to get this. */
+	/* The process cannot send it: its filter may already stop sendmsg(2), waiting for the very agent that
+	 * is to get this. */
 	if (pidfd >= 0)
 		listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	if (listener < 0)
@@ -621,13 +652,16 @@ static int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 		sock = TAKE_FD(l->sync);
 	}
 	if (sync_send(sock, SYNC_START, 0, NULL, -1) < 0)
-		return err_text(e, ESRCH, "container not running: no such process: its first process ended before it was started");
+		return err_text(e, ESRCH,
+			"container not running: no such process: its first process ended before it was "
+			"started");
 	for (;;) {
 		int msg = sync_recv(sock, &f, &fd);
 
 		switch (msg) {
 		case SYNC_CLOSED:
-			/* It closed by the exec, or because the process died: that shows in its status, as for any payload. */
+			/* It closed by the exec, or because the process died: that shows in its status, as
+			 * for any payload. */
 			return 0;
 		case SYNC_LISTENER:
 			r = ns_fetch_listener(p, p->pid, f.number, rt_status_names[RT_CREATED], e);

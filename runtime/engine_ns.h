@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of the engine "partition": its create and start are in engine_ns.c, its exec in exec_ns.c, the rest in ops_ns.c. */
+/* The operations of the engine "partition": its create and start are in engine_ns.c, its exec in exec_ns.c,
+ * the rest in ops_ns.c. */
 #ifndef RUNTIME_ENGINE_NS_H
 #define RUNTIME_ENGINE_NS_H
 
 #include "runtime/engine.h"
 
-int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status, bool *exec_failed,
-	struct err *e);
+int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc,
+	int *status, bool *exec_failed, struct err *e);
 int ns_kill(struct rt_partition *p, int sig, bool all, struct err *e);
 int ns_pause(struct rt_partition *p, struct err *e);
 int ns_resume(struct rt_partition *p, struct err *e);
@@ -17,8 +18,8 @@ int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e);
 int ns_destroy(struct rt_partition *p, bool force, struct err *e);
 
 /*
- * Takes descriptor `number` of process `pid`, its seccomp listener, and hands it to the agent that the config names, with the container process
- * state. `status`: the partition's, for that document.
+ * Takes descriptor `number` of process `pid`, its seccomp listener, and hands it to the agent that the config
+ * names, with the container process state. `status`: the partition's, for that document.
  */
 int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const char *status, struct err *e);
 

@@ -79,7 +79,8 @@ static void drain(int fd, short how)
 		(void)!read(fd, &count, sizeof(count));
 }
 
-static int follow(struct rt_partition *p, int interval_ms, int (*line)(const char *text, void *arg), void *arg, struct err *e)
+static int follow(struct rt_partition *p, int interval_ms, int (*line)(const char *text, void *arg),
+	void *arg, struct err *e)
 {
 	_cleanup_close_ int pidfd = rt_pidfd(p), oom = -EBADF;
 	int64_t next = now_ms() + interval_ms;
@@ -92,7 +93,8 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 		cgrp_oom_count(p->cgroup, &seen, &ignored);
 	}
 	while (pidfd >= 0) {
-		struct pollfd poll_for[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = oom, .events = how } };
+		struct pollfd poll_for[2] = { { .fd = pidfd, .events = POLLIN },
+			{ .fd = oom, .events = how } };
 		int64_t left = next - now_ms();
 		int r = 0;
 
@@ -106,7 +108,8 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 			poll(poll_for, 2, (int)left);
 		}
 		if (poll_for[1].revents) {
-			if (!(how & POLLIN) && cgrp_oom_count(p->cgroup, &count, &ignored) == 0 && count == seen)
+			if (!(how & POLLIN) && cgrp_oom_count(p->cgroup, &count, &ignored) == 0 &&
+				count == seen)
 				count = 0; /* another line of memory.events changed */
 			else
 				r = r ? r : send_oom(p, line, arg);
@@ -125,7 +128,8 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 	return 0;
 }
 
-int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms, int (*line)(const char *text, void *arg), void *arg, struct err *e)
+int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms,
+	int (*line)(const char *text, void *arg), void *arg, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	int r;

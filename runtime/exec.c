@@ -20,7 +20,8 @@ static int parse_user(const char *text, struct spec_user *u, struct err *e)
 		goto bad;
 	memcpy(uid, text, n);
 	uid[n] = '\0';
-	if (str_to_u32(uid, &id) < 0 || (colon && str_to_u32(colon + 1, &gid) < 0) || id == UINT32_MAX || gid == UINT32_MAX)
+	if (str_to_u32(uid, &id) < 0 || (colon && str_to_u32(colon + 1, &gid) < 0) || id == UINT32_MAX ||
+		gid == UINT32_MAX)
 		goto bad;
 	u->uid = id;
 	/* Without a group the config's stays. */
@@ -28,7 +29,8 @@ static int parse_user(const char *text, struct spec_user *u, struct err *e)
 		u->gid = gid;
 	return 0;
 bad:
-	return err_text(e, EINVAL, "--user \"%s\" must be UID or UID:GID, decimal numbers from 0 to 4294967294", text);
+	return err_text(e, EINVAL,
+		"--user \"%s\" must be UID or UID:GID, decimal numbers from 0 to 4294967294", text);
 }
 
 static int add_groups(struct arena *a, struct spec_user *u, char *const *groups, struct err *e)
@@ -44,19 +46,21 @@ static int add_groups(struct arena *a, struct spec_user *u, char *const *groups,
 		return err_set(e, ENOMEM, "--additional-gids");
 	if (u->n_additional_gids)
 		memcpy(list, u->additional_gids, u->n_additional_gids * sizeof(*list));
-	strv_each(s, groups)
+	strv_each (s, groups)
 		if (str_to_u32(s, &list[u->n_additional_gids++]) < 0)
-			return err_text(e, EINVAL, "--additional-gids \"%s\" must be a group id, a decimal number", s);
+			return err_text(e, EINVAL,
+				"--additional-gids \"%s\" must be a group id, a decimal number", s);
 	u->additional_gids = list;
 	return 0;
 }
 
-/* In every set but inheritable and ambient: a capability that leaks through an exec of a file is nobody's wish (CVE-2022-29162). */
+/* In every set but inheritable and ambient: a capability that leaks through an exec of a file is nobody's
+ * wish (CVE-2022-29162). */
 static int add_caps(struct spec_caps *c, char *const *names, struct err *e)
 {
 	const char *s;
 
-	strv_each(s, names) {
+	strv_each (s, names) {
 		int cap = spec_cap_from_name(s);
 
 		if (cap < 0)
@@ -86,12 +90,14 @@ static int add_env(struct arena *a, struct spec_process *proc, char *const *more
 	return 0;
 }
 
-static int from_options(struct arena *a, struct spec_process *proc, const struct rt_exec_opts *o, struct err *e)
+static int from_options(
+	struct arena *a, struct spec_process *proc, const struct rt_exec_opts *o, struct err *e)
 {
 	int r = 0;
 
 	if (!o->args || !o->args[0])
-		return err_text(e, EINVAL, "exec: no command: give one after the container id, or --process FILE");
+		return err_text(
+			e, EINVAL, "exec: no command: give one after the container id, or --process FILE");
 	proc->args = (char **)o->args;
 	if (o->cwd) {
 		if (o->cwd[0] != '/')
@@ -139,7 +145,8 @@ static int from_file(struct arena *a, struct spec_process *proc, const struct rt
 	return 0;
 }
 
-int rt_exec(const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status, bool *exec_failed, struct err *e)
+int rt_exec(
+	const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status, bool *exec_failed, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	struct spec_process proc;
@@ -155,9 +162,12 @@ int rt_exec(const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status,
 	if (r < 0)
 		return r;
 	if (now == RT_STOPPED || now == RT_CREATING)
-		return err_text(e, ESRCH, "cannot exec in a stopped container: \"%s\" is %s", o->id, rt_status_names[now]);
+		return err_text(e, ESRCH, "cannot exec in a stopped container: \"%s\" is %s", o->id,
+			rt_status_names[now]);
 	if (now == RT_PAUSED && !o->ignore_paused)
-		return err_text(e, EBUSY, "cannot exec in a paused container: resume \"%s\" first, or use --ignore-paused", o->id);
+		return err_text(e, EBUSY,
+			"cannot exec in a paused container: resume \"%s\" first, or use --ignore-paused",
+			o->id);
 	r = rt_partition_spec(p, e);
 	if (r < 0)
 		return r;
@@ -165,7 +175,10 @@ int rt_exec(const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status,
 		r = from_file(p->arena, &proc, o, e);
 	} else {
 		if (!p->spec->has_process)
-			return err_text(e, EINVAL, "config.json of container \"%s\" has no process to start from: use --process FILE", o->id);
+			return err_text(e, EINVAL,
+				"config.json of container \"%s\" has no process to start from: use --process "
+				"FILE",
+				o->id);
 		proc = p->spec->process;
 		r = from_options(p->arena, &proc, o, e);
 	}

@@ -3,12 +3,14 @@
  * The engine "partition": a further process in a living one.
  *
  * Theory of operation
- *   The partition's processes can see the new one from the moment it is in their pid namespace; one with CAP_SYS_PTRACE there may look through its descriptors,
- *   its root and its working directory (CVE-2016-9962). So it is not we who clone it, nor does it join anything by itself: a joiner, born in the cgroup where
- *   the kernel can do that, joins the cgroup, sets limits and scheduling while it has the host's rights, enters all namespaces (the pid namespace acts on its children
- *   only; those that the host's rights are needed for first, the user namespace last, since what it gives and takes away is for good), opens the terminal,
- *   closes what is the host's, and only then clones the process, with CLONE_PARENT so that it is our child. What the partition can see of that one is
- *   a socket to us, and the partition's own root.
+ *   The partition's processes can see the new one from the moment it is in their pid namespace; one with
+ * CAP_SYS_PTRACE there may look through its descriptors, its root and its working directory (CVE-2016-9962).
+ * So it is not we who clone it, nor does it join anything by itself: a joiner, born in the cgroup where the
+ * kernel can do that, joins the cgroup, sets limits and scheduling while it has the host's rights, enters all
+ * namespaces (the pid namespace acts on its children only; those that the host's rights are needed for first,
+ * the user namespace last, since what it gives and takes away is for good), opens the terminal, closes what
+ * is the host's, and only then clones the process, with CLONE_PARENT so that it is our child. What the
+ * partition can see of that one is a socket to us, and the partition's own root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,12 +80,14 @@ static int enter(const struct exec *j, uint64_t flags, struct err *e)
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)j->p->pid, spec_ns_proc_names[i]);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || setns(fd, (int)spec_ns_flags[i]) < 0)
-			return err_set(e, errno, "enter the %s namespace of container \"%s\"", spec_ns_names[i], j->p->id);
+			return err_set(e, errno, "enter the %s namespace of container \"%s\"",
+				spec_ns_names[i], j->p->id);
 	}
 	return 0;
 }
 
-/* --- the joiner: with the host's rights -------------------------------------------------------------------------------------------- */
+/* --- the joiner: with the host's rights
+ * -------------------------------------------------------------------------------------------- */
 
 static int prepare(struct exec *j, struct err *e)
 {
@@ -136,9 +140,11 @@ static int keyring(struct exec *j, struct err *e)
 
 	if (j->p->no_new_keyring)
 		return 0;
-	/* By name: the one that the first process made, if its permissions let us; a new one otherwise. Never the host's. */
+	/* By name: the one that the first process made, if its permissions let us; a new one otherwise. Never
+	 * the host's. */
 	snprintf(name, sizeof(name), "_ses.%s", j->p->id);
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS && errno != EDQUOT && errno != EPERM)
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
+		errno != EDQUOT && errno != EPERM)
 		return err_set(e, errno, "join a session keyring");
 	return 0;
 }
@@ -163,7 +169,8 @@ static int open_terminal(struct exec *j, struct err *e)
 	return r < 0 ? err_set(e, -r, "hand out the terminal") : 0;
 }
 
-/* All but the four that the process goes on with (and what the payload is to get). They are few, so the gaps between them are closed one by one. */
+/* All but the four that the process goes on with (and what the payload is to get). They are few, so the gaps
+ * between them are closed one by one. */
 static void close_hosts(const struct exec *j)
 {
 	int keep[] = { j->sync[1], j->slave, j->rootfd, j->payload.procfd };
@@ -183,7 +190,9 @@ static void close_hosts(const struct exec *j)
 	}
 }
 
-/* --- the process itself ----------------------------------------------------------------------------------------------------------------- */
+/* --- the process itself
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static int take_terminal(struct exec *j, struct err *e)
 {
@@ -206,7 +215,8 @@ static void run_process(struct exec *j)
 	if (take_terminal(j, &e) < 0 || payload_label(&j->payload, &e) < 0)
 		init_fail(j->sync[1], &e);
 	/* From here on it is the payload's own affair. */
-	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 || payload_find(&j->payload, &e) < 0) {
+	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 ||
+		payload_find(&j->payload, &e) < 0) {
 		sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
 		_exit(255);
 	}
@@ -248,9 +258,12 @@ static void run_joiner(struct exec *j)
 	if (pid == 0)
 		run_process(j);
 	if (pid < 0) {
-		/* ENOMEM is what the kernel answers when the pid namespace's first process has gone (pid_namespaces(7)). */
+		/* ENOMEM is what the kernel answers when the pid namespace's first process has gone
+		 * (pid_namespaces(7)). */
 		if (errno == ENOMEM)
-			err_text(&e, ESRCH, "cannot exec in a stopped container: the first process of \"%s\" has ended", j->p->id);
+			err_text(&e, ESRCH,
+				"cannot exec in a stopped container: the first process of \"%s\" has ended",
+				j->p->id);
 		else
 			err_set(&e, errno, "clone a process into container \"%s\"", j->p->id);
 		if (e.code == EAGAIN)
@@ -261,7 +274,9 @@ static void run_joiner(struct exec *j)
 	_exit(0);
 }
 
-/* --- the parent ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- the parent
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static pid_t clone_joiner(struct exec *j, struct err *e)
 {
@@ -283,7 +298,8 @@ static pid_t clone_joiner(struct exec *j, struct err *e)
 	return pid < 0 ? err_set(e, errno, "clone a process into container \"%s\"", j->p->id) : pid;
 }
 
-/* Serves joiner and process until the payload is executed. *pid gets the process's, as soon as there is one. */
+/* Serves joiner and process until the payload is executed. *pid gets the process's, as soon as there is one.
+ */
 static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *exec_failed, struct err *e)
 {
 	struct sync_frame f;
@@ -294,7 +310,10 @@ static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *ex
 
 		switch (msg) {
 		case SYNC_CLOSED:
-			return *pid ? 0 : err_text(e, ECANCELED, "the process that was to join container \"%s\" was killed", j->p->id);
+			return *pid ? 0
+				    : err_text(e, ECANCELED,
+					      "the process that was to join container \"%s\" was killed",
+					      j->p->id);
 		case SYNC_PID:
 			*pid = f.number;
 			waitpid(joiner, NULL, 0);
@@ -304,8 +323,10 @@ static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *ex
 			*master = fd;
 			break;
 		case SYNC_LISTENER:
-			/* The process is faster than its joiner's last word, if need be: we know its pid all the same. */
-			r = *pid ? ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e) : -EPROTO;
+			/* The process is faster than its joiner's last word, if need be: we know its pid all
+			 * the same. */
+			r = *pid ? ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e)
+				 : -EPROTO;
 			if (r < 0)
 				return r;
 			sync_send(j->sync[0], SYNC_GO, 0, NULL, -1);
@@ -321,7 +342,8 @@ static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *ex
 	}
 }
 
-static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int *master, bool *exec_failed, struct err *e)
+static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int *master, bool *exec_failed,
+	struct err *e)
 {
 	pid_t joiner;
 	int r;
@@ -348,12 +370,21 @@ static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int 
 	return r;
 }
 
-int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc, int *status, bool *exec_failed,
-	struct err *e)
+int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc,
+	int *status, bool *exec_failed, struct err *e)
 {
-	struct exec j = { .p = p, .proc = proc, .sync = { -EBADF, -EBADF }, .pidfd = -EBADF, .console_socket = -EBADF, .rootfd = -EBADF, .host_ptmx = -EBADF, .slave = -EBADF };
+	struct exec j = { .p = p,
+		.proc = proc,
+		.sync = { -EBADF, -EBADF },
+		.pidfd = -EBADF,
+		.console_socket = -EBADF,
+		.rootfd = -EBADF,
+		.host_ptmx = -EBADF,
+		.slave = -EBADF };
 	_cleanup_close_ int cache = p->spec->seccomp.present ? seccomp_cache_open(p->rootfd) : -EBADF;
-	struct payload_opts po = { .seccomp_cache = cache, .preserve_fds = o->preserve_fds, .rootless = p->rootless };
+	struct payload_opts po = {
+		.seccomp_cache = cache, .preserve_fds = o->preserve_fds, .rootless = p->rootless
+	};
 	int master = -EBADF, r;
 	pid_t pid = 0;
 
@@ -363,7 +394,9 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 	if (r == 0) {
 		j.pidfd = rt_pidfd(p);
 		if (j.pidfd < 0)
-			r = err_text(e, ESRCH, "cannot exec in a stopped container: the first process of \"%s\" has ended", p->id);
+			r = err_text(e, ESRCH,
+				"cannot exec in a stopped container: the first process of \"%s\" has ended",
+				p->id);
 	}
 	if (r == 0 && p->cgroup)
 		r = cgrp_select(p->cgroup, o->cgroups, p->pid, e);

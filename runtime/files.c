@@ -61,10 +61,14 @@ int files_console(const char *path, bool terminal, bool detached, int *fd, struc
 
 	*fd = -EBADF;
 	if (terminal && detached && !path)
-		return err_text(e, EINVAL, "cannot allocate tty if ringfence will detach without setting console socket: give --console-socket, or set "
-					   "process.terminal to false");
+		return err_text(e, EINVAL,
+			"cannot allocate tty if ringfence will detach without setting console socket: give "
+			"--console-socket, or set "
+			"process.terminal to false");
 	if (path && !(terminal && detached))
-		return err_text(e, EINVAL, "cannot use console socket if ringfence will not detach or allocate tty: leave out --console-socket");
+		return err_text(e, EINVAL,
+			"cannot use console socket if ringfence will not detach or allocate tty: leave out "
+			"--console-socket");
 	if (!path)
 		return 0;
 	sock = fd_connect_unix(AT_FDCWD, path, SOCK_STREAM);

@@ -8,15 +8,16 @@
 
 #include "base/err.h"
 
-/* Decimal, no newline, written beside and renamed, so that nobody reads half of it. NULL path: nothing to do. */
+/* Decimal, no newline, written beside and renamed, so that nobody reads half of it. NULL path: nothing to do.
+ */
 int files_write_pid(const char *path, pid_t pid, struct err *e);
 
 /* Sends a pidfd of the process, as its only descriptor. NULL path: nothing to do. */
 int files_send_pidfd(const char *path, pid_t pid, struct err *e);
 
 /*
- * The rules that runc and crun share: a terminal that nobody stays with must go to a console socket, and only then may one be given.
- * *fd: the connected socket, or -1.
+ * The rules that runc and crun share: a terminal that nobody stays with must go to a console socket, and only
+ * then may one be given. *fd: the connected socket, or -1.
  */
 int files_console(const char *path, bool terminal, bool detached, int *fd, struct err *e);
 

@@ -190,7 +190,8 @@ static int attend(struct running *run, const struct spec_hook *h, const char *st
 	return killed;
 }
 
-static int run_one(const struct spec_hook *h, enum spec_hook_kind kind, size_t index, const struct hooks_env *env, struct err *e)
+static int run_one(const struct spec_hook *h, enum spec_hook_kind kind, size_t index,
+	const struct hooks_env *env, struct err *e)
 {
 	struct running run = { .pidfd = -EBADF, .in = -EBADF, .out = -EBADF };
 	int status = 0, killed, r;
@@ -211,18 +212,21 @@ static int run_one(const struct spec_hook *h, enum spec_hook_kind kind, size_t i
 		if ((unsigned char)said[i] < ' ')
 			said[i] = ' ';
 	if (killed)
-		err_text(e, ETIMEDOUT, "%s hook %zu (%s) was killed: it ran longer than its timeout of %d s", spec_hook_names[kind],
-			index, h->path, h->timeout);
+		err_text(e, ETIMEDOUT, "%s hook %zu (%s) was killed: it ran longer than its timeout of %d s",
+			spec_hook_names[kind], index, h->path, h->timeout);
 	else if (WIFSIGNALED(status))
-		err_text(e, EIO, "%s hook %zu (%s) was killed by signal %d", spec_hook_names[kind], index, h->path, WTERMSIG(status));
+		err_text(e, EIO, "%s hook %zu (%s) was killed by signal %d", spec_hook_names[kind], index,
+			h->path, WTERMSIG(status));
 	else
-		err_text(e, EIO, "%s hook %zu (%s) failed: exit status %d", spec_hook_names[kind], index, h->path, WEXITSTATUS(status));
+		err_text(e, EIO, "%s hook %zu (%s) failed: exit status %d", spec_hook_names[kind], index,
+			h->path, WEXITSTATUS(status));
 	if (run.n_said)
 		err_hint(e, "it said: %.600s", said);
 	return -e->code;
 }
 
-int hooks_run(const struct spec_hooks *h, enum spec_hook_kind kind, const struct hooks_env *env, int keep_going, struct err *e)
+int hooks_run(const struct spec_hooks *h, enum spec_hook_kind kind, const struct hooks_env *env,
+	int keep_going, struct err *e)
 {
 	for (size_t i = 0; i < h->n[kind]; i++) {
 		struct err mine = ERR_INIT;

@@ -16,7 +16,8 @@ void rt_info_free(struct rt_info *i)
 	*i = (struct rt_info){ 0 };
 }
 
-/* A user's name out of /etc/passwd, the number where there is none. Not getpwuid(3): a static program has no NSS. */
+/* A user's name out of /etc/passwd, the number where there is none. Not getpwuid(3): a static program has no
+ * NSS. */
 static char *user_name(struct arena *a, uid_t uid)
 {
 	_cleanup_free_ char *text = NULL;
@@ -76,7 +77,8 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 	if (p->n_annotations)
 		list = arena_calloc(a, p->n_annotations, sizeof(*list));
 	for (size_t i = 0; list && i < p->n_annotations; i++)
-		list[i] = (struct spec_annotation){ .key = copy(a, p->annotations[i].key), .value = copy(a, p->annotations[i].value) };
+		list[i] = (struct spec_annotation){ .key = copy(a, p->annotations[i].key),
+			.value = copy(a, p->annotations[i].value) };
 	out->annotations = list;
 	out->n_annotations = list ? p->n_annotations : 0;
 	return 0;
@@ -137,8 +139,10 @@ int rt_list(const struct rt_ctx *ctx, struct rt_info **list, size_t *n, struct e
 	while ((de = readdir(d))) {
 		struct rt_info info;
 
-		/* Dot files are ours (".seccomp") or nobody's; an id that vanished while we looked is not listed. */
-		if (de->d_name[0] == '.' || rt_check_id(de->d_name, NULL) < 0 || rt_info(ctx, de->d_name, &info, NULL) < 0)
+		/* Dot files are ours (".seccomp") or nobody's; an id that vanished while we looked is not
+		 * listed. */
+		if (de->d_name[0] == '.' || rt_check_id(de->d_name, NULL) < 0 ||
+			rt_info(ctx, de->d_name, &info, NULL) < 0)
 			continue;
 		if (append(list, n, &room, &info) < 0) {
 			rt_info_free(&info);

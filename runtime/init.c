@@ -3,14 +3,18 @@
  * The child half: a partition's first process before it becomes the payload.
  *
  * Theory of operation: why this order
- *   cgroup first, while the host's paths still mean the host's, and before the cgroup namespace, which takes the cgroup one is in as its root.
- *   Namespaces given by path next: all that follows shall act on them. Then the parent is asked for what only it may do (id maps, limits); before
- *   the maps are there we are nobody in the user namespace. Network, host name, sysctl need nothing but their namespaces; sysctl goes through a procfs
- *   that nobody inside can have covered. Then the root file system: mounts, devices, terminal, with the host's tree still in reach. The hooks
- *   that must see both trees run just before the pivot. Masks and read-only paths come after everything that has to write. Labels, limits,
- *   the working directory and the user follow, in falling order of privilege; then we wait to be started, then seccomp, capabilities and exec (payload.h).
+ *   cgroup first, while the host's paths still mean the host's, and before the cgroup namespace, which takes
+ * the cgroup one is in as its root. Namespaces given by path next: all that follows shall act on them. Then
+ * the parent is asked for what only it may do (id maps, limits); before the maps are there we are nobody in
+ * the user namespace. Network, host name, sysctl need nothing but their namespaces; sysctl goes through a
+ * procfs that nobody inside can have covered. Then the root file system: mounts, devices, terminal, with the
+ * host's tree still in reach. The hooks that must see both trees run just before the pivot. Masks and
+ * read-only paths come after everything that has to write. Labels, limits, the working directory and the user
+ * follow, in falling order of privilege; then we wait to be started, then seccomp, capabilities and exec
+ * (payload.h).
  *
- * We are never dumpable: a process of a shared pid namespace could otherwise open our descriptors, which are the host's (CVE-2016-9962).
+ * We are never dumpable: a process of a shared pid namespace could otherwise open our descriptors, which are
+ * the host's (CVE-2016-9962).
  */
 #include "runtime/init.h"
 
@@ -44,7 +48,9 @@ void init_fail(int sync, const struct err *e)
 	_exit(1);
 }
 
-/* --- the steps ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the steps
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static int step_begin(struct init *in, struct err *e)
 {
@@ -83,7 +89,8 @@ static int step_ids(struct init *in, struct err *e)
 	if (!in->own_user_ns)
 		return 0;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return err_set(e, errno, "become root of the user namespace; the id maps must map container id 0");
+		return err_set(
+			e, errno, "become root of the user namespace; the id maps must map container id 0");
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return err_set(e, errno, "drop supplementary groups");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -130,7 +137,8 @@ static int step_sysctl(struct init *in, struct err *e)
 	return in->spec->n_sysctl ? sysctl_apply(in->spec, in->payload.procfd, e) : 0;
 }
 
-/* A session keyring of its own: the host's keys stay with the host. Kernels without keyrings answer ENOSYS. */
+/* A session keyring of its own: the host's keys stay with the host. Kernels without keyrings answer ENOSYS.
+ */
 static int step_keyring(struct init *in, struct err *e)
 {
 	char name[300];
@@ -144,8 +152,10 @@ static int step_keyring(struct init *in, struct err *e)
 			return r;
 	}
 	snprintf(name, sizeof(name), "_ses.%s", in->p->id);
-	/* EDQUOT: too many keyrings on this host; a partition without one of its own is no worse off than with --no-new-keyring. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS && errno != EDQUOT && errno != EPERM)
+	/* EDQUOT: too many keyrings on this host; a partition without one of its own is no worse off than
+	 * with --no-new-keyring. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
+		errno != EDQUOT && errno != EPERM)
 		return err_set(e, errno, "join a new session keyring");
 	return 0;
 }
@@ -176,7 +186,8 @@ static int step_terminal(struct init *in, struct err *e)
 	if (r < 0)
 		return r;
 	if (in->console_socket >= 0) {
-		/* One descriptor with a payload that is not empty: engines take it for the terminal's name. */
+		/* One descriptor with a payload that is not empty: engines take it for the terminal's name.
+		 */
 		static const char name[] = "/dev/console";
 
 		r = fd_send(in->console_socket, name, strlen(name), &master, 1);
@@ -282,7 +293,9 @@ static const struct step steps[] = {
 	{ "program", step_find, true },
 };
 
-/* --- after creation ---------------------------------------------------------------------------------------------------------------------- */
+/* --- after creation
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static void close_others(const struct init *in)
 {
@@ -294,8 +307,8 @@ static void close_others(const struct init *in)
 }
 
 /*
- * Waits for start, and returns the socket to report on: `sync` itself, or the connection of a later `start`, which takes
- * its place.
+ * Waits for start, and returns the socket to report on: `sync` itself, or the connection of a later `start`,
+ * which takes its place.
  */
 static int wait_for_start(struct init *in)
 {
@@ -307,8 +320,8 @@ static int wait_for_start(struct init *in)
 		return in->sync;
 	}
 	/*
-	 * The creator goes now; whoever can reach the socket (0700 directory) may start us. Meanwhile nothing of the host's is kept open but
-	 * that socket, and what the payload is to get.
+	 * The creator goes now; whoever can reach the socket (0700 directory) may start us. Meanwhile nothing
+	 * of the host's is kept open but that socket, and what the payload is to get.
 	 */
 	in->sync = -EBADF;
 	close_others(in);

@@ -22,9 +22,9 @@ struct init {
 	int console_socket;    /* connected, for the terminal's master; -1: the master goes to the parent */
 	bool joined;	       /* the joiner has been in cgroup and namespaces already */
 	bool join_cgroup;      /* there is one */
-	bool ask_parent;       /* maps, attach, devices, limits: the parent has something to do once we exist */
-	bool own_user_ns;      /* a user namespace other than the runtime's */
-	bool has_hooks;	       /* the parent runs hooks before the pivot */
+	bool ask_parent;  /* maps, attach, devices, limits: the parent has something to do once we exist */
+	bool own_user_ns; /* a user namespace other than the runtime's */
+	bool has_hooks;	  /* the parent runs hooks before the pivot */
 	bool no_new_keyring;
 };
 

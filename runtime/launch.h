@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What passes between an engine's create and its start in one process, and how a launch is reported to the caller. */
+/* What passes between an engine's create and its start in one process, and how a launch is reported to the
+ * caller. */
 #ifndef RUNTIME_LAUNCH_H
 #define RUNTIME_LAUNCH_H
 
@@ -8,14 +9,14 @@
 
 struct rt_launch {
 	/* Filled in by the caller. */
-	bool later;	    /* start comes from another process: wait for it on RT_START_SOCKET */
-	int console_socket; /* connected, or -1 */
-	int seccomp_cache;  /* directory fd or -1 */
+	bool later;		/* start comes from another process: wait for it on RT_START_SOCKET */
+	int console_socket;	/* connected, or -1 */
+	int seccomp_cache;	/* directory fd or -1 */
 	const char *cgroup_tag; /* rt_root_tag() */
 
 	/* Filled in by create. */
-	int sync;   /* the parent's end; -1 when later */
-	int master; /* the terminal, for an attached run; -1: none */
+	int sync;	  /* the parent's end; -1 when later */
+	int master;	  /* the terminal, for an attached run; -1: none */
 	bool exec_failed; /* start: the payload could not be executed */
 };
 

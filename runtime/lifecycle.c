@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* create, start, run, delete: a partition's way through its states (runtime.md of the runtime-spec, "Lifecycle"). */
+/* create, start, run, delete: a partition's way through its states (runtime.md of the runtime-spec,
+ * "Lifecycle"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "runtime/attach.h"
 #include "runtime/engine.h"
@@ -22,7 +24,9 @@
 #include "runtime/notify.h"
 #include "runtime/seccomp_cache.h"
 
-/* --- create ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- create
+ * -------------------------------------------------------------------------------------------------------------------------------
+ */
 
 struct creation {
 	const struct rt_ctx *ctx;
@@ -51,21 +55,23 @@ static char *path_of(struct arena *a, int fd)
 	return n < 0 ? NULL : arena_strndup(a, path, (size_t)n);
 }
 
-static int read_config(int bundlefd, const char *bundle, const char *name, char **text, size_t *len, struct err *e)
+static int read_config(
+	int bundlefd, const char *bundle, const char *name, char **text, size_t *len, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
-	struct stat st;
 	int r;
 
-	/* O_NONBLOCK: a FIFO in its place must not make us wait. A symlink is fine: the bundle is the caller's. */
+	/* O_NONBLOCK: a FIFO in its place must not make us wait. A symlink is fine: the bundle is the
+	 * caller's. */
 	fd = openat(bundlefd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
 		err_set(e, errno, "open %s of bundle %s", name, bundle);
-		return errno == ENOENT ? err_hint(e, "make one with `ringfence spec`, or give --bundle DIR") : -(e ? e->code : errno);
+		return errno == ENOENT ? err_hint(e, "make one with `ringfence spec`, or give --bundle DIR")
+				       : -(e ? e->code : errno);
 	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	r = fd_read_regular(fd, SPEC_FILE_MAX, text, len);
+	if (r == -EINVAL)
 		return err_text(e, EINVAL, "%s of bundle %s is not a regular file", name, bundle);
-	r = fd_read_all(fd, SPEC_FILE_MAX, text, len);
 	return r < 0 ? err_set(e, -r, "read %s of bundle %s", name, bundle) : 0;
 }
 
@@ -75,17 +81,25 @@ static int find_rootfs(struct rt_partition *p, int bundlefd, struct err *e)
 	const char *root = p->spec->root_path;
 
 	if (!p->spec->has_root)
-		return err_text(e, EINVAL, "root is missing in config.json: a container needs a root file system");
+		return err_text(
+			e, EINVAL, "root is missing in config.json: a container needs a root file system");
 	fd = openat(bundlefd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(e, errno, "root.path %s (bundle %s): open the root file system", root, p->bundle);
-	p->rootfs = path_of(p->arena, fd);
+		return err_set(
+			e, errno, "root.path %s (bundle %s): open the root file system", root, p->bundle);
+	/* A plain name needs no look-up to be made absolute; what is a symlink, or climbs, does. */
+	if (root[0] == '/' && path_is_normal(root))
+		p->rootfs = root;
+	else if (!strchr(root, '/') && root[0] != '.' && path_is_normal(p->bundle))
+		p->rootfs = arena_printf(p->arena, "%s/%s", str_eq(p->bundle, "/") ? "" : p->bundle, root);
+	else
+		p->rootfs = path_of(p->arena, fd);
 	return p->rootfs ? 0 : err_set(e, ENOMEM, "root.path %s", root);
 }
 
 /*
- * RFC 3339 in UTC. Not gmtime_r(3): glibc's reads /etc/localtime for it. Days to a date as in the proleptic Gregorian calendar, counted from the
- * 1st of March of year 0, so that the leap day is a year's last.
+ * RFC 3339 in UTC. Not gmtime_r(3): glibc's reads /etc/localtime for it. Days to a date as in the proleptic
+ * Gregorian calendar, counted from the 1st of March of year 0, so that the leap day is a year's last.
  */
 static const char *now_rfc3339(struct arena *a)
 {
@@ -100,22 +114,23 @@ static const char *now_rfc3339(struct arena *a)
 	year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
 	in_year = in_era - (365 * year + year / 4 - year / 100);
 	month = (5 * in_year + 2) / 153; /* 0: March */
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(year + era * 400 + (month >= 10)),
-		(int)(month < 10 ? month + 3 : month - 9), (int)(in_year - (153 * month + 2) / 5 + 1), (int)(secs / 3600),
-		(int)(secs / 60 % 60), (int)(secs % 60), now.tv_nsec);
+	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
+		(int)(year + era * 400 + (month >= 10)), (int)(month < 10 ? month + 3 : month - 9),
+		(int)(in_year - (153 * month + 2) / 5 + 1), (int)(secs / 3600), (int)(secs / 60 % 60),
+		(int)(secs % 60), now.tv_nsec);
 }
 
 /* The inode of the host's own user namespace (include/linux/proc_ns.h, PROC_USER_INIT_INO). */
 #define INIT_USER_NS 0xEFFFFFFDU
 
 /* Not the host's root: or root of a user namespace, which lacks much. */
-static bool is_rootless(const struct rt_ctx *ctx)
+static bool is_rootless(const struct rt_ctx *ctx, const struct rt_partition *p)
 {
 	struct stat st;
 
 	if (ctx->rootless >= 0)
 		return ctx->rootless;
-	return geteuid() != 0 || stat("/proc/self/ns/user", &st) < 0 || st.st_ino != INIT_USER_NS;
+	return p->owner != 0 || stat("/proc/self/ns/user", &st) < 0 || st.st_ino != INIT_USER_NS;
 }
 
 /* Config read and checked, directory made, nothing else yet. */
@@ -142,13 +157,14 @@ static int begin(struct creation *c, struct err *e)
 	r = spec_parse(text, len, &spec, e);
 	if (r < 0)
 		return err_wrap(e, "bundle %s", bundle);
-	strv_each(note, spec->notes)
+	strv_each (note, spec->notes)
 		log_debug("config.json: %s", note);
 	if (!spec->seccomp.listener_path)
 		spec->seccomp.listener_path = spec_annotation(spec, "run.oci.seccomp.receiver");
 	if (!spec->has_process && !c->l.later)
 		return err_text(e, EINVAL, "process is missing in config.json: there is nothing to run");
-	r = files_console(o->console_socket, spec->has_process && spec->process.terminal, c->l.later || o->detach, &c->l.console_socket, e);
+	r = files_console(o->console_socket, spec->has_process && spec->process.terminal,
+		c->l.later || o->detach, &c->l.console_socket, e);
 	if (r < 0)
 		return r;
 	r = rt_partition_new(c->ctx, o->id, &c->p, e);
@@ -158,13 +174,13 @@ static int begin(struct creation *c, struct err *e)
 	p->spec = TAKE_PTR(spec);
 	p->engine = rt_engine_for(p->spec);
 	p->manager = c->ctx->manager;
-	p->rootless = is_rootless(c->ctx);
+	p->rootless = is_rootless(c->ctx, p);
 	p->oci_version = p->spec->oci_version;
 	p->annotations = p->spec->annotations;
 	p->n_annotations = p->spec->n_annotations;
 	p->no_new_keyring = o->no_new_keyring;
 	p->created = now_rfc3339(p->arena);
-	p->bundle = path_of(p->arena, bundlefd);
+	p->bundle = path_is_normal(bundle) ? arena_strdup(p->arena, bundle) : path_of(p->arena, bundlefd);
 	if (!p->bundle || !p->created)
 		r = err_set(e, ENOMEM, "create container \"%s\"", o->id);
 	if (r == 0)
@@ -233,7 +249,8 @@ static int make(struct creation *c, struct err *e)
 
 static int tell_caller(const struct creation *c, struct err *e)
 {
-	const char *socket = c->o->pidfd_socket ? c->o->pidfd_socket : spec_annotation(c->p->spec, "run.oci.pidfd_receiver");
+	const char *socket = c->o->pidfd_socket ? c->o->pidfd_socket
+						: spec_annotation(c->p->spec, "run.oci.pidfd_receiver");
 	int r = files_write_pid(c->o->pid_file, c->p->pid, e);
 
 	return r < 0 ? r : files_send_pidfd(socket, c->p->pid, e);
@@ -253,7 +270,9 @@ int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct e
 	return r;
 }
 
-/* --- start ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * ----------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static int run_poststart(struct rt_partition *p, struct err *e)
 {
@@ -292,7 +311,11 @@ static int let_go(struct rt_partition *p, struct rt_launch *l, struct err *e)
 int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
-	struct rt_launch l = { .later = true, .sync = -EBADF, .master = -EBADF, .console_socket = -EBADF, .seccomp_cache = -EBADF };
+	struct rt_launch l = { .later = true,
+		.sync = -EBADF,
+		.master = -EBADF,
+		.console_socket = -EBADF,
+		.seccomp_cache = -EBADF };
 	enum rt_status status;
 	int r = rt_partition_open(ctx, id, RT_LOCKED, &p, e);
 
@@ -303,18 +326,22 @@ int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e)
 	if (status == RT_STOPPED)
 		return err_text(e, EINVAL, "cannot start a container that has stopped: \"%s\"", id);
 	if (status != RT_CREATED)
-		return err_text(e, EINVAL, "cannot start an already running container: \"%s\" is %s", id, rt_status_names[status]);
+		return err_text(e, EINVAL, "cannot start an already running container: \"%s\" is %s", id,
+			rt_status_names[status]);
 	r = rt_partition_spec(p, e);
 	if (r < 0)
 		return r;
 	if (!p->spec->has_process)
-		return err_text(e, EINVAL, "cannot start container \"%s\": its config.json has no process", id);
+		return err_text(
+			e, EINVAL, "cannot start container \"%s\": its config.json has no process", id);
 	r = let_go(p, &l, e);
 	unlinkat(p->dirfd, RT_START_SOCKET, 0);
 	return r;
 }
 
-/* --- run ------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- run
+ * -------------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static int clean_up(struct creation *c, struct err *e)
 {
@@ -370,7 +397,9 @@ int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status
 	return r;
 }
 
-/* --- delete ------------------------------------------------------------------------------------------------------------------------------------ */
+/* --- delete
+ * ------------------------------------------------------------------------------------------------------------------------------------
+ */
 
 int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *e)
 {
@@ -388,8 +417,10 @@ int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *
 	if (r < 0)
 		return r;
 	if (!force && !p->damaged && !p->creating && status != RT_STOPPED)
-		return err_text(e, EBUSY, "cannot delete container \"%s\" that is not stopped: it is %s; stop it first, or use delete --force", id,
-			rt_status_names[status]);
+		return err_text(e, EBUSY,
+			"cannot delete container \"%s\" that is not stopped: it is %s; stop it first, or use "
+			"delete --force",
+			id, rt_status_names[status]);
 	/* A wreck may lack it: then there are no hooks to run. */
 	rt_partition_spec(p, &ignored);
 	if (!p->cgroup && (p->damaged || p->creating))

@@ -40,7 +40,8 @@ int lookup_program(struct arena *a, const char *name, char *const *env, const ch
 	bool denied = false;
 
 	if (!*name)
-		return err_text(e, ENOENT, "exec: \"\": executable file not found in $PATH: process.args[0] is empty");
+		return err_text(e, ENOENT,
+			"exec: \"\": executable file not found in $PATH: process.args[0] is empty");
 	if (strchr(name, '/')) {
 		int r = executable(name);
 
@@ -51,7 +52,8 @@ int lookup_program(struct arena *a, const char *name, char *const *env, const ch
 			return err_text(e, EACCES, "exec: \"%s\": permission denied: it is %s", name,
 				r == -EISDIR ? "a directory" : "not executable for this user");
 		if (r == -ENOENT)
-			return err_text(e, ENOENT, "exec: \"%s\": stat %s: no such file or directory", name, name);
+			return err_text(
+				e, ENOENT, "exec: \"%s\": stat %s: no such file or directory", name, name);
 		return err_set(e, -r, "exec: \"%s\": stat %s", name, name);
 	}
 	if (!dirs)
@@ -75,7 +77,9 @@ int lookup_program(struct arena *a, const char *name, char *const *env, const ch
 			break;
 	}
 	if (denied)
-		return err_text(e, EACCES, "exec: \"%s\": permission denied: it is in $PATH, but not executable for this user", name);
+		return err_text(e, EACCES,
+			"exec: \"%s\": permission denied: it is in $PATH, but not executable for this user",
+			name);
 	return err_text(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
 }
 
@@ -105,7 +109,8 @@ static bool elf_interpreter(int fd, const char *head, ssize_t n, char *buf, size
 	if (n < (ssize_t)sizeof(eh))
 		return false;
 	memcpy(&eh, head, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_phentsize != sizeof(Elf64_Phdr))
+	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
+		eh.e_phentsize != sizeof(Elf64_Phdr))
 		return false;
 	for (unsigned int i = 0; i < eh.e_phnum && i < 64; i++) {
 		Elf64_Phdr ph;
@@ -114,7 +119,8 @@ static bool elf_interpreter(int fd, const char *head, ssize_t n, char *buf, size
 			return false;
 		if (ph.p_type != PT_INTERP)
 			continue;
-		if (ph.p_filesz < 2 || ph.p_filesz > size || pread(fd, buf, ph.p_filesz, (off_t)ph.p_offset) != (ssize_t)ph.p_filesz)
+		if (ph.p_filesz < 2 || ph.p_filesz > size ||
+			pread(fd, buf, ph.p_filesz, (off_t)ph.p_offset) != (ssize_t)ph.p_filesz)
 			return false;
 		buf[ph.p_filesz - 1] = '\0';
 		return true;
@@ -151,26 +157,43 @@ int lookup_explain(const char *name, const char *path, int code, struct err *e)
 
 			if (interp[len - 1] == '\r') {
 				interp[len - 1] = '\0';
-				return err_text(e, code, "exec: \"%s\": its first line ends with a carriage return, so the interpreter \"%s\\r\" is "
-							 "looked for: no such file or directory; convert the script to Unix line ends", name, interp);
+				return err_text(e, code,
+					"exec: \"%s\": its first line ends with a carriage return, so the "
+					"interpreter \"%s\\r\" is "
+					"looked for: no such file or directory; convert the script to Unix "
+					"line ends",
+					name, interp);
 			}
-			return err_text(e, code, "exec: \"%s\": its interpreter %s, named in the first line: no such file or directory; add it to "
-						 "the root file system", name, interp);
+			return err_text(e, code,
+				"exec: \"%s\": its interpreter %s, named in the first line: no such file or "
+				"directory; add it to "
+				"the root file system",
+				name, interp);
 		}
 		if (elf_interpreter(fd, head, n, interp, sizeof(interp)))
-			return err_text(e, code, "exec: \"%s\": its dynamic linker %s: no such file or directory; the program was built for another C "
-						 "library or architecture, or the root file system is incomplete", name, interp);
+			return err_text(e, code,
+				"exec: \"%s\": its dynamic linker %s: no such file or directory; the program "
+				"was built for another C "
+				"library or architecture, or the root file system is incomplete",
+				name, interp);
 	}
 	if (code == ENOEXEC) {
 		if (foreign_elf(head, n) && uname(&u) == 0)
-			return err_text(e, code, "exec: \"%s\": exec format error: the program was built for another architecture than %s", name,
-				u.machine);
+			return err_text(e, code,
+				"exec: \"%s\": exec format error: the program was built for another "
+				"architecture than %s",
+				name, u.machine);
 		if (n >= 2 && head[0] == '#' && head[1] == '!')
-			return err_text(e, code, "exec: \"%s\": exec format error: the first line names no interpreter", name);
-		return err_text(e, code, "exec: \"%s\": exec format error: neither a program for this machine nor a script with #!", name);
+			return err_text(e, code,
+				"exec: \"%s\": exec format error: the first line names no interpreter", name);
+		return err_text(e, code,
+			"exec: \"%s\": exec format error: neither a program for this machine nor a script "
+			"with #!",
+			name);
 	}
 	if (code == EACCES && statvfs(path, &vfs) == 0 && (vfs.f_flag & ST_NOEXEC))
-		return err_text(e, code, "exec: \"%s\": permission denied: its file system is mounted noexec", name);
+		return err_text(
+			e, code, "exec: \"%s\": permission denied: its file system is mounted noexec", name);
 	if (code == EACCES)
 		return err_text(e, code, "exec: \"%s\": permission denied", name);
 	if (code == ENOENT)
@@ -178,7 +201,8 @@ int lookup_explain(const char *name, const char *path, int code, struct err *e)
 	return err_set(e, code, "exec: \"%s\"", name);
 }
 
-/* A passwd(5) line: is its third field `uid`, and what is its sixth? Numeric names are just names (CVE-2016-3697). */
+/* A passwd(5) line: is its third field `uid`, and what is its sixth? Numeric names are just names
+ * (CVE-2016-3697). */
 static bool passwd_home(char *line, unsigned int uid, const char **home)
 {
 	char *field[7], *p = line;
@@ -209,7 +233,8 @@ const char *lookup_home(struct arena *a, int rootfd, unsigned int uid)
 	size_t len;
 
 	/* Hostile: a FIFO, a device, or gigabytes of it (CVE-2024-9676). */
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > 1 << 20 || fd_read_all(fd, 1 << 20, &text, &len) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > 1 << 20 ||
+		fd_read_all(fd, 1 << 20, &text, &len) < 0)
 		return "/";
 	for (char *line = text, *next; line; line = next) {
 		next = strchr(line, '\n');

@@ -78,7 +78,9 @@ int notify_open(struct rt_partition *p, struct notify *n, struct err *e)
 	dir = openat(p->dirfd, RT_NOTIFY_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
 		/* Set for start, but not for create: there is nothing inside to listen to. */
-		return errno == ENOENT ? 0 : err_set(e, errno, "open the notify directory of container \"%s\"", p->id);
+		return errno == ENOENT
+			       ? 0
+			       : err_set(e, errno, "open the notify directory of container \"%s\"", p->id);
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return err_set(e, errno, "make the notify socket");
@@ -88,7 +90,8 @@ int notify_open(struct rt_partition *p, struct notify *n, struct err *e)
 		return err_set(e, errno, "bind the notify socket of container \"%s\"", p->id);
 	/* Whoever the payload is inside may write to it; nobody else sees the directory. */
 	if (fchmodat(dir, SOCKET, 0777, 0) < 0)
-		return err_set(e, errno, "open the notify socket of container \"%s\" to its processes", p->id);
+		return err_set(
+			e, errno, "open the notify socket of container \"%s\" to its processes", p->id);
 	n->sock = TAKE_FD(sock);
 	n->host = host;
 	return 0;
@@ -105,7 +108,8 @@ static void tell_host(const char *host, const char *text)
 	memcpy(addr.sun_path, host, len);
 	if (host[0] == '@') /* an abstract socket, as sd_notify(3) writes it */
 		addr.sun_path[0] = '\0';
-	sendto(sock, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	sendto(sock, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 }
 
 static bool says_ready(char *text)
@@ -127,7 +131,8 @@ void notify_forward(struct notify *n, struct rt_partition *p)
 		return;
 	pidfd = rt_pidfd(p);
 	for (;;) {
-		struct pollfd poll_for[2] = { { .fd = sock, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
+		struct pollfd poll_for[2] = { { .fd = sock, .events = POLLIN },
+			{ .fd = pidfd, .events = POLLIN } };
 		ssize_t len;
 
 		if (poll(poll_for, 2, -1) < 0 && errno != EINTR)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NOTIFY_SOCKET (sd_notify(3)): a service manager that starts ringfence wants to hear when the payload is ready. The payload gets a socket of its own,
- * bind mounted at /run/notify, and only readiness is passed on: the rest of what a stranger's program may say (file descriptors, MAINPID of its choosing,
- * watchdog tricks) stays here.
+ * NOTIFY_SOCKET (sd_notify(3)): a service manager that starts ringfence wants to hear when the payload is
+ * ready. The payload gets a socket of its own, bind mounted at /run/notify, and only readiness is passed on:
+ * the rest of what a stranger's program may say (file descriptors, MAINPID of its choosing, watchdog tricks)
+ * stays here.
  */
 #ifndef RUNTIME_NOTIFY_H
 #define RUNTIME_NOTIFY_H
@@ -12,12 +13,13 @@
 #include "spec/spec.h"
 
 struct notify {
-	int sock; /* ours; -1: not asked for */
+	int sock;	  /* ours; -1: not asked for */
 	const char *host; /* the manager's address */
 };
 
 /*
- * If NOTIFY_SOCKET is set: makes <state>/notify/notify.sock and adds the mount and NOTIFY_SOCKET=/run/notify/notify.sock to the spec. For create.
+ * If NOTIFY_SOCKET is set: makes <state>/notify/notify.sock and adds the mount and
+ * NOTIFY_SOCKET=/run/notify/notify.sock to the spec. For create.
  */
 int notify_prepare(struct rt_partition *p, struct err *e);
 

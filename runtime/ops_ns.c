@@ -15,7 +15,8 @@
 #include "namespaces/net.h"
 #include "runtime/rdt.h"
 
-/* How long destroy waits for a killed process to be gone; one in uninterruptible sleep (a dead NFS server) takes longer than anybody waits. */
+/* How long destroy waits for a killed process to be gone; one in uninterruptible sleep (a dead NFS server)
+ * takes longer than anybody waits. */
 #define DEATH_MS 10000
 
 int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e)
@@ -47,8 +48,8 @@ int ns_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 	int r;
 
 	/*
-	 * With a pid namespace of its own, the death of its pid 1 takes all others along. Without one, nothing does: a kill that is meant to be final
-	 * has to reach every process.
+	 * With a pid namespace of its own, the death of its pid 1 takes all others along. Without one,
+	 * nothing does: a kill that is meant to be final has to reach every process.
 	 */
 	if (all || (sig == SIGKILL && !p->own_pid_ns && p->cgroup)) {
 		if (!p->cgroup && pidfd < 0)
@@ -73,7 +74,9 @@ static int need_cgroup(const struct rt_partition *p, const char *what, struct er
 {
 	if (p->cgroup)
 		return 0;
-	return err_text(e, EOPNOTSUPP, "cannot %s container \"%s\": it was created without a cgroup (--cgroup-manager disabled)", what, p->id);
+	return err_text(e, EOPNOTSUPP,
+		"cannot %s container \"%s\": it was created without a cgroup (--cgroup-manager disabled)",
+		what, p->id);
 }
 
 int ns_pause(struct rt_partition *p, struct err *e)
@@ -142,8 +145,11 @@ static int end_process(struct rt_partition *p, struct err *e)
 		cgrp_thaw(p->cgroup, &ignored);
 	/* Readable once it is a zombie: reaping it is its parent's business. */
 	if (poll(&poll_for, 1, DEATH_MS) == 0)
-		return err_text(e, EBUSY, "process %d of container \"%s\" does not die although it was killed; it is stuck in the kernel (see "
-					  "/proc/%d/stack), try again later", (int)p->pid, p->id, (int)p->pid);
+		return err_text(e, EBUSY,
+			"process %d of container \"%s\" does not die although it was killed; it is stuck in "
+			"the kernel (see "
+			"/proc/%d/stack), try again later",
+			(int)p->pid, p->id, (int)p->pid);
 	return 0;
 }
 
@@ -155,10 +161,15 @@ int ns_destroy(struct rt_partition *p, bool force, struct err *e)
 		r = end_process(p, e);
 	if (r == 0 && p->cgroup) {
 		/* Without a pid namespace of its own, or after a crash, others may be left. */
-		if (force || !p->own_pid_ns)
+		if ((force || !p->own_pid_ns) && !p->cgroup_guessed)
 			r = cgrp_kill(p->cgroup, SIGKILL, e);
 		if (r == 0)
 			r = cgrp_destroy(p->cgroup, e);
+		/* Still in use, and never ours: its owner will remove it. */
+		if (r < 0 && p->cgroup_guessed) {
+			err_clear(e);
+			r = 0;
+		}
 	}
 	rdt_remove(p, NULL);
 	return r;

@@ -49,7 +49,8 @@ static struct rt_partition *partition_alloc(void)
 	return p;
 }
 
-/* --- the root directory -------------------------------------------------------------------------------------------------------- */
+/* --- the root directory
+ * -------------------------------------------------------------------------------------------------------- */
 
 char *rt_default_root(struct err *e)
 {
@@ -62,7 +63,9 @@ char *rt_default_root(struct err *e)
 		if (asprintf(&path, "%s/ringfence", run) < 0)
 			path = NULL;
 	} else {
-		err_text(e, EINVAL, "no place for the state of partitions: XDG_RUNTIME_DIR is not set; set it, or give --root DIR");
+		err_text(e, EINVAL,
+			"no place for the state of partitions: XDG_RUNTIME_DIR is not set; set it, or give "
+			"--root DIR");
 		return NULL;
 	}
 	if (!path)
@@ -137,15 +140,20 @@ int rt_check_id(const char *id, struct err *e)
 	if (n == 0)
 		return err_text(e, EINVAL, "container id is empty");
 	if (n > 255 || strspn(id, allowed) != n || id[0] == '.')
-		return err_text(e, EINVAL, "invalid container id \"%.64s\": use up to 255 letters, digits, '_', '+', '-' and '.', not "
-					   "starting with '.'", id);
+		return err_text(e, EINVAL,
+			"invalid container id \"%.64s\": use up to 255 letters, digits, '_', '+', '-' and "
+			"'.', not "
+			"starting with '.'",
+			id);
 	return 0;
 }
 
-/* --- making, opening, locking ------------------------------------------------------------------------------------------------------ */
+/* --- making, opening, locking
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* flock(2) with a limit: a verb that hangs (a hook without a timeout) must not make every other verb hang with it. */
-static int lock_dir(int fd, const char *id, struct err *e)
+/* flock(2) with a limit: a verb that hangs (a hook without a timeout) must not make every other verb hang
+ * with it. */
+static int lock_dir(int fd, const char *id, bool *waited, struct err *e)
 {
 	struct timespec pause = { .tv_nsec = 200 * 1000 };
 	int64_t waited_ns = 0;
@@ -155,9 +163,11 @@ static int lock_dir(int fd, const char *id, struct err *e)
 			continue;
 		if (errno != EWOULDBLOCK)
 			return err_set(e, errno, "lock the state of container \"%s\"", id);
+		*waited = true;
 		if (waited_ns > (int64_t)RT_LOCK_SECONDS * 1000000000)
-			return err_text(e, EBUSY, "container \"%s\" is busy: another command has held its lock for %d seconds", id,
-				RT_LOCK_SECONDS);
+			return err_text(e, EBUSY,
+				"container \"%s\" is busy: another command has held its lock for %d seconds",
+				id, RT_LOCK_SECONDS);
 		nanosleep(&pause, NULL);
 		waited_ns += pause.tv_nsec;
 		if (pause.tv_nsec < 20 * 1000 * 1000)
@@ -166,19 +176,21 @@ static int lock_dir(int fd, const char *id, struct err *e)
 	return 0;
 }
 
-/* Is the directory that we hold still the one of that name? A `delete --force` may have been quicker than our lock. */
+/* Is the directory that we hold still the one of that name? A `delete --force` may have been quicker than our
+ * lock. */
 static bool still_there(const struct rt_partition *p)
 {
 	struct stat mine, now;
 
 	return fstat(p->dirfd, &mine) == 0 && fstatat(p->rootfd, p->id, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-		mine.st_ino == now.st_ino && mine.st_dev == now.st_dev;
+	       mine.st_ino == now.st_ino && mine.st_dev == now.st_dev;
 }
 
 int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partition **out, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	int r = rt_check_id(id, e);
+	bool waited = false;
 
 	if (r < 0)
 		return r;
@@ -193,17 +205,20 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 		return p->rootfd;
 	if (mkdirat(p->rootfd, id, 0700) < 0) {
 		if (errno == EEXIST)
-			return err_text(e, EEXIST, "container with id exists: \"%s\"; delete it first, or choose another id", id);
+			return err_text(e, EEXIST,
+				"container with id exists: \"%s\"; delete it first, or choose another id",
+				id);
 		return err_set(e, errno, "make the state directory of container \"%s\"", id);
 	}
 	p->dirfd = openat(p->rootfd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (p->dirfd < 0)
 		return err_set(e, errno, "open the state directory of container \"%s\"", id);
-	/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for longer. */
-	r = lock_dir(p->dirfd, id, e);
+	/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for longer.
+	 */
+	r = lock_dir(p->dirfd, id, &waited, e);
 	if (r < 0)
 		return r;
-	if (!still_there(p))
+	if (waited && !still_there(p))
 		return err_text(e, EBUSY, "container \"%s\" was deleted while it was being created", id);
 	p->locked = true;
 	p->creating = true;
@@ -234,7 +249,7 @@ static int read_annotations(struct rt_partition *p, const struct json *j)
 	p->annotations = arena_calloc(p->arena, j->count, sizeof(*p->annotations));
 	if (!p->annotations)
 		return -ENOMEM;
-	json_each(m, j)
+	json_each (m, j)
 		if (m->type == JSON_STRING)
 			p->annotations[n++] = (struct spec_annotation){ .key = m->key, .value = m->text };
 	p->n_annotations = n;
@@ -268,7 +283,8 @@ static int read_state(struct rt_partition *p, struct err *e)
 		p->pid = (pid_t)number;
 	if (json_get(j, "startTime"))
 		json_as_u64(json_get(j, "startTime"), "startTime", &p->start_time, NULL);
-	if (json_get(j, "ownPidNamespace") && json_as_bool(json_get(j, "ownPidNamespace"), "", &flag, NULL) == 0)
+	if (json_get(j, "ownPidNamespace") &&
+		json_as_bool(json_get(j, "ownPidNamespace"), "", &flag, NULL) == 0)
 		p->own_pid_ns = flag;
 	if (json_get(j, "noNewKeyring") && json_as_bool(json_get(j, "noNewKeyring"), "", &flag, NULL) == 0)
 		p->no_new_keyring = flag;
@@ -290,10 +306,12 @@ static int read_state(struct rt_partition *p, struct err *e)
 	return 0;
 }
 
-int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock lock, struct rt_partition **out, struct err *e)
+int rt_partition_open(
+	const struct rt_ctx *ctx, const char *id, enum rt_lock lock, struct rt_partition **out, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	int r = rt_check_id(id, e);
+	bool waited;
 
 	if (r < 0)
 		return r;
@@ -312,7 +330,7 @@ int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock loc
 		return err_set(e, errno, "open the state directory of container \"%s\"", id);
 	}
 	if (lock == RT_LOCKED) {
-		r = lock_dir(p->dirfd, id, e);
+		r = lock_dir(p->dirfd, id, &waited, e);
 		if (r < 0)
 			return r;
 		p->locked = true;
@@ -340,7 +358,8 @@ void rt_partition_unlock(struct rt_partition *p)
 
 int rt_partition_relock(struct rt_partition *p)
 {
-	int r = lock_dir(p->dirfd, p->id, NULL);
+	bool waited;
+	int r = lock_dir(p->dirfd, p->id, &waited, NULL);
 
 	if (r < 0)
 		return r;
@@ -348,11 +367,14 @@ int rt_partition_relock(struct rt_partition *p)
 	return still_there(p) ? 0 : -ENOENT;
 }
 
-/* --- state.json ---------------------------------------------------------------------------------------------------------------------- */
+/* --- state.json
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static int create_state(const struct rt_partition *p, const char *text, size_t len)
 {
-	_cleanup_close_ int fd = openat(p->dirfd, RT_STATE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_close_ int fd =
+		openat(p->dirfd, RT_STATE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	return fd < 0 ? -errno : fd_write_all(fd, text, len);
 }
@@ -398,7 +420,8 @@ int rt_partition_save(struct rt_partition *p, struct err *e)
 	text = json_writer_text(w, &len);
 	if (!text)
 		return err_set(e, ENOMEM, "write the state of container \"%s\"", p->id);
-	/* The first one replaces nothing: half of it, after a crash, is the wreck that no file at all would be. */
+	/* The first one replaces nothing: half of it, after a crash, is the wreck that no file at all would
+	 * be. */
 	r = p->saved ? -EEXIST : create_state(p, text, len);
 	if (r == -EEXIST)
 		r = fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, text, len, e);
@@ -408,11 +431,13 @@ int rt_partition_save(struct rt_partition *p, struct err *e)
 	return r < 0 ? err_wrap(e, "save the state of container \"%s\"", p->id) : 0;
 }
 
-/* --- the snapshot ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the snapshot
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 /*
- * One line of JSON with what cannot be had from the config, then the config as it was read. Written once, before anything is made outside
- * the directory: it is what a wreck is cleared away by.
+ * One line of JSON with what cannot be had from the config, then the config as it was read. Written once,
+ * before anything is made outside the directory: it is what a wreck is cleared away by.
  */
 int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t len, struct err *e)
 {
@@ -444,7 +469,8 @@ int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t
 }
 
 /* Both parts; *config points into *text. */
-static int read_snapshot(const struct rt_partition *p, char **text, size_t *head_len, const char **config, size_t *config_len, struct err *e)
+static int read_snapshot(const struct rt_partition *p, char **text, size_t *head_len, const char **config,
+	size_t *config_len, struct err *e)
 {
 	size_t len;
 	char *end;
@@ -504,6 +530,23 @@ int rt_partition_spec(struct rt_partition *p, struct err *e)
 	return r < 0 ? err_wrap(e, "the saved config of container \"%s\"", p->id) : 0;
 }
 
+void rt_partition_guess_cgroup(struct rt_partition *p, const struct rt_ctx *ctx)
+{
+	_cleanup_free_ char *tag = rt_root_tag(ctx);
+	struct cgrp_params params = {
+		.manager = p->manager, .id = p->id, .root_tag = tag, .rootless = p->rootless
+	};
+
+	if (!tag || p->cgroup || p->manager == CGRP_DISABLED || rt_partition_spec(p, NULL) < 0)
+		return;
+	params.cgroups_path = p->spec->cgroups_path;
+	params.resources = &p->spec->resources;
+	params.annotations = p->spec->annotations;
+	params.n_annotations = p->spec->n_annotations;
+	if (cgrp_find(&params, &p->cgroup, NULL) == 0)
+		p->cgroup_guessed = true;
+}
+
 char *rt_partition_state_json(const struct rt_partition *p, const char *status, pid_t pid)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
@@ -530,7 +573,9 @@ char *rt_partition_state_json(const struct rt_partition *p, const char *status, 
 	return text ? strdup(text) : NULL;
 }
 
-/* --- removal --------------------------------------------------------------------------------------------------------------------------- */
+/* --- removal
+ * ---------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Ours alone (0700) and flat but for the notify directory: no recursion that anybody could lead astray. */
 static int empty_dir(int fd, int depth)
@@ -552,7 +597,8 @@ static int empty_dir(int fd, int depth)
 		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
 			continue;
 		if ((errno == EISDIR || errno == EPERM) && depth < 2) {
-			_cleanup_close_ int sub = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+			_cleanup_close_ int sub =
+				openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 			if (sub >= 0)
 				empty_dir(sub, depth + 1);
@@ -583,7 +629,9 @@ int rt_partition_remove(struct rt_partition *p, struct err *e)
 	return 0;
 }
 
-/* --- status ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- status
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 const char *const rt_status_names[] = {
 	[RT_CREATING] = "creating",
@@ -641,7 +689,8 @@ bool rt_alive(const struct rt_partition *p)
 	uint64_t start;
 	char state;
 
-	return p->pid > 0 && rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state != 'Z' && state != 'X';
+	return p->pid > 0 && rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time &&
+	       state != 'Z' && state != 'X';
 }
 
 int rt_pidfd(const struct rt_partition *p)

@@ -25,7 +25,9 @@
 #define CLOSE_RANGE_CLOEXEC 4U
 #endif
 
-/* --- in the parent ------------------------------------------------------------------------------------------------------------------ */
+/* --- in the parent
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool same_name(const char *a, const char *b)
 {
@@ -43,7 +45,7 @@ static int build_env(struct payload *pl, int listen_fds)
 	pl->env = arena_calloc(pl->arena, n + 5, sizeof(char *));
 	if (!pl->env)
 		return -ENOMEM;
-	strv_each(s, pl->proc->env) {
+	strv_each (s, pl->proc->env) {
 		size_t i;
 
 		for (i = 0; i < used; i++)
@@ -78,12 +80,17 @@ static int listen_fds(void)
 	return (int)n;
 }
 
-/* A number that no descriptor stands behind would be taken by one of ours, and leak it (as in CVE-2024-21626). */
+/* A number that no descriptor stands behind would be taken by one of ours, and leak it (as in
+ * CVE-2024-21626). */
 static int check_preserved(int n, struct err *e)
 {
-	for (int fd = 3; fd < 3 + n; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
+	for (int fd = 3; fd < 3 + n; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		/* What closes at exec was not passed to us: it is one of our own. */
+		if (flags < 0 || (flags & FD_CLOEXEC))
 			return err_text(e, EBADF, "--preserve-fds: descriptor %d of %d is not open", fd, n);
+	}
 	return 0;
 }
 
@@ -101,15 +108,16 @@ static void warn_caps(const struct spec_caps *wanted, uint64_t dropped)
 {
 	const char *s;
 
-	strv_each(s, wanted->unknown)
+	strv_each (s, wanted->unknown)
 		log_warn("capability %s is not known and was left out", s);
 	for (int c = 0; c < 64; c++)
 		if (dropped & (1ULL << c))
-			log_warn("capability %s cannot be granted here and was left out", spec_cap_name(c) ? spec_cap_name(c) : "?");
+			log_warn("capability %s cannot be granted here and was left out",
+				spec_cap_name(c) ? spec_cap_name(c) : "?");
 }
 
-int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, const struct spec_process *proc,
-	const struct payload_opts *o, struct err *e)
+int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
+	const struct spec_process *proc, const struct payload_opts *o, struct err *e)
 {
 	const char *fail_unknown = spec_annotation(s, "run.oci.seccomp_fail_unknown_syscall");
 	struct seccomp_options so = { .cache_dirfd = o->seccomp_cache };
@@ -117,7 +125,9 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, c
 	const char *unknown;
 	uint64_t dropped = 0;
 
-	*pl = (struct payload){ .proc = proc, .spec = s, .arena = a, .procfd = -EBADF, .rootless = o->rootless };
+	*pl = (struct payload){
+		.proc = proc, .spec = s, .arena = a, .procfd = -EBADF, .rootless = o->rootless
+	};
 	pl->keep_groups = spec_annotation(s, "run.oci.keep_original_groups") != NULL;
 	pl->keep_fds = o->preserve_fds + inherited;
 	r = check_preserved(pl->keep_fds, e);
@@ -131,10 +141,13 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, c
 	if (r < 0)
 		return err_set(e, -r, "prepare the environment");
 	if (proc->apparmor_profile && !lsm_apparmor_enabled())
-		return err_text(e, EOPNOTSUPP, "process.apparmorProfile is \"%s\", but AppArmor is not enabled on this host",
+		return err_text(e, EOPNOTSUPP,
+			"process.apparmorProfile is \"%s\", but AppArmor is not enabled on this host",
 			proc->apparmor_profile);
 	if (proc->selinux_label && !lsm_selinux_enabled())
-		return err_text(e, EOPNOTSUPP, "process.selinuxLabel is \"%s\", but SELinux is not enabled on this host", proc->selinux_label);
+		return err_text(e, EOPNOTSUPP,
+			"process.selinuxLabel is \"%s\", but SELinux is not enabled on this host",
+			proc->selinux_label);
 	r = caps_host(&pl->caps_host, e);
 	if (r < 0)
 		return r;
@@ -147,7 +160,7 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, c
 	r = seccomp_prepare(&s->seccomp, &so, &pl->seccomp, e);
 	if (r < 0)
 		return r;
-	strv_each(unknown, pl->seccomp.unknown)
+	strv_each (unknown, pl->seccomp.unknown)
 		log_debug("seccomp: system call %s is not known here and was left out", unknown);
 	return 0;
 }
@@ -174,11 +187,14 @@ void payload_reset_signals(void)
 			signal(s, SIG_DFL);
 }
 
-/* --- in the child ------------------------------------------------------------------------------------------------------------------- */
+/* --- in the child
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 bool payload_needs_procfs(const struct payload *pl)
 {
-	return pl->proc && (pl->proc->has_oom_score_adj || pl->proc->apparmor_profile || pl->proc->selinux_label);
+	return pl->proc &&
+	       (pl->proc->has_oom_score_adj || pl->proc->apparmor_profile || pl->proc->selinux_label);
 }
 
 int payload_attributes(struct payload *pl, bool own_user_ns, struct err *e)
@@ -224,7 +240,8 @@ static int check_cwd(const char *cwd, struct err *e)
 
 static int enter(int rootfd, const char *cwd)
 {
-	/* In-root and without magic links: /proc/self/fd/N as a working directory is an attack, never a need. */
+	/* In-root and without magic links: /proc/self/fd/N as a working directory is an attack, never a need.
+	 */
 	_cleanup_close_ int fd = path_open(rootfd, cwd, O_PATH | O_DIRECTORY, 0, 0);
 
 	if (fd < 0)
@@ -245,8 +262,8 @@ int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e)
 			return err_set(e, ENOMEM, "prepare the environment");
 		pl->env[strv_len(pl->env)] = entry;
 	}
-	if (str_eq(cwd, "/")) /* where pivot_root left us */
-		return chdir("/") < 0 ? err_set(e, errno, "process.cwd /") : 0;
+	if (str_eq(cwd, "/")) /* where the pivot, or setns(2), left us */
+		return 0;
 	r = enter(rootfd, cwd);
 	if (r == -ENOENT && create) {
 		r = path_mkdirs(rootfd, cwd, 0755);
@@ -267,8 +284,8 @@ int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e)
 }
 
 /*
- * A pipe that the engine made belongs to root: a user who opens /dev/stdout, which leads to it, needs to own it. Only pipes: a terminal,
- * a file or a device of the host is not given away (CVE-2026-88265).
+ * A pipe that the engine made belongs to root: a user who opens /dev/stdout, which leads to it, needs to own
+ * it. Only pipes: a terminal, a file or a device of the host is not given away (CVE-2026-88265).
  */
 static void own_stdio(const struct spec_user *u)
 {
@@ -287,12 +304,15 @@ int payload_user(struct payload *pl, struct err *e)
 	if (u->uid != 0)
 		own_stdio(u);
 	r = caps_bound(&pl->caps, &pl->caps_host, e);
+	if (r == 0 && u->uid != 0)
+		r = caps_keep(e);
 	if (r < 0)
 		return r;
 	r = sec_set_user(u, pl->keep_groups, e);
 	if (r < 0)
 		return r;
-	/* A change of ids made us "dumpable" as fs.suid_dumpable says; until the exec nobody inside may look into us (CVE-2016-9962). */
+	/* A change of ids made us "dumpable" as fs.suid_dumpable says; until the exec nobody inside may look
+	 * into us (CVE-2016-9962). */
 	if (u->uid != 0 || u->gid != 0)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (pl->chdir_later) {
@@ -349,12 +369,14 @@ int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *a
 	bool filter = pl->seccomp.n > 0, early = filter && !pl->proc->no_new_privileges;
 	int r;
 
-	/* Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at the exec. */
+	/* Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at
+	 * the exec. */
 	r = close_others(3U + (unsigned int)pl->keep_fds, e);
 	if (r == 0)
 		r = no_new_privs(pl, e);
 	if (r == 0 && early) {
-		/* The change of user cleared the effective set; installing a filter without no_new_privs needs CAP_SYS_ADMIN in it. */
+		/* The change of user cleared the effective set; installing a filter without no_new_privs
+		 * needs CAP_SYS_ADMIN in it. */
 		if (pl->proc->user.uid != 0)
 			r = caps_regain(e);
 		if (r == 0)

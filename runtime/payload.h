@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last mile, the same for a partition's first process and for one that `exec` adds: attributes, working directory, user, capabilities,
- * seccomp, and execve(2) itself.
+ * The last mile, the same for a partition's first process and for one that `exec` adds: attributes, working
+ * directory, user, capabilities, seccomp, and execve(2) itself.
  *
  * Theory of operation
- *   payload_prepare() runs in the parent and does all that needs memory, the host's files or time. The rest runs in the child, in this order:
- *   attributes while there is privilege; the working directory as root (it is opened in-root, never through a magic link, and getcwd(2) must
- *   then find it inside: CVE-2024-21626); the user, with permitted capabilities kept; the look-up of the program with that user's rights, so
- *   that `create` reports what is missing. Then comes the wait for start. Then payload_restrict(): without no_new_privs the filter needs
- *   CAP_SYS_ADMIN and so comes before the capabilities go; with it the filter is the very last thing, so that it need not
- *   allow our own calls.
+ *   payload_prepare() runs in the parent and does all that needs memory, the host's files or time. The rest
+ * runs in the child, in this order: attributes while there is privilege; the working directory as root (it is
+ * opened in-root, never through a magic link, and getcwd(2) must then find it inside: CVE-2024-21626); the
+ * user, with permitted capabilities kept; the look-up of the program with that user's rights, so that
+ * `create` reports what is missing. Then comes the wait for start. Then payload_restrict(): without
+ * no_new_privs the filter needs CAP_SYS_ADMIN and so comes before the capabilities go; with it the filter is
+ * the very last thing, so that it need not allow our own calls.
  */
 #ifndef RUNTIME_PAYLOAD_H
 #define RUNTIME_PAYLOAD_H
@@ -30,26 +31,28 @@ struct payload {
 	struct caps_host caps_host;
 	struct spec_caps caps; /* clipped to what can be granted */
 	struct seccomp_prog seccomp;
-	char **env;	       /* the payload's; HOME may still be added by the child */
-	const char *path;      /* found by payload_find() */
-	int procfd;	       /* of the host, opened by the child where something is to be written; -1 */
-	int keep_fds;	       /* fds 3 .. 3+keep_fds-1 reach the payload */
+	char **env;	  /* the payload's; HOME may still be added by the child */
+	const char *path; /* found by payload_find() */
+	int procfd;	  /* of the host, opened by the child where something is to be written; -1 */
+	int keep_fds;	  /* fds 3 .. 3+keep_fds-1 reach the payload */
 	bool rootless, keep_groups;
-	bool chdir_later;      /* the working directory is not root's to enter: the user tries again */
+	bool chdir_later; /* the working directory is not root's to enter: the user tries again */
 };
 
 struct payload_opts {
 	int seccomp_cache; /* directory fd or -1 */
 	int preserve_fds;
 	bool rootless;
-	bool listen_fds;   /* pass LISTEN_FDS on (the first process only) */
+	bool listen_fds; /* pass LISTEN_FDS on (the first process only) */
 };
 
-int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s, const struct spec_process *proc,
-	const struct payload_opts *o, struct err *e);
+int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
+	const struct spec_process *proc, const struct payload_opts *o, struct err *e);
 void payload_free(struct payload *pl);
 
-/* --- in the child ---------------------------------------------------------------------------------------------------------------- */
+/* --- in the child
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* Needs `procfd`: a label, an OOM score or a sysctl is to be written. */
 bool payload_needs_procfs(const struct payload *pl);
@@ -62,17 +65,20 @@ int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e);
 int payload_user(struct payload *pl, struct err *e);
 int payload_find(struct payload *pl, struct err *e);
 /*
- * no_new_privs, filter, capabilities. hand_over() is called with the seccomp notify fd, if there is one, right after the filter is on: from then on any
- * system call may be waiting for the agent that is to get it.
+ * no_new_privs, filter, capabilities. hand_over() is called with the seccomp notify fd, if there is one,
+ * right after the filter is on: from then on any system call may be waiting for the agent that is to get it.
  */
-int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e);
+int payload_restrict(
+	struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e);
 /* Only returns with an error, worded as engines expect it. */
 int payload_exec(struct payload *pl, struct err *e);
 
-/* The confinement of a hook that runs as the payload would: capabilities and no_new_privs, no filter. For struct hooks_env. */
+/* The confinement of a hook that runs as the payload would: capabilities and no_new_privs, no filter. For
+ * struct hooks_env. */
 int payload_confine_hook(void *payload);
 
-/* The caller's ignored signals back to their default: an ignored SIGPIPE or SIGCHLD must not reach the payload (nor us). */
+/* The caller's ignored signals back to their default: an ignored SIGPIPE or SIGCHLD must not reach the
+ * payload (nor us). */
 void payload_reset_signals(void);
 
 #endif

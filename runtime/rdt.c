@@ -13,9 +13,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-#define RESCTRL "/sys/fs/resctrl"
+#define RESCTRL	      "/sys/fs/resctrl"
 #define RESCTRL_MAGIC 0x7655821 /* linux/magic.h: RDTGROUP_SUPER_MAGIC */
-#define SCHEMATA_MAX (256U * 1024U)
+#define SCHEMATA_MAX  (256U * 1024U)
 
 static bool mounted(void)
 {
@@ -31,14 +31,19 @@ int rdt_check(const struct spec *s, struct err *e)
 	if (!s->intel_rdt.present)
 		return 0;
 	if (id && !str_eq(id, "/") && (!*id || strchr(id, '/') || str_eq(id, ".") || str_eq(id, "..")))
-		return err_text(e, EINVAL, "linux.intelRdt.closID \"%s\" must be a single name, or \"/\" for the root group", id);
+		return err_text(e, EINVAL,
+			"linux.intelRdt.closID \"%s\" must be a single name, or \"/\" for the root group",
+			id);
 	if (!mounted())
-		return err_text(e, EOPNOTSUPP, "linux.intelRdt: resctrl is not mounted on " RESCTRL "; mount it (mount -t resctrl resctrl " RESCTRL
-					       "), if this processor has resource control");
+		return err_text(e, EOPNOTSUPP,
+			"linux.intelRdt: resctrl is not mounted on " RESCTRL
+			"; mount it (mount -t resctrl resctrl " RESCTRL
+			"), if this processor has resource control");
 	return 0;
 }
 
-static int open_group(const struct spec *s, const char *name, struct rt_partition *p, bool *existed, struct err *e)
+static int open_group(
+	const struct spec *s, const char *name, struct rt_partition *p, bool *existed, struct err *e)
 {
 	bool write = s->intel_rdt.l3_cache_schema || s->intel_rdt.mem_bw_schema || s->intel_rdt.schemata;
 	_cleanup_close_ int top = open(RESCTRL, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -56,12 +61,17 @@ static int open_group(const struct spec *s, const char *name, struct rt_partitio
 			p->intel_rdt = arena_strdup(p->arena, name);
 	} else if (errno != EEXIST) {
 		if (errno == ENOSPC)
-			return err_text(e, ENOSPC, "linux.intelRdt: make group %s: all classes of service of the processor are in use", name);
+			return err_text(e, ENOSPC,
+				"linux.intelRdt: make group %s: all classes of service of the processor are "
+				"in use",
+				name);
 		return err_set(e, errno, "linux.intelRdt: make group %s", name);
 	}
 	if (!*existed && s->intel_rdt.clos_id && !write) {
 		unlinkat(top, name, AT_REMOVEDIR);
-		return err_text(e, ENOENT, "linux.intelRdt.closID \"%s\": there is no such group, and no schema to make it with", name);
+		return err_text(e, ENOENT,
+			"linux.intelRdt.closID \"%s\": there is no such group, and no schema to make it with",
+			name);
 	}
 	fd = openat(top, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? err_set(e, errno, "linux.intelRdt: open group %s", name) : fd;
@@ -75,7 +85,11 @@ static int put_line(int dir, const char *name, const char *line, struct err *e)
 	if (asprintf(&text, "%s\n", line) < 0)
 		return err_set(e, ENOMEM, "write schemata");
 	r = fd_put_at(dir, "schemata", text);
-	return r < 0 ? err_set(e, -r, "linux.intelRdt: write \"%s\" to the schemata of group %s (see " RESCTRL "/info/last_cmd_status)", line, name) : 0;
+	return r < 0 ? err_set(e, -r,
+			       "linux.intelRdt: write \"%s\" to the schemata of group %s (see " RESCTRL
+			       "/info/last_cmd_status)",
+			       line, name)
+		     : 0;
 }
 
 /* An existing group must already be what is asked for: it is shared with whoever made it. */
@@ -89,7 +103,9 @@ static int compare(const char *now, const char *wanted, const char *name, struct
 	while ((line = strsep(&rest, "\n"))) {
 		line += strspn(line, " \t");
 		if (*line && !strstr(now, line))
-			return err_text(e, EEXIST, "linux.intelRdt.closID \"%s\" exists with another schema than \"%s\"", name, line);
+			return err_text(e, EEXIST,
+				"linux.intelRdt.closID \"%s\" exists with another schema than \"%s\"", name,
+				line);
 	}
 	return 0;
 }
@@ -110,7 +126,7 @@ static int write_schemata(const struct spec *s, int dir, const char *name, bool 
 		if (parts[i])
 			r = now ? compare(now, parts[i], name, e) : put_line(dir, name, parts[i], e);
 	/* schemata[] comes last, so that it wins over the two older fields. */
-	strv_each(line, s->intel_rdt.schemata)
+	strv_each (line, s->intel_rdt.schemata)
 		if (r == 0)
 			r = now ? compare(now, line, name, e) : put_line(dir, name, line, e);
 	return r;
@@ -128,17 +144,20 @@ static int join(int dir, pid_t pid, const char *name, struct err *e)
 
 static int monitor(struct rt_partition *p, int dir, const char *name, struct err *e)
 {
-	_cleanup_close_ int groups = openat(dir, "mon_groups", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), mine = -EBADF;
+	_cleanup_close_ int groups = openat(dir, "mon_groups", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+			    mine = -EBADF;
 
 	if (groups < 0)
-		return err_set(e, errno, "linux.intelRdt.enableMonitoring: open mon_groups of group %s", name);
+		return err_set(
+			e, errno, "linux.intelRdt.enableMonitoring: open mon_groups of group %s", name);
 	if (mkdirat(groups, p->id, 0755) < 0 && errno != EEXIST)
 		return err_set(e, errno, "linux.intelRdt.enableMonitoring: make monitoring group %s", p->id);
 	mine = openat(groups, p->id, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (mine < 0)
 		return err_set(e, errno, "linux.intelRdt.enableMonitoring: open monitoring group %s", p->id);
 	if (!p->intel_rdt)
-		p->intel_rdt = arena_printf(p->arena, "%s/mon_groups/%s", str_eq(name, "/") ? "." : name, p->id);
+		p->intel_rdt =
+			arena_printf(p->arena, "%s/mon_groups/%s", str_eq(name, "/") ? "." : name, p->id);
 	return join(mine, p->pid, p->id, e);
 }
 
@@ -170,7 +189,9 @@ int rdt_update(const struct rt_partition *p, const char *l3_schema, const char *
 	if (!l3_schema && !mb_schema)
 		return 0;
 	if (!mounted() || !p->intel_rdt || strchr(p->intel_rdt, '/'))
-		return err_text(e, EOPNOTSUPP, "container \"%s\" has no resctrl group of its own: it was created without linux.intelRdt, or with a closID",
+		return err_text(e, EOPNOTSUPP,
+			"container \"%s\" has no resctrl group of its own: it was created without "
+			"linux.intelRdt, or with a closID",
 			p->id);
 	top = open(RESCTRL, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	dir = top < 0 ? -EBADF : openat(top, p->intel_rdt, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

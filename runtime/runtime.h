@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a partition: one call for each verb of the command line. cli/ parses options, calls one of these, prints.
+ * The life of a partition: one call for each verb of the command line. cli/ parses options, calls one of
+ * these, prints.
  *
- * State lives in <root>/<id>/ (0700): snapshot (the config as it was at create), state.json (written whole), start.sock while the
- * partition is created but not started. The verbs that change something hold flock(2) on that directory, so verbs on one id line up;
- * `state` and `list` take no lock and read whole files. A process is known by pid and start time, so a recycled pid is never
- * mistaken for it.
+ * State lives in <root>/<id>/ (0700): snapshot (the config as it was at create), state.json (written whole),
+ * start.sock while the partition is created but not started. The verbs that change something hold flock(2) on
+ * that directory, so verbs on one id line up; `state` and `list` take no lock and read whole files. A process
+ * is known by pid and start time, so a recycled pid is never mistaken for it.
  *
  * Errors that engines look for by text are made here, once (REQUIREMENTS of the engines: docs/engines.md):
  *   unknown id            -ENOENT  container "ID" does not exist
@@ -26,9 +27,9 @@
 
 /* Global options, the same for every verb. */
 struct rt_ctx {
-	const char *root;	  /* --root; NULL: the default (rt_default_root()) */
+	const char *root;	   /* --root; NULL: the default (rt_default_root()) */
 	enum cgrp_manager manager; /* --systemd-cgroup, --cgroup-manager */
-	int rootless;		  /* --rootless: 1, 0, or -1 for auto */
+	int rootless;		   /* --rootless: 1, 0, or -1 for auto */
 	bool debug;
 };
 
@@ -38,7 +39,8 @@ char *rt_default_root(struct err *e);
 /* [A-Za-z0-9_+-.]+, not starting with '.', at most 1024 characters (runc and crun agree on it). */
 int rt_check_id(const char *id, struct err *e);
 
-/* --- create, start, run ---------------------------------------------------------------------------------------------------- */
+/* --- create, start, run
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct rt_create_opts {
 	const char *id;
@@ -48,28 +50,32 @@ struct rt_create_opts {
 	const char *pidfd_socket;
 	const char *pid_file;
 	bool no_pivot, no_new_keyring, no_subreaper;
-	int preserve_fds; /* N: fds 3 .. 3+N-1 reach the payload (LISTEN_FDS are added by the runtime) */
+	int preserve_fds;  /* N: fds 3 .. 3+N-1 reach the payload (LISTEN_FDS are added by the runtime) */
 	bool detach, keep; /* run only */
 };
 
 int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct err *e);
 int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e);
 /*
- * create + start; attached: waits, forwards signals and the terminal, cleans up unless keep. *status gets what the command should exit with
- * (the payload's, or 128 + signal; 0 when detached). An error is a failure of the runtime.
+ * create + start; attached: waits, forwards signals and the terminal, cleans up unless keep. *status gets
+ * what the command should exit with (the payload's, or 128 + signal; 0 when detached). An error is a failure
+ * of the runtime.
  */
 int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status, struct err *e);
 
-/* --- exec ------------------------------------------------------------------------------------------------------------------- */
+/* --- exec
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 struct rt_exec_opts {
 	const char *id;
-	const char *process_file;     /* --process: a process.json; then args and the fields below must be unset */
-	char *const *args;	      /* the command, if no process_file */
-	const char *cwd;	      /* NULL: the config's */
-	char *const *env;	      /* --env, on top of the config's; may be NULL */
-	int tty;		      /* 1, 0, or -1 for not given */
-	const char *user;	      /* "UID[:GID]", strictly decimal; NULL: the config's */
+	const char
+		*process_file; /* --process: a process.json; then args and the fields below must be unset */
+	char *const *args;     /* the command, if no process_file */
+	const char *cwd;       /* NULL: the config's */
+	char *const *env;      /* --env, on top of the config's; may be NULL */
+	int tty;	       /* 1, 0, or -1 for not given */
+	const char *user;      /* "UID[:GID]", strictly decimal; NULL: the config's */
 	char *const *additional_gids; /* decimal strings; may be NULL */
 	char *const *caps;	      /* --cap, on top of the config's; may be NULL */
 	char *const *cgroups;	      /* --cgroup [CONTROLLER:]PATH; may be NULL */
@@ -81,12 +87,14 @@ struct rt_exec_opts {
 };
 
 /*
- * As rt_run: *status is the payload's. *exec_failed is set when the error came from the payload's own exec (not found, not executable, bad
- * cwd, …) and not from a missing, stopped or paused partition.
+ * As rt_run: *status is the payload's. *exec_failed is set when the error came from the payload's own exec
+ * (not found, not executable, bad cwd, …) and not from a missing, stopped or paused partition.
  */
-int rt_exec(const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status, bool *exec_failed, struct err *e);
+int rt_exec(const struct rt_ctx *ctx, const struct rt_exec_opts *o, int *status, bool *exec_failed,
+	struct err *e);
 
-/* --- the other verbs ------------------------------------------------------------------------------------------------------- */
+/* --- the other verbs
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* all: every process of the cgroup; a partition that is not running is then no error. */
 int rt_kill(const struct rt_ctx *ctx, const char *id, int sig, bool all, struct err *e);
@@ -102,7 +110,9 @@ int rt_pids(const struct rt_ctx *ctx, const char *id, pid_t **pids, size_t *n, s
 /* "KILL", "SIGKILL", "sigkill", "9", "RTMIN+3": the number, or -EINVAL. */
 int rt_signal_parse(const char *s, struct err *e);
 
-/* --- what there is ------------------------------------------------------------------------------------------------------------ */
+/* --- what there is
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 enum rt_status { RT_CREATING, RT_CREATED, RT_RUNNING, RT_PAUSED, RT_STOPPED };
 extern const char *const rt_status_names[];
@@ -110,7 +120,7 @@ extern const char *const rt_status_names[];
 struct rt_info {
 	char *id, *bundle, *rootfs, *created /* RFC 3339, ns */, *owner, *oci_version, *engine;
 	enum rt_status status;
-	pid_t pid; /* 0 when stopped */
+	pid_t pid;   /* 0 when stopped */
 	char *scope; /* systemd scope or NULL */
 	const struct spec_annotation *annotations;
 	size_t n_annotations;
@@ -120,22 +130,25 @@ void rt_info_free(struct rt_info *i);
 
 int rt_info(const struct rt_ctx *ctx, const char *id, struct rt_info *out, struct err *e);
 /*
- * All partitions below the root, by id. *list is malloc()ed, each entry to be freed with rt_info_free(). A missing default root is an
- * empty list, a missing explicit one -ENOENT. One that vanishes meanwhile is left out; a damaged one is listed as stopped.
+ * All partitions below the root, by id. *list is malloc()ed, each entry to be freed with rt_info_free(). A
+ * missing default root is an empty list, a missing explicit one -ENOENT. One that vanishes meanwhile is left
+ * out; a damaged one is listed as stopped.
  */
 int rt_list(const struct rt_ctx *ctx, struct rt_info **list, size_t *n, struct err *e);
 /* The `state` document (runc's layout) into an open object. */
 void rt_info_write(const struct rt_info *i, struct json_writer *w);
 
-/* --- events ------------------------------------------------------------------------------------------------------------------- */
+/* --- events
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* One {"type":"stats","id":…,"data":{…}} line, without newline. malloc()ed. */
 int rt_stats(const struct rt_ctx *ctx, const char *id, char **line, struct err *e);
 /*
- * Calls line() for a stats event every interval_ms and for each OOM as it happens, until the partition ends (0) or line() returns non-zero
- * (that value).
+ * Calls line() for a stats event every interval_ms and for each OOM as it happens, until the partition ends
+ * (0) or line() returns non-zero (that value).
  */
-int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms, int (*line)(const char *text, void *arg), void *arg,
-	struct err *e);
+int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms,
+	int (*line)(const char *text, void *arg), void *arg, struct err *e);
 
 #endif

@@ -14,8 +14,8 @@
 
 #include "base/cleanup.h"
 
-#define SELF "/proc/self/exe"
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SELF	       "/proc/self/exe"
+#define SEALS	       (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define ST_RDONLY_FLAG 1 /* ST_RDONLY of statvfs(3), as statfs(2) reports it */
 
 extern char **environ;
@@ -34,7 +34,8 @@ static bool sealed_memfd(void)
 	return fd >= 0 && (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS;
 }
 
-/* A file that is neither ours nor writable for us cannot be written by what we run with our rights or less. Real root can write any. */
+/* A file that is neither ours nor writable for us cannot be written by what we run with our rights or less.
+ * Real root can write any. */
 static bool harmless(void)
 {
 	return geteuid() != 0 && faccessat(AT_FDCWD, SELF, W_OK, AT_EACCESS) < 0;
@@ -48,7 +49,8 @@ bool seal_done(void)
 static int exec_clone(char **argv)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	_cleanup_close_ int fd = (int)syscall(SYS_open_tree, AT_FDCWD, SELF, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_open_tree, AT_FDCWD, SELF, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
@@ -58,7 +60,8 @@ static int exec_clone(char **argv)
 
 static int exec_copy(char **argv)
 {
-	_cleanup_close_ int from = open(SELF, O_RDONLY | O_CLOEXEC), to = memfd_create("ringfence", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	_cleanup_close_ int from = open(SELF, O_RDONLY | O_CLOEXEC),
+			    to = memfd_create("ringfence", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;
 	off_t at = 0;
 
@@ -82,5 +85,6 @@ int seal_self(char **argv, struct err *e)
 	r = exec_clone(argv);
 	if (r < 0)
 		r = exec_copy(argv);
-	return err_set(e, -r, "protect the program file from the container: execute " SELF " from a read-only place");
+	return err_set(e, -r,
+		"protect the program file from the container: execute " SELF " from a read-only place");
 }

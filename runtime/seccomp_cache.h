@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where compiled seccomp filters are kept: .seccomp below the state root (no partition's id starts with a dot). */
+/* Where compiled seccomp filters are kept: .seccomp below the state root (no partition's id starts with a
+ * dot). */
 #ifndef RUNTIME_SECCOMP_CACHE_H
 #define RUNTIME_SECCOMP_CACHE_H
 

@@ -35,7 +35,9 @@ int sync_recv(int sock, struct sync_frame *f, int *fd)
 		fd_close(n ? got : -EBADF);
 		return -EBADMSG;
 	}
-	f->text[(size_t)len > offsetof(struct sync_frame, text) ? (size_t)len - offsetof(struct sync_frame, text) - 1 : 0] = '\0';
+	f->text[(size_t)len > offsetof(struct sync_frame, text)
+			? (size_t)len - offsetof(struct sync_frame, text) - 1
+			: 0] = '\0';
 	if (fd)
 		*fd = n ? got : -1;
 	return (int)f->msg;
@@ -64,7 +66,8 @@ void sync_hand_over(int listener, void *sock)
 	struct sync_frame f = { .msg = SYNC_LISTENER, .number = listener };
 	const int fd = *(int *)sock;
 
-	if (write(fd, &f, offsetof(struct sync_frame, text)) < 0 || read(fd, &f, sizeof(f)) <= 0 || f.msg != SYNC_GO)
+	if (write(fd, &f, offsetof(struct sync_frame, text)) < 0 || read(fd, &f, sizeof(f)) <= 0 ||
+		f.msg != SYNC_GO)
 		_exit(1);
 	close(listener);
 }

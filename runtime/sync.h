@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the parent half (the runtime) and the child half (the partition's first process before its exec) talk: named messages, one datagram
- * each, over a SOCK_SEQPACKET pair. Both ends are O_CLOEXEC: that the socket closes without an error is how the parent learns
- * that the payload was executed, and that it closes is how the child learns that its parent died.
+ * How the parent half (the runtime) and the child half (the partition's first process before its exec) talk:
+ * named messages, one datagram each, over a SOCK_SEQPACKET pair. Both ends are O_CLOEXEC: that the socket
+ * closes without an error is how the parent learns that the payload was executed, and that it closes is how
+ * the child learns that its parent died.
  */
 #ifndef RUNTIME_SYNC_H
 #define RUNTIME_SYNC_H
@@ -13,18 +14,20 @@
 #include "base/err.h"
 
 enum sync_msg {
-	SYNC_CLOSED,	/* not sent: the peer is gone */
+	SYNC_CLOSED, /* not sent: the peer is gone */
 
 	/* child to parent */
-	SYNC_ERROR,	/* a struct err: the child gives up */
+	SYNC_ERROR,	 /* a struct err: the child gives up */
 	SYNC_EXEC_ERROR, /* the same, and it is the payload that could not be executed */
-	SYNC_WARN,	/* text for a warning */
-	SYNC_PID,	/* the joiner cloned the init: its pid, as the joiner sees it */
-	SYNC_NEED_MAPS, /* waits for id maps (and what else needs the new namespaces): answered by SYNC_GO */
-	SYNC_HOOKS,	/* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by SYNC_GO */
-	SYNC_MASTER,	/* the terminal's master, as an fd */
-	SYNC_CREATED,	/* everything is set up: answered by SYNC_START, here or over the start socket */
-	SYNC_LISTENER,	/* the number of the seccomp notify fd, to be taken with pidfd_getfd(2); answered by SYNC_GO when the agent has it */
+	SYNC_WARN,	 /* text for a warning */
+	SYNC_PID,	 /* the joiner cloned the init: its pid, as the joiner sees it */
+	SYNC_NEED_MAPS,	 /* waits for id maps (and what else needs the new namespaces): answered by SYNC_GO */
+	SYNC_HOOKS,	 /* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by
+			    SYNC_GO */
+	SYNC_MASTER,	 /* the terminal's master, as an fd */
+	SYNC_CREATED,	 /* everything is set up: answered by SYNC_START, here or over the start socket */
+	SYNC_LISTENER,	 /* the number of the seccomp notify fd, to be taken with pidfd_getfd(2); answered by
+			    SYNC_GO when the agent has it */
 
 	/* parent to child */
 	SYNC_GO,
@@ -53,8 +56,9 @@ int sync_err(const struct sync_frame *f, struct err *e);
 void sync_expect(int sock, enum sync_msg wanted);
 
 /*
- * Child, with its filter on: tells the number of the listener by write(2), the one call that a profile may not notify on, and waits with read(2)
- * until the agent has it. `sock` points to the socket. Closes the listener. For payload_restrict().
+ * Child, with its filter on: tells the number of the listener by write(2), the one call that a profile may
+ * not notify on, and waits with read(2) until the agent has it. `sock` points to the socket. Closes the
+ * listener. For payload_restrict().
  */
 void sync_hand_over(int listener, void *sock);
 

@@ -9,7 +9,8 @@
 #include "runtime/engine.h"
 #include "runtime/rdt.h"
 
-static int open_locked(const struct rt_ctx *ctx, const char *id, struct rt_partition **p, enum rt_status *status, struct err *e)
+static int open_locked(const struct rt_ctx *ctx, const char *id, struct rt_partition **p,
+	enum rt_status *status, struct err *e)
 {
 	int r = rt_partition_open(ctx, id, RT_LOCKED, p, e);
 
@@ -41,7 +42,8 @@ int rt_pause(const struct rt_ctx *ctx, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	if (status != RT_RUNNING && status != RT_CREATED)
-		return err_text(e, EINVAL, "cannot pause container \"%s\": container not running: it is %s", id, rt_status_names[status]);
+		return err_text(e, EINVAL, "cannot pause container \"%s\": container not running: it is %s",
+			id, rt_status_names[status]);
 	return p->engine->pause(p, e);
 }
 
@@ -54,12 +56,13 @@ int rt_resume(const struct rt_ctx *ctx, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	if (status != RT_PAUSED)
-		return err_text(e, EINVAL, "cannot resume container \"%s\": container not paused: it is %s", id, rt_status_names[status]);
+		return err_text(e, EINVAL, "cannot resume container \"%s\": container not paused: it is %s",
+			id, rt_status_names[status]);
 	return p->engine->resume(p, e);
 }
 
-int rt_update(const struct rt_ctx *ctx, const char *id, const struct spec_resources *res, const char *l3_schema, const char *mb_schema,
-	struct err *e)
+int rt_update(const struct rt_ctx *ctx, const char *id, const struct spec_resources *res,
+	const char *l3_schema, const char *mb_schema, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	enum rt_status status;
@@ -68,8 +71,11 @@ int rt_update(const struct rt_ctx *ctx, const char *id, const struct spec_resour
 	if (r < 0)
 		return r;
 	if (status == RT_STOPPED || status == RT_CREATING)
-		return err_text(e, EINVAL, "cannot update container \"%s\": container not running: it is %s", id, rt_status_names[status]);
+		return err_text(e, EINVAL, "cannot update container \"%s\": container not running: it is %s",
+			id, rt_status_names[status]);
 	r = p->engine->update(p, res, e);
+	if (r == 0)
+		r = rt_partition_save(p, e);
 	return r < 0 ? r : rdt_update(p, l3_schema, mb_schema, e);
 }
 
@@ -81,7 +87,9 @@ int rt_pids(const struct rt_ctx *ctx, const char *id, pid_t **pids, size_t *n, s
 	return r < 0 ? r : p->engine->pids(p, pids, n, e);
 }
 
-/* --- signal names ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- signal names
+ * -----------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* "RTMIN", "RTMIN+n", "RTMAX-n". */
 static int realtime_signal(const char *s)
@@ -93,7 +101,8 @@ static int realtime_signal(const char *s)
 		return -EINVAL;
 	s += 5;
 	if (*s) {
-		if (*s != (from_min ? '+' : '-') || str_to_u32(s + 1, &n) < 0 || n > (uint32_t)(SIGRTMAX - SIGRTMIN))
+		if (*s != (from_min ? '+' : '-') || str_to_u32(s + 1, &n) < 0 ||
+			n > (uint32_t)(SIGRTMAX - SIGRTMIN))
 			return -EINVAL;
 	}
 	return from_min ? SIGRTMIN + (int)n : SIGRTMAX - (int)n;
@@ -124,5 +133,8 @@ int rt_signal_parse(const char *s, struct err *e)
 	sig = realtime_signal(name);
 	if (sig > 0)
 		return sig;
-	return err_text(e, EINVAL, "unknown signal \"%s\": use a number from 1 to %d, or a name such as TERM, SIGTERM or RTMIN+3", s, NSIG - 1);
+	return err_text(e, EINVAL,
+		"unknown signal \"%s\": use a number from 1 to %d, or a name such as TERM, SIGTERM or "
+		"RTMIN+3",
+		s, NSIG - 1);
 }

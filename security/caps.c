@@ -92,6 +92,11 @@ int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struc
 			err_hint(e, "this needs CAP_SETPCAP in the user namespace");
 		return -code;
 	}
+	return 0;
+}
+
+int caps_keep(struct err *e)
+{
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_set(e, errno, "prctl(PR_SET_KEEPCAPS): keep capabilities over the change of user");
 	return 0;
@@ -134,18 +139,11 @@ int caps_apply(const struct spec_caps *caps, struct err *e)
 			.inheritable = (uint32_t)(caps->inheritable >> 32),
 		},
 	};
-	int r;
-
 	if (capset(&head, data) < 0)
 		return err_set(e, errno, "capset: effective %#llx, permitted %#llx, inheritable %#llx",
 			(unsigned long long)caps->effective, (unsigned long long)caps->permitted,
 			(unsigned long long)caps->inheritable);
-	r = set_ambient(caps, e);
-	if (r < 0)
-		return r;
-	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
-		return err_set(e, errno, "prctl(PR_SET_KEEPCAPS): clear it");
-	return 0;
+	return set_ambient(caps, e);
 }
 
 int caps_regain(struct err *e)

@@ -29,12 +29,13 @@ void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, str
 
 /*
  * In the child, in this order around the change of user:
- *   caps_bound()  drops the bounding set to caps->bounding and sets PR_SET_KEEPCAPS;
- *   caps_apply()  after setresuid(): permitted, effective, inheritable, then ambient; clears KEEPCAPS.
- * `caps` has been clipped. Few system calls: only capabilities that are really in a set are dropped or
- * raised.
+ *   caps_bound()  drops the bounding set to caps->bounding;
+ *   caps_keep()   PR_SET_KEEPCAPS, where the user changes from root to another (the next execve(2) clears
+ * it); caps_apply()  after setresuid(): permitted, effective, inheritable, then ambient. `caps` has been
+ * clipped. Few system calls: only capabilities that are really in a set are dropped or raised.
  */
 int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e);
+int caps_keep(struct err *e);
 int caps_apply(const struct spec_caps *caps, struct err *e);
 
 /*

@@ -234,8 +234,8 @@ cri_security() {
 	mkdir b && echo outside >b/f
 	pod sec
 	container c '.mounts = [{container_path: "/b", host_path: "'"$T/b"'", readonly: 1}] | .envs = [{key: "K", value: "v"}]
-		| .working_dir = "/srv" | .linux.security_context = {run_as_user: {value: 1000}, run_as_group: {value: 2000}, supplemental_groups: [777], readonly_rootfs: 1,
-			no_new_privs: 1, capabilities: {drop: ["ALL"]}, seccomp_profile_path: "runtime/default"}' sleep 1000
+		| .working_dir = "/srv" | .linux.security_context = {run_as_user: {value: 1000}, run_as_group: {value: 2000},
+			supplemental_groups: [777], readonly_rootfs: 1, no_new_privs: 1, capabilities: {drop: ["ALL"]}, seccomp_profile_path: "runtime/default"}' sleep 1000
 	eq "$(ex "$ID" sh -c 'echo $(cat /b/f) $K $(pwd) $(id -u) $(id -g)')" "outside v /srv 1000 2000"
 	has " $(ex "$ID" id -G) " " 777 "
 	fails ex "$ID" touch /tmp/x

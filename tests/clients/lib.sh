@@ -76,13 +76,21 @@ mask() { sed -n "s/^$1:[[:blank:]]*//p"; }
 has_cap() { (((0x$1 >> $2) & 1)); }
 # Is anything left of the container whose id is given, in any hierarchy?
 no_cgroup() { [[ -z $(find "$RF_CGROUP" -type d -path "*$CG*" -name "*$1*") ]]; }
-# No cgroup of a container of ours anywhere. The parents that clients make and never remove do not count, processes in them do.
-cgroups_empty() {
+# Cgroups of ours in any hierarchy: with processes, or with a name as this client gives to those of containers. Parents that a client
+# makes and leaves do not count.
+cgroups_left() { # REGEX
 	local dir
-	while read -r dir; do
-		[[ ! -s $dir/cgroup.procs ]] || return 1
-		[[ ! ${dir##*/} =~ ^[0-9a-f]{64}$|libpod- ]] || return 1
-	done < <(find "$RF_CGROUP" -type d -path "*$CG*")
+	find "$RF_CGROUP" -type d -path "*$CG*" | while read -r dir; do
+		[[ ! ${dir##*/} =~ $1 && -z $(<"$dir/cgroup.procs") ]] || echo "$dir"
+	done
+}
+no_cgroups() { # REGEX
+	local try
+	for try in {1..50}; do
+		[[ -n $(cgroups_left "$1") ]] || return 0
+		sleep 0.1
+	done
+	die "cgroups are left after $try looks: $(cgroups_left "$1")"
 }
 # fetch URL: with no proxy of the environment in between.
 fetch() { timeout -k 5 10 busybox wget -q -O - "$1"; }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016
 # What this host is and can do. The kernel is asked, by trying; never the runtime, and nothing is known by name.
 
 # can WHAT [ARG]: rft's questions and the functions try_WHAT below, each asked once a run.
@@ -50,6 +50,25 @@ try_veth() { unshare -n ip link add v0 type veth peer name v1; }
 try_apparmor() { [[ $(</sys/module/apparmor/parameters/enabled) == Y && -d /sys/kernel/security/apparmor ]]; }
 try_selinux() { grep -q selinuxfs /proc/mounts; }
 try_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
+# Does a v1 cpu cgroup get a real-time budget?
+try_rt_budget() {
+	local dir rc=1
+	dir=$(v1_root cpu)/rft-probe-$BASHPID
+	mkdir "$dir" || return 1
+	echo 1000 >"$dir/cpu.rt_runtime_us" && rc=0
+	rmdir "$dir"
+	return $rc
+}
+# And may a process in a new one, which has none, be a real-time process?
+try_rt_in_cgroup() {
+	local dir rc=1 n=0
+	[[ $(cg_kind cpu) == v1 ]] || return 0
+	dir=$(v1_root cpu)/rft-probe-$BASHPID
+	mkdir "$dir" || return 1
+	sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" sched 1 1' - "$dir" "$RF_RFT" && rc=0
+	until rmdir "$dir" || ((n++ > 50)); do sleep 0.02; done
+	return $rc
+}
 try_newuidmap() { command -v newuidmap && command -v newgidmap; }
 # Two CPUs that we may run on.
 try_two_cpus() { [[ $(nproc) -ge 2 ]]; }
@@ -66,28 +85,30 @@ a_disk() {
 
 # --- cgroups ----------------------------------------------------------------------------------------------------------------
 
-# Where the v2 hierarchy is mounted, if it is.
-v2_root() { awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) == "cgroup2" && $4 == "/") { print $5; exit } }' /proc/self/mountinfo; }
-# v1_root CONTROLLER
-v1_root() {
-	awk -v c="$1" '{ for (i = 7; $i != "-"; i++); if ($(i + 1) == "cgroup" && ("," $(i + 3) ",") ~ ("," c ",")) { print $5; exit } }' \
-		/proc/self/mountinfo
+# What is mounted where, read once: CG_V1[controller], CG_V2 and what it has.
+declare -A CG_V1=()
+CG_V2='' CG_V2_HAS=''
+cg_scan() {
+	local root point rest type super option
+	while read -r _ _ _ root point _ rest; do
+		read -r type _ super <<<"${rest#*- }"
+		if [[ $type == cgroup2 && $root == / && -z $CG_V2 ]]; then
+			CG_V2=$point
+			[[ ! -r $point/cgroup.controllers ]] || CG_V2_HAS=" $(<"$point/cgroup.controllers") "
+		elif [[ $type == cgroup ]]; then
+			for option in ${super//,/ }; do [[ -n ${CG_V1[$option]:-} ]] || CG_V1[$option]=$point; done
+		fi
+	done </proc/self/mountinfo
 }
+v2_root() { echo "$CG_V2"; }
+v1_root() { echo "${CG_V1[$1]:-}"; }
 # pure_v2: /sys/fs/cgroup itself is cgroup2. pure_v1: cgroup2 is not mounted at all.
 pure_v2() { [[ -e $RF_CGROUP/cgroup.controllers ]]; }
-pure_v1() { [[ -z $(v2_root) ]]; }
+pure_v1() { [[ -z $CG_V2 ]]; }
 # cg_kind CONTROLLER: v1, v2 or none. freezer and devices are no controllers on v2, but they are there.
-cg_kind() {
-	local v2
-	[[ -z $(v1_root "$1") ]] || { echo v1 && return; }
-	v2=$(v2_root)
-	case $1 in
-	freezer | devices) [[ -z $v2 ]] || { echo v2 && return; } ;;
-	*) ! grep -qw "$1" "$v2/cgroup.controllers" 2>/dev/null || { echo v2 && return; } ;;
-	esac
-	echo none
-}
-on_v2() { [[ $(cg_kind "$1") == v2 ]]; }
+on_v1() { [[ -n ${CG_V1[$1]:-} ]]; }
+on_v2() { ! on_v1 "$1" && [[ -n $CG_V2 && ($1 == freezer || $1 == devices || $CG_V2_HAS == *" $1 "*) ]]; }
+cg_kind() { if on_v1 "$1"; then echo v1; elif on_v2 "$1"; then echo v2; else echo none; fi; }
 need_cg() {
 	local c name
 	for c; do
@@ -114,13 +135,13 @@ need_cgfile() {
 	local file=$2
 	need_cg "$1"
 	! on_v2 "$1" || file=$3
-	[[ $file != - ]] && can cgfile "$1" "$file" || skip "cgroup $(cg_kind "$1") has no $2"
+	if [[ $file == - ]] || ! can cgfile "$1" "$file"; then skip "cgroup $(cg_kind "$1") has no $2"; fi
 }
 # cg_path CONTROLLER [PID]: its path below that hierarchy's root.
 cg_path() {
 	local number list path
 	while IFS=: read -r number list path; do
-		[[ $(cg_kind "$1") == v1 && ,$list, == *,"$1",* || $(cg_kind "$1") == v2 && $number == 0 ]] || continue
+		if on_v1 "$1"; then [[ ,$list, == *,"$1",* ]] || continue; else [[ $number == 0 ]] || continue; fi
 		echo "$path"
 		return
 	done <"/proc/${2:-$PID}/cgroup"

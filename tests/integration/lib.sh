@@ -220,9 +220,11 @@ bg_rft() {
 
 # --- the frame of a case ------------------------------------------------------------------------------------------------------
 
+declare -A MOUNTS_BEFORE=()
 # case_main FILE FUNCTION: exits 0 passed, 77 skipped (reason is the last line), anything else failed.
 case_main() {
 	local rc
+	# shellcheck disable=SC2317
 	tc() { :; }
 	set -o pipefail
 	ROOT=$T/state
@@ -233,7 +235,8 @@ case_main() {
 	cd "$T" || exit 1
 	# shellcheck source=/dev/null
 	source "$1"
-	MOUNTS_BEFORE=$(cut -d' ' -f5 /proc/self/mountinfo | sort)
+	cg_scan
+	while read -r rc _; do MOUNTS_BEFORE[$rc]=1; done </proc/self/mountinfo
 	(
 		# shellcheck disable=SC2046
 		trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT
@@ -245,8 +248,7 @@ case_main() {
 	exit "$rc"
 }
 
-# Deletes what the case left running, which must succeed, and then looks for leftovers of any kind. What the case mounted
-# itself below $T is taken away first.
+# Deletes what the case left running, which must succeed, and then looks for leftovers of any kind.
 case_end() {
 	local dir id bad=0 file
 	for dir in "$T"/state*/*/; do
@@ -264,12 +266,7 @@ case_end() {
 			bad=1
 		}
 	done
-	cut -d' ' -f5 /proc/self/mountinfo | grep "^$T/" | grep -v "^$T/[^ ]*/rootfs" | sort -r | xargs -r umount -l
-	dir=$(comm -13 <(echo "$MOUNTS_BEFORE") <(cut -d' ' -f5 /proc/self/mountinfo | sort))
-	[[ -z $dir ]] || {
-		echo "left behind: mounts" "$dir"
-		bad=1
-	}
+	mounts_gone || bad=1
 	cgroups_gone || bad=1
 	for file in "$T"/san.*; do
 		[[ -e $file ]] || continue
@@ -277,6 +274,22 @@ case_end() {
 		bad=1
 	done
 	return "$bad"
+}
+
+# No mount that was not there before; those that the case made itself, below $T but in no rootfs, are taken away first.
+mounts_gone() {
+	local id path own=() left=''
+	while read -r id _ _ _ path _; do
+		[[ -n ${MOUNTS_BEFORE[$id]:-} ]] || case $path in
+		"$T"/*/rootfs*) left+=" $path" ;;
+		"$T"/*) own=("$path" "${own[@]}") ;;
+		*) left+=" $path" ;;
+		esac
+	done </proc/self/mountinfo
+	[[ ${#own[@]} == 0 ]] || umount -l "${own[@]}"
+	[[ -n $left ]] || return 0
+	echo "left behind: mounts$left"
+	return 1
 }
 
 # No cgroup with our id in its name after a grace period; what is left is told, thawed, killed and removed.
@@ -299,5 +312,5 @@ cgroups_gone() {
 	return 1
 }
 
-# shellcheck source=tests/integration/lib-host.sh
+# shellcheck source=lib-host.sh
 source "${BASH_SOURCE[0]%/*}/lib-host.sh"

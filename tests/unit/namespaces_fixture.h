@@ -93,8 +93,8 @@ static inline void default_spec(struct fixture *f)
 	static char *plain[] = { "nosuid", "noexec", "nodev", NULL };
 	static char *readonly[] = { "nosuid", "noexec", "nodev", "ro", NULL };
 	static char *masked[] = { "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys",
-		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-		"/sys/firmware", "/proc/scsi", NULL };
+		"/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+		NULL };
 	static char *readonly_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 		"/proc/sysrq-trigger", NULL };
 	struct spec *s = &f->spec;

@@ -67,7 +67,8 @@ static void test_program(void **state)
 	refused("no-such", env, ENOENT, "exec: \"no-such\": executable file not found in $PATH");
 	refused("/no/such", env, ENOENT, "exec: \"/no/such\": stat /no/such: no such file or directory");
 	refused("/etc", env, EACCES, "exec: \"/etc\": permission denied: it is a directory");
-	refused("./no-run", env, EACCES, "exec: \"./no-run\": permission denied: it is not executable for this user");
+	refused("./no-run", env, EACCES,
+		"exec: \"./no-run\": permission denied: it is not executable for this user");
 	refused("", env, ENOENT, "exec: \"\": executable file not found in $PATH: process.args[0] is empty");
 	unlink("yes-run");
 	unlink("no-run");
@@ -86,7 +87,8 @@ static void explained(const char *content, int code, const char *needle)
 
 static void test_explain(void **state)
 {
-	explained("#!/no/interp -x\n", ENOENT, "its interpreter /no/interp, named in the first line: no such file or directory");
+	explained("#!/no/interp -x\n", ENOENT,
+		"its interpreter /no/interp, named in the first line: no such file or directory");
 	explained("#!/bin/sh\r\necho\r\n", ENOENT, "carriage return");
 	explained("#! /no/interp", ENOENT, "/no/interp");
 	explained("plain text", ENOEXEC, "exec format error: neither a program");

@@ -112,7 +112,8 @@ static void test_round_trip(void **state)
 
 static void test_damaged(void **state)
 {
-	static const char *const contents[] = { "", "{", "[]", "{}", "{\"bundle\":\"/b\"}", "{\"bundle\":\"/b\",\"engine\":\"no such\"}" };
+	static const char *const contents[] = { "", "{", "[]", "{}", "{\"bundle\":\"/b\"}",
+		"{\"bundle\":\"/b\",\"engine\":\"no such\"}" };
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
@@ -120,7 +121,9 @@ static void test_damaged(void **state)
 		enum rt_status status;
 
 		assert_int_equal(rt_partition_new(&ctx, "wreck", &p, &e), 0);
-		assert_int_equal(fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, contents[i], strlen(contents[i]), &e), 0);
+		assert_int_equal(
+			fd_replace_at(p->dirfd, RT_STATE_FILE, 0600, contents[i], strlen(contents[i]), &e),
+			0);
 		rt_partition_free(p);
 		assert_int_equal(rt_partition_open(&ctx, "wreck", RT_UNLOCKED, &q, &e), 0);
 		assert_true(q->damaged);
@@ -167,8 +170,10 @@ static void test_signals(void **state)
 	static const struct {
 		const char *text;
 		int sig;
-	} good[] = { { "9", SIGKILL }, { "KILL", SIGKILL }, { "sigkill", SIGKILL }, { "SIGTERM", SIGTERM }, { "usr1", SIGUSR1 }, { "64", 64 } };
-	static const char *const bad[] = { "", "0", "65", "-9", "KILLX", "SIG", "9x", "RTMIN+99", "RTMIN-1", "RTMAX+1" };
+	} good[] = { { "9", SIGKILL }, { "KILL", SIGKILL }, { "sigkill", SIGKILL }, { "SIGTERM", SIGTERM },
+		{ "usr1", SIGUSR1 }, { "64", 64 } };
+	static const char *const bad[] = { "", "0", "65", "-9", "KILLX", "SIG", "9x", "RTMIN+99", "RTMIN-1",
+		"RTMAX+1" };
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -214,8 +219,13 @@ static void test_console_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_id_grammar), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damaged), cmocka_unit_test(test_list),
-		cmocka_unit_test(test_signals),	   cmocka_unit_test(test_pid_file),   cmocka_unit_test(test_console_rules),
+		cmocka_unit_test(test_id_grammar),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_pid_file),
+		cmocka_unit_test(test_console_rules),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, drop_root);

@@ -53,6 +53,7 @@ dev_symlink() {
 	bundle
 	outside
 	touch "$T/outside/ptmx" "$T/outside/null"
+	# shellcheck disable=SC2034
 	BEFORE=$(find "$T/outside" -printf '%P %y %m %U:%G %s %i\n' | sort)
 	no_mount /dev
 	no_mount /dev/pts
@@ -133,6 +134,7 @@ copyup_symlink() {
 	bundle
 	outside
 	echo 'secret of the host' >"$T/outside/secret"
+	# shellcheck disable=SC2034
 	BEFORE=$(find "$T/outside" -printf '%P %y %m %U:%G %s %i\n' | sort)
 	ln -s "$T/outside" "$ROOTFS/link"
 	mount_entry /link tmpfs tmpfs tmpcopyup
@@ -146,6 +148,7 @@ passwd_symlink() {
 	bundle
 	outside
 	echo 'root:x:0:0:root:/stolen:/bin/sh' >"$T/outside/passwd"
+	# shellcheck disable=SC2034
 	BEFORE=$(find "$T/outside" -printf '%P %y %m %U:%G %s %i\n' | sort)
 	rm "$ROOTFS/etc/passwd"
 	ln -s "$T/outside/passwd" "$ROOTFS/etc/passwd"

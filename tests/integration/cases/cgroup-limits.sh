@@ -219,13 +219,7 @@ cpu_idle() {
 tc cpu_realtime '1.5: realtimeRuntime and realtimePeriod on v1'
 cpu_realtime() {
 	need_cgfile cpu cpu.rt_runtime_us -
-	local d rc
-	d=$(v1_root cpu)/rft-rt-$ID
-	mkdir "$d"
-	echo 1000 >"$d/cpu.rt_runtime_us" 2>/dev/null
-	rc=$?
-	rmdir "$d"
-	[[ $rc == 0 ]] || skip "the kernel gives no real-time budget to a v1 cpu cgroup"
+	can rt_budget || skip "the kernel gives no real-time budget to a v1 cpu cgroup"
 	bundle
 	limit '.cpu={realtimeRuntime:1000,realtimePeriod:1000000}'
 	up
@@ -235,13 +229,7 @@ cpu_realtime() {
 tc cpu_realtime_refused '1.5: a real-time budget that the kernel does not give: an error that names it'
 cpu_realtime_refused() {
 	need_cgfile cpu cpu.rt_runtime_us -
-	local d rc
-	d=$(v1_root cpu)/rft-rt-$ID
-	mkdir "$d"
-	echo 1000 >"$d/cpu.rt_runtime_us" 2>/dev/null
-	rc=$?
-	rmdir "$d"
-	[[ $rc != 0 ]] || skip "the kernel gives it"
+	! can rt_budget || skip "the kernel gives it"
 	bundle
 	limit '.cpu={realtimeRuntime:1000}'
 	refused 'rt_runtime|realtime|permitted'
@@ -273,6 +261,7 @@ pids_zero() {
 	limit '.pids={limit:0}'
 	try run -d --bundle "$B" --pid-file "$T/pid" "$ID"
 	[[ $RC == 0 ]] || return 0 # with no task allowed a refusal by the kernel is right, too
+	# shellcheck disable=SC2034
 	PID=$(<"$T/pid")
 	cg_is pids pids.max 0 pids.max 0
 }

@@ -20,7 +20,7 @@ console_create() {
 	made --console-socket "$T/console"
 	good start "$ID"
 	until_is stopped
-	wait $BG
+	wait "$BG"
 	eq "$(sed -n 's/^fds=//p' "$T/tty")" 1
 	at_least "$(sed -n 's/^payload=//p' "$T/tty")" 1 "length of the payload"
 	match "$(sed -n 's/^master=//p' "$T/tty")" 'ptmx$'
@@ -34,7 +34,7 @@ console_inside() {
 	script 'rft inspect; stat -c "console=%F" /dev/console; cat /proc/self/mountinfo'
 	receiver
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	OUT=$(tr -d '\r' <"$T/tty")
 	kv_is isatty.0 1
 	kv_is isatty.1 1
@@ -52,7 +52,7 @@ console_io() {
 	receiver $'hello there\n'
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
 	until_has 10 "$T/tty" 'got <hello there>'
-	wait $BG
+	wait "$BG"
 }
 
 tc console_write_console 'P1: what is written to /dev/console arrives'
@@ -62,7 +62,7 @@ console_write_console() {
 	receiver
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
 	until_has 10 "$T/tty" by-console
-	wait $BG
+	wait "$BG"
 }
 
 tc console_size 'P2: consoleSize'
@@ -72,7 +72,7 @@ console_size() {
 	args rft winsize
 	receiver
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" 'rows=33 cols=111'
 }
 
@@ -92,7 +92,7 @@ console_owner() {
 	script 'stat -c "owner=%u" /dev/pts/0; echo again >/dev/tty'
 	receiver
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" owner=1000
 	has "$(<"$T/tty")" again
 }
@@ -105,7 +105,7 @@ console_userns() {
 	script 'tty; stat -c "owner=%u" /dev/pts/0; stat -c %F /dev/console'
 	receiver
 	good run -d --console-socket "$T/console" --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" owner=0
 	has "$(<"$T/tty")" /dev/pts/0
 }
@@ -167,7 +167,7 @@ console_long_path() {
 	bg_rft "$T/tty" console "$dir/console"
 	until_ok 5 test -S "$dir/console"
 	good run -d --console-socket "$dir/console" --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" /dev/pts/0
 }
 
@@ -178,7 +178,7 @@ console_relative_path() {
 	receiver
 	cd "$T" || die cd
 	good run -d --console-socket console --bundle "$B" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" /dev/pts/0
 }
 
@@ -188,7 +188,7 @@ console_exec() {
 	up
 	receiver
 	good exec --tty --detach --console-socket "$T/console" "$ID" sh -c 'tty; rft inspect | grep -e ctty -e isatty'
-	wait $BG
+	wait "$BG"
 	OUT=$(tr -d '\r' <"$T/tty")
 	has "$OUT" /dev/pts/
 	kv_is ctty 1
@@ -205,7 +205,7 @@ console_exec_process() {
 	END
 	receiver
 	good exec --process "$T/p.json" --detach --console-socket "$T/console" --pid-file "$T/exec.pid" "$ID"
-	wait $BG
+	wait "$BG"
 	has "$(<"$T/tty")" 'rows=20 cols=30'
 	match "$(<"$T/exec.pid")" '^[0-9]+$'
 }

@@ -129,7 +129,9 @@ exec_detach() {
 	eq "$(nslink pid "$p")" "$(nslink pid "$PID")"
 	match "$(proc NSpid "$p")" " [0-9]+\$"
 	# Whoever is the subreaper has it as a child, so that conmon can wait for it.
-	[[ $(</proc/$(proc PPid "$p")/comm) == rft || $(proc PPid "$p") == 1 ]] || die "parent $(</proc/$(proc PPid "$p")/comm)"
+	local parent
+	parent=$(proc PPid "$p")
+	[[ $parent == 1 || $(<"/proc/$parent/comm") == rft ]] || die "parent is $parent, $(<"/proc/$parent/comm")"
 }
 
 tc exec_pid_file '2.3: --pid-file of exec: decimal, no new line'

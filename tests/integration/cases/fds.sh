@@ -103,6 +103,7 @@ listen_fds_names() {
 }
 
 tc listen_and_preserve '2.3: LISTEN_FDS and --preserve-fds add up'
+# shellcheck disable=SC2094
 listen_and_preserve() {
 	bundle
 	args rft fds

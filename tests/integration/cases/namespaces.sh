@@ -49,7 +49,7 @@ joined_ns() {
 	[[ $1 != time ]] || need_timens
 	bundle
 	[[ $1 != uts ]] || edit 'del(.hostname)'
-	holder $option
+	holder "$option"
 	ns "$1" "/proc/$HOLDER/ns/$2"
 	up
 	eq "$(nslink "$2" "$PID")" "$(nslink "$2" "$HOLDER")" "$1 namespace"

@@ -8,6 +8,7 @@ as_host() {
 	# shellcheck disable=SC2016
 	unshare -n bash -c 'source "$RF_HERE/lib.sh"
 		tc() { :; }
+		cg_scan
 		source "$RF_HERE/cases/netdevices.sh"
 		ROOT=$T/state GOPTS=(--root "$T/state")
 		[[ $RF_MANAGER != systemd ]] || GOPTS+=(--systemd-cgroup)

@@ -187,7 +187,7 @@ process_fds_detached() {
 	bundle
 	exec 5<"$T" 7<"$B/config.json"
 	up
-	eq "$(ls "/proc/$PID/fd" | tr '\n' ' ')" '0 1 2 '
+	eq "$(find "/proc/$PID/fd" -type l -printf '%f ')" '0 1 2 '
 }
 
 tc process_stdin 'stdio: stdin of run is the payload'\''s'

@@ -22,7 +22,7 @@ own() {
 	belongs 4200
 	as_user test -x "$RT" || skip "a user who is not root cannot execute $RT"
 	# Whatever cgroups this user could join is not asked here.
-	GOPTS=(--root "$ROOT" "$@")
+	GOPTS=(--root "$ROOT")
 }
 try_unprivileged() { setpriv --reuid 4200 --regid 4200 --clear-groups unshare -U -r true; }
 

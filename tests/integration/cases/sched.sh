@@ -18,17 +18,8 @@ tc $'sched_is \'{"policy":"SCHED_IDLE"}\' 5 0' 'P12: SCHED_IDLE'
 tc $'sched_is \'{"policy":"SCHED_OTHER","nice":-5}\' 0 -5' 'P12: a negative nice'
 
 sched_rt() { # NAME NUMBER
-	local d=''
 	can rt || skip "no real-time scheduling here"
-	# A v1 cpu cgroup may have no budget for it: then the kernel refuses there.
-	if [[ $(cg_kind cpu) == v1 ]]; then
-		d=$(v1_root cpu)/rft-$ID-rt
-		mkdir "$d"
-		sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" sched 1 1' - "$d" "$RF_RFT" 2>/dev/null
-		local rc=$?
-		until_ok 5 rmdir "$d"
-		[[ $rc == 0 ]] || skip "no real-time scheduling in a new v1 cpu cgroup"
-	fi
+	can rt_in_cgroup || skip "no real-time scheduling in a new v1 cpu cgroup"
 	bundle
 	scheduler "{\"policy\":\"$1\",\"priority\":7}"
 	inspect
