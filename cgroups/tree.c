@@ -78,19 +78,39 @@ static int fill_cpuset(const struct cg_node *n, size_t len, const char *file, st
 	return 0;
 }
 
-static int fill_cpusets(const struct cg_node *n, const struct spec_resources *r, struct err *e)
+/* For a leaf whose own value the config sets: only its parents, as far as they are empty. */
+static int fill_parents(const struct cg_node *n, const char *file, struct err *e)
 {
-	size_t len = strlen(n->path);
+	size_t len = parent_of(n->path, strlen(n->path));
+	char path[CG_FILE_MAX + 16], dir[CG_FILE_MAX], value[CG_VALUE_MAX];
+	ssize_t got;
+
+	if (len == 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", prefix(dir, n, len), file);
+	got = read_value(path, value, sizeof(value));
+	if (got < 0)
+		return err_set(e, (int)-got, "read %s", path);
+	return got > 0 ? 0 : fill_cpuset(n, len, file, e);
+}
+
+static int fill_file(const struct cg_node *n, const char *file, const char *wanted, struct err *e)
+{
 	char text[CG_VALUE_MAX];
-	int q = 0;
 
 	/* What the config sets is written by cg_v1_cpuset(). */
-	if (!(r && r->cpus && *r->cpus) && (n->made || cg_get(n, "cpuset.cpus", text, sizeof(text)) == 0))
-		q = fill_cpuset(n, len, "cpuset.cpus", e);
-	if (q == 0 && !(r && r->mems && *r->mems) &&
-		(n->made || cg_get(n, "cpuset.mems", text, sizeof(text)) == 0))
-		q = fill_cpuset(n, len, "cpuset.mems", e);
-	return q;
+	if (wanted && *wanted)
+		return fill_parents(n, file, e);
+	if (!n->made && cg_get(n, file, text, sizeof(text)) != 0)
+		return 0;
+	return fill_cpuset(n, strlen(n->path), file, e);
+}
+
+static int fill_cpusets(const struct cg_node *n, const struct spec_resources *r, struct err *e)
+{
+	int q = fill_file(n, "cpuset.cpus", r ? r->cpus : NULL, e);
+
+	return q < 0 ? q : fill_file(n, "cpuset.mems", r ? r->mems : NULL, e);
 }
 
 /* 0 also if a directory vanished meanwhile: the caller tries again. */

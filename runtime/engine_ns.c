@@ -587,11 +587,16 @@ static int ns_create(
 		l->master = fd_close(l->master);
 		return r;
 	}
-	if (l->later)
-		fd_close(m.sync[0]);
-	else
-		l->sync = m.sync[0];
+	l->sync = m.sync[0];
 	return 0;
+}
+
+static int ns_commit(struct rt_partition *p, struct rt_launch *l, struct err *e)
+{
+	int r = sync_send(l->sync, SYNC_GO, 0, NULL, -1);
+
+	l->sync = fd_close(l->sync);
+	return r < 0 ? err_text(e, ESRCH, "the first process of container \"%s\" ended before it could be recorded", p->id) : 0;
 }
 
 /* --- start
@@ -683,6 +688,7 @@ static int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 const struct rt_engine rt_engine_ns = {
 	.name = "partition",
 	.create = ns_create,
+	.commit = ns_commit,
 	.start = ns_start,
 	.exec = ns_exec,
 	.kill = ns_kill,

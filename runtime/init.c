@@ -319,6 +319,8 @@ static int wait_for_start(struct init *in)
 		sync_expect(in->sync, SYNC_START);
 		return in->sync;
 	}
+	/* Not before we are recorded: a creator that dies until then takes us along. */
+	sync_expect(in->sync, SYNC_GO);
 	/*
 	 * The creator goes now; whoever can reach the socket (0700 directory) may start us. Meanwhile nothing
 	 * of the host's is kept open but that socket, and what the payload is to get.

@@ -159,8 +159,9 @@ static int begin(struct creation *c, struct err *e)
 		return err_wrap(e, "bundle %s", bundle);
 	strv_each (note, spec->notes)
 		log_debug("config.json: %s", note);
-	if (!spec->seccomp.listener_path)
-		spec->seccomp.listener_path = spec_annotation(spec, "run.oci.seccomp.receiver");
+	r = rt_adapt_spec(spec, e);
+	if (r < 0)
+		return r;
 	if (!spec->has_process && !c->l.later)
 		return err_text(e, EINVAL, "process is missing in config.json: there is nothing to run");
 	r = files_console(o->console_socket, spec->has_process && spec->process.terminal,
@@ -241,6 +242,8 @@ static int make(struct creation *c, struct err *e)
 		made = true;
 		p->creating = false;
 		r = rt_partition_save(p, e);
+		if (r == 0 && c->l.later)
+			r = p->engine->commit(p, &c->l, e);
 	}
 	if (r < 0)
 		take_back(c, made);

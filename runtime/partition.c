@@ -512,6 +512,35 @@ static int read_snapshot_head(struct rt_partition *p)
 	return p->engine && p->bundle ? 0 : -EINVAL;
 }
 
+/*
+ * A user without a user namespace in the config can make none of the others: one is added, in which its own ids are root's (crun does the same).
+ * What needs more ids than one says so in its maps.
+ */
+static int add_user_ns(struct spec *s, struct err *e)
+{
+	struct spec_id_map *maps;
+
+	if (geteuid() == 0 || s->ns[SPEC_NS_USER].present)
+		return 0;
+	maps = arena_calloc(s->arena, 2, sizeof(*maps));
+	if (!maps)
+		return err_set(e, ENOMEM, "add a user namespace");
+	maps[0] = (struct spec_id_map){ .host_id = geteuid(), .size = 1 };
+	maps[1] = (struct spec_id_map){ .host_id = getegid(), .size = 1 };
+	s->ns[SPEC_NS_USER].present = true;
+	s->uid_map = &maps[0];
+	s->gid_map = &maps[1];
+	s->n_uid_map = s->n_gid_map = 1;
+	return 0;
+}
+
+int rt_adapt_spec(struct spec *s, struct err *e)
+{
+	if (!s->seccomp.listener_path)
+		s->seccomp.listener_path = spec_annotation(s, "run.oci.seccomp.receiver");
+	return add_user_ns(s, e);
+}
+
 int rt_partition_spec(struct rt_partition *p, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
@@ -525,8 +554,8 @@ int rt_partition_spec(struct rt_partition *p, struct err *e)
 	if (r < 0)
 		return r;
 	r = spec_parse(config, config_len, &p->spec, e);
-	if (r == 0 && !p->spec->seccomp.listener_path)
-		p->spec->seccomp.listener_path = spec_annotation(p->spec, "run.oci.seccomp.receiver");
+	if (r == 0)
+		r = rt_adapt_spec(p->spec, e);
 	return r < 0 ? err_wrap(e, "the saved config of container \"%s\"", p->id) : 0;
 }
 

@@ -74,8 +74,9 @@ int rt_update(const struct rt_ctx *ctx, const char *id, const struct spec_resour
 		return err_text(e, EINVAL, "cannot update container \"%s\": container not running: it is %s",
 			id, rt_status_names[status]);
 	r = p->engine->update(p, res, e);
-	if (r == 0)
-		r = rt_partition_save(p, e);
+	/* Also after a failure: what was made on the way must be found by `delete`. */
+	if (rt_partition_save(p, r == 0 ? e : NULL) < 0 && r == 0)
+		r = -e->code;
 	return r < 0 ? r : rdt_update(p, l3_schema, mb_schema, e);
 }
 

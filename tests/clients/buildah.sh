@@ -143,7 +143,7 @@ buildah_limits() {
 	printf 'FROM localhost/box\nRUN cat %s >/seen; ulimit -Sn >>/seen\n' "$(knob memory memory.limit_in_bytes memory.max)" >seen/Dockerfile
 	ok build seen localhost/seen --memory 64m --ulimit nofile=321:654 --ulimit nproc=500:600
 	eq "$(within localhost/seen seen)" "67108864 321"
-	printf 'FROM localhost/box\nRUN exec tail /dev/zero\n' >oom/Dockerfile
+	printf 'FROM localhost/box\nRUN exec greedy\n' >oom/Dockerfile
 	OUT=$(build oom localhost/never --memory 32m 2>&1) && die "a build that runs out of memory succeeded"
 	match "$OUT" '137|killed'
 	printf 'FROM localhost/box\nRUN exit 33\n' >failing/Dockerfile

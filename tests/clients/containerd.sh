@@ -200,8 +200,8 @@ containerd_events() {
 	code 3 run sh -c 'exit 3'
 	for topic in create start exit delete; do until_ok 10 grep -q "/tasks/$topic" events; done
 	match "$(grep /tasks/exit events)" '"exit_status":3'
-	code 137 run --memory-limit 33554432 -- tail /dev/zero
-	up oom --memory-limit 33554432 -- sh -c 'tail /dev/zero; sleep 1000'
+	code 137 run --memory-limit 33554432 -- greedy
+	up oom --memory-limit 33554432 -- sh -c 'greedy; sleep 1000'
 	until_ok 10 grep -q '/tasks/oom.*"oom"' events
 	off oom
 }

@@ -222,7 +222,7 @@ tc cri_oom 'OOMKilled'
 cri_oom() {
 	need_cg memory
 	pod oom
-	container c '.linux.resources = {memory_limit_in_bytes: 33554432}' tail /dev/zero
+	container c '.linux.resources = {memory_limit_in_bytes: 33554432}' greedy
 	until_ok 20 exited "$ID"
 	eq "$(look "$ID" .exit_code)" 137
 	until_ok 5 eval '[[ $(look "$ID" .reason) == OOMKilled ]]'

@@ -235,9 +235,9 @@ docker_events() {
 	local began events
 	need_cg memory
 	began=$(date +%s)
-	code 137 d run --network=none --name oom --memory 32m --memory-swap 32m box tail /dev/zero
+	code 137 d run --network=none --name oom --memory 32m --memory-swap 32m box greedy
 	eq "$(look oom .State.OOMKilled)" true "OOM of the first process"
-	up child --memory 32m --memory-swap 32m box sh -c 'tail /dev/zero; sleep 1; exit 5'
+	up child --memory 32m --memory-swap 32m box sh -c 'greedy; sleep 1; exit 5'
 	eq "$(d wait child)" 5
 	eq "$(look child .State.OOMKilled)" true "OOM of a child"
 	off oom child

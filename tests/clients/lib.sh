@@ -168,6 +168,8 @@ make_rootfs() {
 		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 5 & done
 		echo all
 	END
+	# wants 200 MiB at once: more than it may have, but no more than a host stands if the limit is not there
+	printf '#!/bin/sh\nexec dd if=/dev/zero of=/dev/null bs=200M count=1\n' >"$1/bin/greedy"
 	# which descriptors it has beyond the first three
 	cat >"$1/bin/strays" <<-'END'
 		#!/bin/sh
@@ -182,7 +184,7 @@ make_rootfs() {
 		mkdir -p /tmp/www && echo "page of ${1:-nobody}" >/tmp/www/index.html
 		exec httpd -f -p 80 -h /tmp/www
 	END
-	chmod 755 "$1"/bin/{obey,deaf,count,swarm,strays,serve}
+	chmod 755 "$1"/bin/{obey,deaf,count,swarm,greedy,strays,serve}
 }
 
 go_arch() {
@@ -317,7 +319,7 @@ client_main() {
 	chmod 755 "$TRACED"
 	trap client_end EXIT
 	STAGE=setup
-	{ private_world && client_setup; } >"$W/log/setup" 2>&1 </dev/null || exit 1
+	{ private_world && cg_scan && client_setup; } >"$W/log/setup" 2>&1 </dev/null || exit 1
 	STAGE=cases
 	for case in "${CASES[@]}"; do run_case "${case%%$'\t'*}" "${case#*$'\t'}"; done
 }

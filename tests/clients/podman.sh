@@ -284,7 +284,7 @@ podman_limits() {
 tc podman_enforced 'limits that act: OOM kill, fork refused, throttled'
 podman_enforced() {
 	need_cg memory pids cpu
-	code 137 run --memory 32m --memory-swap 32m $BOX tail /dev/zero
+	code 137 run --memory 32m --memory-swap 32m $BOX greedy
 	OUT=$(run --pids-limit 10 $BOX swarm 2>&1)
 	has "$OUT" fork
 	hasnt "$OUT" all

@@ -98,10 +98,12 @@ static void test_kill_forkers(void **state)
 	pid = spawn(c);
 	if (pid == 0)
 		fork_about(c);
-	usleep(100000);
-	ok(cgrp_pids(c, &pids, &n, &e));
+	for (int i = 0; i < 500 && n <= 10; i++) {
+		usleep(10000);
+		ok(cgrp_pids(c, &pids, &n, &e));
+		free(pids);
+	}
 	assert_true(n > 10);
-	free(pids);
 	ok(cgrp_kill(c, SIGKILL, &e));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	destroy(c);
@@ -190,7 +192,12 @@ static void test_stats(void **state)
 		for (;;)
 			pause();
 	}
-	usleep(100000);
+	for (int i = 0; i < 500; i++) {
+		usleep(10000);
+		ok(cgrp_usage(c, &u, &e));
+		if (u.memory >= 8 << 20)
+			break;
+	}
 	json_open_object(w, NULL);
 	ok(cgrp_stats(c, w, &e));
 	json_close_object(w);

@@ -169,14 +169,11 @@ static void devices(bool v2_only)
 {
 	struct spec_dev_rule allow[] = { deny_all, { true, 'c', 1, 11, SPEC_DEV_READ } };
 	struct spec_resources change = { .devices = allow, .n_devices = 2 };
-	char kmsg[] = "/tmp/ringfence-live-kmsg-XXXXXX";
+	static const char kmsg[] = "/dev/kmsg";
 	struct cgrp *c;
-	int fd = mkstemp(kmsg);
 
-	assert_true(fd >= 0);
-	close(fd);
-	unlink(kmsg);
-	assert_int_equal(mknod(kmsg, S_IFCHR | 0600, makedev(1, 11)), 0);
+	if (access(kmsg, R_OK) < 0)
+		skip();
 	if (v2_only)
 		params.visible = true;
 	c = create();
@@ -216,7 +213,6 @@ static void devices(bool v2_only)
 	assert_int_equal(open_as(c, "/dev/null", O_RDWR), 0);
 	assert_int_equal(open_as(c, kmsg, O_RDONLY), EPERM);
 	destroy(c);
-	unlink(kmsg);
 }
 
 static void test_devices(void **state)
@@ -421,7 +417,7 @@ static void test_select(void **state)
 				continue;
 			ok(cgrp_path_of(pid, &h->list[i], path, sizeof(path), &e));
 			snprintf(want, sizeof(want), "%s%s", n->path,
-				all || cg_list_has(n->controllers, "freezer") ? "/sub" : "");
+				all || n->v2 || cg_list_has(n->controllers, "freezer") ? "/sub" : "");
 			assert_string_equal(path, want);
 		}
 		ok(cgrp_kill(again, SIGKILL, &e));

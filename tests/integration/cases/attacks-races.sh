@@ -23,7 +23,7 @@ race_destination() {
 	racing "$ROOTFS/vol/a" "$ROOTFS/vol/b"
 	for ((n = 0; n < $(rounds); n++)); do
 		try run --bundle "$B" "$ID"
-		hasnt "$OUT" "$T/outside "
+		# That path may well appear in the table, as a place of that name below the root: the link is followed there.
 		untouched
 	done
 	kill "$RACER"
