@@ -566,14 +566,17 @@ void rt_partition_guess_cgroup(struct rt_partition *p, const struct rt_ctx *ctx)
 		.manager = p->manager, .id = p->id, .root_tag = tag, .rootless = p->rootless
 	};
 
-	if (!tag || p->cgroup || p->manager == CGRP_DISABLED || rt_partition_spec(p, NULL) < 0)
+	if (!tag || p->cgroup || p->manager == CGRP_DISABLED)
 		return;
-	params.cgroups_path = p->spec->cgroups_path;
-	params.resources = &p->spec->resources;
-	params.annotations = p->spec->annotations;
-	params.n_annotations = p->spec->n_annotations;
+	if (rt_partition_spec(p, NULL) == 0) {
+		params.cgroups_path = p->spec->cgroups_path;
+		params.resources = &p->spec->resources;
+		params.annotations = p->spec->annotations;
+		params.n_annotations = p->spec->n_annotations;
+	}
+	/* The default path has our id and root in it: nobody else's. One from a config may be shared. */
 	if (cgrp_find(&params, &p->cgroup, NULL) == 0)
-		p->cgroup_guessed = true;
+		p->cgroup_guessed = params.cgroups_path != NULL;
 }
 
 char *rt_partition_state_json(const struct rt_partition *p, const char *status, pid_t pid)

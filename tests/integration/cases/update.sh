@@ -221,13 +221,13 @@ update_check_before() {
 	ok alive "$PID"
 }
 
-tc update_kernel_memory '2.2: --kernel-memory and --kernel-memory-tcp are accepted'
+tc update_kernel_memory '2.2: --kernel-memory is accepted, --kernel-memory-tcp on v1'
 update_kernel_memory() {
 	need_cg memory
 	bundle
 	up
 	good update --kernel-memory 50331648 "$ID"
-	good update --kernel-memory-tcp 50331648 "$ID"
+	on_v2 memory || good update --kernel-memory-tcp 50331648 "$ID"
 }
 
 tc update_bad_json 'update with what is no JSON: an error'
