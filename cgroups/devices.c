@@ -164,7 +164,8 @@ int cg_write_devices(const struct cgrp *c, const struct spec_resources *r, bool 
 	q = cg_dev_rules(c->arena, r, &rules, &n, e);
 	if (q < 0)
 		return q;
-	q = v1 ? cg_dev_v1(v1, rules, n, fresh, e) : cg_dev_bpf(v2, rules, n, e);
+	fresh = fresh && (v1 ? v1->made : v2->made);
+	q = v1 ? cg_dev_v1(v1, rules, n, fresh, e) : cg_dev_bpf(v2, rules, n, fresh, e);
 	/* Rootless: the kernel grants no program and no v1 write, and no device node can be made or mounted
 	 * either. */
 	if (c->rootless && (q == -EPERM || q == -EACCES)) {

@@ -245,7 +245,8 @@ static void detach(int dir, int program)
 	bpf(BPF_PROG_DETACH, &attr);
 }
 
-int cg_dev_bpf(const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, struct err *e)
+int cg_dev_bpf(
+	const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, bool fresh, struct err *e)
 {
 	_cleanup_close_ int dir = -EBADF, program = -EBADF;
 	_cleanup_free_ struct bpf_insn *p = NULL;
@@ -254,7 +255,7 @@ int cg_dev_bpf(const struct cg_node *n, const struct spec_dev_rule *rules, size_
 	size_t k, n_old = 0;
 
 	r = cg_dev_program(rules, count, &p, &k, e);
-	if (r < 0 || (k == 0 && n->made))
+	if (r < 0 || (k == 0 && fresh))
 		return r;
 	snprintf(path, sizeof(path), "%s%s", n->mount, n->path);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -266,7 +267,7 @@ int cg_dev_bpf(const struct cg_node *n, const struct spec_dev_rule *rules, size_
 			return program;
 	}
 	/* A cgroup that we have just made has none. */
-	if (!n->made) {
+	if (!fresh) {
 		r = attached(dir, old, &n_old);
 		if (r < 0)
 			err_set(e, -r, "read the device programs of cgroup %s", n->path);

@@ -108,9 +108,9 @@ int cg_unit_name(const struct cgrp_params *p, char *slice, char *unit, size_t si
 /* mkdir of the node's path with its parents; fills v1 cpusets. *keep: how much of the path was there. Sets
  * n->made. */
 int cg_make(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, bool *bogus, struct err *e);
-/* Refuses a cgroup that holds processes or is frozen. */
-/* The same for a cgroup that systemd shares: it may exist and hold our process. */
+/* The same for one that may exist and hold our process: systemd's, or one made for a living partition. */
 int cg_make_member(struct cgrp *c, struct cg_node *n, const struct spec_resources *r, struct err *e);
+/* Refuses a cgroup that holds processes or is frozen. */
 int cg_check_unused(const struct cg_node *n, struct err *e);
 int cg_check_frozen(const struct cg_node *n, struct err *e);
 /* Removes empty parents that are ours. */
@@ -185,8 +185,9 @@ int cg_dev_v1(
 /* The program, malloc()ed; *count 0: all is allowed, no program is needed. */
 int cg_dev_program(
 	const struct spec_dev_rule *rules, size_t n, struct bpf_insn **out, size_t *count, struct err *e);
-/* Loads it and puts it in place of those that are attached to the cgroup now. */
-int cg_dev_bpf(const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, struct err *e);
+/* Loads it and puts it in place of ours that is attached to the cgroup now, if it is not `fresh`. */
+int cg_dev_bpf(
+	const struct cg_node *n, const struct spec_dev_rule *rules, size_t count, bool fresh, struct err *e);
 /* Either of them. */
 int cg_write_devices(const struct cgrp *c, const struct spec_resources *r, bool fresh, struct err *e);
 

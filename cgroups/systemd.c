@@ -18,7 +18,6 @@
 #ifdef HAVE_SYSTEMD
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -75,52 +74,58 @@ static int move(const struct cg_node *n, pid_t pid, struct err *e)
 	return r < 0 ? err_set(e, -r, "write '%s' to %s", text, path) : 0;
 }
 
-static int enter_node(
-	struct cgrp *c, struct cg_node *n, const struct cgrp_hierarchy *h, pid_t pid, struct err *e)
+static int enter_node(struct cgrp *c, struct cg_node *n, pid_t pid, struct err *e)
 {
-	char now[CG_PATH_MAX], dir[CG_FILE_MAX];
-	int r = cg_make_member(c, n, c->params->resources, e);
+	struct cgrp_hierarchy h = { .v2 = n->v2 };
+	char now[CG_PATH_MAX];
+	int r;
 
-	if (r < 0)
-		return r;
 	if (c->subgroup && (n->v2 || !str_starts(n->controllers, "name="))) {
-		snprintf(dir, sizeof(dir), "%s%s/%.255s", n->mount, n->path, c->subgroup);
-		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-			return err_set(e, errno, "create cgroup %s", dir);
-		n->join = arena_printf(c->arena, "%s/%s", n->path, c->subgroup);
-		if (!n->join)
+		struct cg_node sub = *n;
+
+		sub.path = sub.join = arena_printf(c->arena, "%s/%s", n->path, c->subgroup);
+		if (!sub.path)
 			return err_set(e, ENOMEM, "cgroup");
+		r = cg_make_member(c, &sub, NULL, e);
+		if (r < 0)
+			return r;
+		n->join = sub.path;
 	}
 	/* Moving costs an RCU grace period: only where systemd has not done it. */
-	if (cgrp_path_of(pid, h, now, sizeof(now), NULL) == 0 && str_eq(now, n->join))
+	snprintf(h.mount_point, sizeof(h.mount_point), "%s", n->mount);
+	snprintf(h.controllers, sizeof(h.controllers), "%s", n->controllers);
+	if (cgrp_path_of(pid, &h, now, sizeof(now), NULL) == 0 && str_eq(now, n->join))
 		return 0;
 	return move(n, pid, e);
 }
 
+/*
+ * The limits come before the process: a v1 cpuset must be filled, and cannot be narrowed once a sub-cgroup
+ * has copied its cpus.
+ */
 static int enter_all(struct cgrp *c, const struct cgrp_host *h, pid_t pid, struct err *e)
 {
 	const struct cgrp_hierarchy *own = own_hierarchy(h);
+	int r = 0;
 
-	for (size_t i = 0; i < h->n; i++) {
-		/* A v2 tree beside v1 ones is systemd's own in its hybrid mode: the scope exists there
-		 * already. */
-		int r = cg_add_node(c, &h->list[i], c->path, e);
-
+	for (size_t i = 0; r == 0 && i < h->n; i++) {
+		r = cg_add_node(c, &h->list[i], c->path, e);
 		if (r == 0)
-			r = enter_node(c, &c->node[c->n - 1], &h->list[i], pid, e);
-		if (r < 0 && c->rootless && &h->list[i] != own &&
-			(r == -EACCES || r == -EPERM || r == -EROFS)) {
+			r = cg_make_member(c, &c->node[c->n - 1], NULL, e);
+		if (c->rootless && &h->list[i] != own && (r == -EACCES || r == -EPERM || r == -EROFS)) {
 			err_clear(e);
 			c->n--;
-			continue;
+			r = 0;
 		}
-		if (r < 0)
-			return r;
 	}
+	if (r == 0)
+		r = cg_configure(c, c->params, e);
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		r = enter_node(c, &c->node[i], pid, e);
 	/* Parents in systemd's hierarchies are slices and systemd's to remove; ours in the others carry the
 	 * label. */
 	c->keep = strlen(c->path);
-	return 0;
+	return r;
 }
 
 int cg_systemd_attach(struct cgrp *c, pid_t pid, struct err *e)
@@ -159,8 +164,6 @@ int cg_systemd_attach(struct cgrp *c, pid_t pid, struct err *e)
 		return err_set(e, ENOMEM, "cgroup");
 	c->keep = strlen(path);
 	r = enter_all(c, h, pid, e);
-	if (r == 0)
-		r = cg_configure(c, c->params, e);
 	c->params = NULL;
 	return r;
 }

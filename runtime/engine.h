@@ -29,7 +29,8 @@ struct rt_engine {
 	 */
 	int (*create)(
 		struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e);
-	/* The state is saved, and start will come from another process: from now on it lives without its creator. */
+	/* The state is saved, and start will come from another process: from now on it lives without its
+	 * creator. */
 	int (*commit)(struct rt_partition *p, struct rt_launch *l, struct err *e);
 	/* Lets it go on: in the creator's own process (launch handle) or in a later one (l is NULL). Returns
 	 * when the payload has been executed. */

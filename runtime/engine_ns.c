@@ -596,7 +596,10 @@ static int ns_commit(struct rt_partition *p, struct rt_launch *l, struct err *e)
 	int r = sync_send(l->sync, SYNC_GO, 0, NULL, -1);
 
 	l->sync = fd_close(l->sync);
-	return r < 0 ? err_text(e, ESRCH, "the first process of container \"%s\" ended before it could be recorded", p->id) : 0;
+	return r < 0 ? err_text(e, ESRCH,
+			       "the first process of container \"%s\" ended before it could be recorded",
+			       p->id)
+		     : 0;
 }
 
 /* --- start

@@ -513,8 +513,8 @@ static int read_snapshot_head(struct rt_partition *p)
 }
 
 /*
- * A user without a user namespace in the config can make none of the others: one is added, in which its own ids are root's (crun does the same).
- * What needs more ids than one says so in its maps.
+ * A user without a user namespace in the config can make none of the others: one is added, in which its own
+ * ids are root's (crun does the same). What needs more ids than one says so in its maps.
  */
 static int add_user_ns(struct spec *s, struct err *e)
 {

@@ -97,7 +97,8 @@ int rt_partition_save(struct rt_partition *p, struct err *e);
 /* Writes the snapshot: the config as it was read, and what else a wreck is cleared away by. */
 int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t len, struct err *e);
 
-/* What a config leaves to the runtime, or says by annotation; the same at create and whenever the snapshot is read. */
+/* What a config leaves to the runtime, or says by annotation; the same at create and whenever the snapshot is
+ * read. */
 int rt_adapt_spec(struct spec *s, struct err *e);
 
 /* Loads the config out of the snapshot into p->spec, once. */

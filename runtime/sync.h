@@ -25,9 +25,10 @@ enum sync_msg {
 	SYNC_HOOKS,	 /* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by
 			    SYNC_GO */
 	SYNC_MASTER,	 /* the terminal's master, as an fd */
-	SYNC_CREATED,	 /* everything is set up: answered by SYNC_START, or by SYNC_GO once it is recorded and may wait at the start socket */
-	SYNC_LISTENER,	 /* the number of the seccomp notify fd, to be taken with pidfd_getfd(2); answered by
-			    SYNC_GO when the agent has it */
+	SYNC_CREATED,  /* everything is set up: answered by SYNC_START, or by SYNC_GO once it is recorded and
+			  may wait at the start socket */
+	SYNC_LISTENER, /* the number of the seccomp notify fd, to be taken with pidfd_getfd(2); answered by
+			  SYNC_GO when the agent has it */
 
 	/* parent to child */
 	SYNC_GO,

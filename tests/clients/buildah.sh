@@ -58,7 +58,7 @@ buildah_run() {
 	eq "$(run --user 7:8 box sh -c 'echo $(id -u) $(id -g)')" "7 8"
 	eq "$(run --hostname zebra box hostname)" zebra
 	eq "$(run box strays)" "" "stray descriptors"
-	OUT=$(on_tty "${BUILDAH[@]}" run --isolation oci --runtime "$RT" --network=none --tty box sh -c 'test -t 0 && echo terminal; exit 4')
+	OUT=$(on_tty "${BUILDAH[@]}" run --isolation oci --runtime "$RT" --network=none --tty box sh -c 'test -t 0 && echo terminal; sleep 0.4; exit 4')
 	eq $? 4 "exit code on a terminal"
 	has "$OUT" terminal
 }

@@ -104,7 +104,7 @@ containerd_errors() {
 tc containerd_tty 'run -t and exec -t: terminals, sizes, typed lines, exit codes'
 containerd_tty() {
 	local start=("${CTR[@]}" "${launch[@]}" --runc-binary "$RT" --snapshotter "$SNAPSHOTTER" --rm -t "$BOX")
-	OUT=$(on_tty "${start[@]}" tty1 sh -c 'test -t 0 && echo terminal; sleep 0.5; stty size; exit 4')
+	OUT=$(on_tty "${start[@]}" tty1 sh -c 'sleep 0.4; test -t 0 && echo terminal; stty size; sleep 0.4; exit 4')
 	eq $? 4 "exit code"
 	has "$OUT" terminal
 	has "$OUT" "33 91"
@@ -112,7 +112,7 @@ containerd_tty() {
 	eq $? 8 "exit code of a typed exit"
 	has "$OUT" 42
 	up tty3 sleep 1000
-	OUT=$(on_tty "${CTR[@]}" task exec -t --exec-id x tty3 sh -c 'test -t 0 && echo terminal; exit 6')
+	OUT=$(on_tty "${CTR[@]}" task exec -t --exec-id x tty3 sh -c 'test -t 0 && echo terminal; sleep 0.4; exit 6')
 	eq $? 6 "exit code of exec"
 	has "$OUT" terminal
 	off tty3

@@ -172,16 +172,16 @@ try_all_caps() { (((0x$(mask CapBnd </proc/self/status) + 1) == 1 << ($(</proc/s
 
 tc docker_tty 'run -it and exec -it: terminals, sizes, owners, typed lines, exit codes'
 docker_tty() {
-	OUT=$(on_tty "${DOCKER[@]}" run --rm -it --network=none box sh -c 'tty; test -t 0 && echo terminal; sleep 0.5; stty size; exit 4')
+	OUT=$(on_tty "${DOCKER[@]}" run --rm -it --network=none box sh -c 'tty; sleep 0.4; test -t 0 && echo terminal; stty size; sleep 0.4; exit 4')
 	eq $? 4 "exit code"
 	has "$OUT" terminal
 	has "$OUT" "33 91"
 	OUT=$(typed 'echo $((6 * 7))' 'exit 8' | on_tty "${DOCKER[@]}" run --rm -it --network=none box sh)
 	eq $? 8 "exit code of a typed exit"
 	has "$OUT" 42
-	has "$(run -t --user 1000 box sh -c 'echo mine >/dev/tty; stat -c "owner %u" $(tty)')" "owner 1000"
+	has "$(run -t --user 1000 box sh -c 'echo mine >/dev/tty; stat -c "owner %u" $(tty); sleep 0.4')" "owner 1000"
 	up ext box sleep 1000
-	OUT=$(on_tty "${DOCKER[@]}" exec -it ext sh -c 'test -t 0 && echo terminal; exit 6')
+	OUT=$(on_tty "${DOCKER[@]}" exec -it ext sh -c 'test -t 0 && echo terminal; sleep 0.4; exit 6')
 	eq $? 6 "exit code of exec"
 	has "$OUT" terminal
 	off ext

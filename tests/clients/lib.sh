@@ -37,7 +37,8 @@ code() {
 }
 # What every client is called through, for a runtime that hangs must not hang the suite.
 LIMIT=(timeout --foreground -k 5 $((60 * ${RF_SCALE:-1})))
-# on_tty COMMAND...: on a terminal of 33 by 91; what is typed comes from stdin.
+# on_tty COMMAND...: on a terminal of 33 by 91; what is typed comes from stdin. Commands should linger a moment before they end: what is
+# said last is lost now and then in clients on a busy machine, whatever the runtime.
 on_tty() { SHELL=/bin/bash command script -qefc "stty rows 33 cols 91; exec $(printf '%q ' "$@")" /dev/null | tr -d '\r'; }
 # typed LINE...: lines as somebody would type them, with time for a shell to come up.
 typed() {

@@ -213,7 +213,7 @@ podman_exec_inside() {
 
 tc podman_tty 'run -it: a terminal with our size and the right owner, typed lines, exit code'
 podman_tty() {
-	OUT=$(tty_run -it $BOX sh -c 'tty; test -t 0 && test -t 1 && echo terminal; stty size; test -c /dev/console && echo console; exit 4')
+	OUT=$(tty_run -it $BOX sh -c 'tty; test -t 0 && test -t 1 && echo terminal; stty size; test -c /dev/console && echo console; sleep 0.4; exit 4')
 	eq $? 4 "exit code"
 	has "$OUT" /dev/
 	has "$OUT" terminal
@@ -222,13 +222,13 @@ podman_tty() {
 	OUT=$(typed 'echo $((6 * 7))' 'exit 8' | tty_run -it $BOX sh)
 	eq $? 8 "exit code of a typed exit"
 	has "$OUT" 42
-	has "$(tty_run -t --user 1000 $BOX sh -c 'echo mine >/dev/tty; stat -c "owner %u" $(tty)')" "owner 1000"
+	has "$(tty_run -t --user 1000 $BOX sh -c 'echo mine >/dev/tty; stat -c "owner %u" $(tty); sleep 0.4')" "owner 1000"
 }
 
 tc podman_exec_tty 'exec -it: a terminal, its size, exit code'
 podman_exec_tty() {
 	up ext $BOX sleep 1000
-	OUT=$(on_tty "${POD[@]}" exec -it ext sh -c 'tty; stty size; sleep 0.5; stty size; exit 6')
+	OUT=$(on_tty "${POD[@]}" exec -it ext sh -c 'tty; sleep 0.4; stty size; sleep 0.4; exit 6')
 	eq $? 6 "exit code"
 	has "$OUT" /dev/pts/
 	has "$OUT" "33 91"
@@ -345,7 +345,7 @@ podman_userns() {
 	eq "$(stat -c %u:%g b/f)" 100000:100000
 	match "$(sed -n 's/^Uid://p' "/proc/$PID/status")" 100000
 	off usr
-	has "$(tty_run -t --uidmap 0:100000:5000 $BOX sh -c 'test -t 0 && tty')" /dev/
+	has "$(tty_run -t --uidmap 0:100000:5000 $BOX sh -c 'test -t 0 && tty; sleep 0.4')" /dev/
 }
 
 tc podman_caps 'capabilities: dropped, added, none for users; no-new-privileges stops set-uid'

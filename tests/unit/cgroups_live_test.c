@@ -189,21 +189,19 @@ static void devices(bool v2_only)
 		ok(cg_dev_v1(cg_v1(c, "devices"), rules, n, false, &e));
 		assert_int_equal(open_as(c, kmsg, O_RDONLY), 0);
 		ok(cg_dev_rules(c->arena, &limits, &rules, &n, &e));
-		ok(cg_dev_bpf(cg_v2(c), rules, n, &e));
+		ok(cg_dev_bpf(cg_v2(c), rules, n, true, &e));
 	}
 	assert_int_equal(open_as(c, "/dev/null", O_RDWR), 0);
 	assert_int_equal(open_as(c, kmsg, O_RDONLY), EPERM);
 	if (v2_only) {
 		struct spec_dev_rule *rules;
 		size_t n;
-		struct cg_node again = *cg_v2(c);
 
-		again.made = false; /* an update */
 		ok(cg_dev_rules(c->arena, &change, &rules, &n, &e));
-		ok(cg_dev_bpf(&again, rules, n, &e));
+		ok(cg_dev_bpf(cg_v2(c), rules, n, false, &e));
 		assert_int_equal(open_as(c, kmsg, O_RDONLY), 0);
 		ok(cg_dev_rules(c->arena, &limits, &rules, &n, &e));
-		ok(cg_dev_bpf(&again, rules, n, &e));
+		ok(cg_dev_bpf(cg_v2(c), rules, n, false, &e));
 	} else {
 		ok(cgrp_update(c, &change, &e));
 		assert_int_equal(open_as(c, kmsg, O_RDONLY), 0);

@@ -189,7 +189,7 @@ static int regains(void *arg)
 	struct spec_user user = { .uid = 1000, .gid = 1000 };
 	struct caps_host host;
 
-	if (caps_host(&host, NULL) < 0 || caps_bound(&kill, &host, NULL) < 0 ||
+	if (caps_host(&host, NULL) < 0 || caps_bound(&kill, &host, NULL) < 0 || caps_keep(NULL) < 0 ||
 		sec_set_user(&user, false, NULL) < 0)
 		return 1;
 	if (status("CapEff:") != 0 || caps_regain(NULL) < 0)
