@@ -78,6 +78,17 @@ static bool wants_all_hierarchies(const struct spec *s)
 	return false;
 }
 
+/* config-linux.md, "Cgroup ownership": with a namespace of its own and a mount that can be written. */
+static bool wants_delegation(const struct spec *s)
+{
+	const struct spec_ns_entry *ns = &s->ns[SPEC_NS_CGROUP];
+
+	for (size_t i = 0; ns->present && !ns->path && i < s->n_mounts; i++)
+		if (is_cgroup_mount(&s->mounts[i]) && !strv_has(s->mounts[i].options, "ro"))
+			return true;
+	return false;
+}
+
 static const char *own_path(
 	const struct cgrp *c, const struct cgrp_host *host, const struct cgrp_hierarchy *h)
 {
@@ -484,7 +495,7 @@ static int make_cgroup(struct make *m, struct err *e)
 		.n_annotations = s->n_annotations,
 		.rootless = p->rootless,
 		.visible = wants_all_hierarchies(s),
-		.delegate = s->ns[SPEC_NS_CGROUP].present && !s->ns[SPEC_NS_CGROUP].path && ns_has_user(s),
+		.delegate = wants_delegation(s) && ns_has_user(s),
 	};
 	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0),
 		gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);

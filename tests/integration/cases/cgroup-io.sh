@@ -210,3 +210,44 @@ unified_missing() {
 	limit '.unified={"nosuch.max":"5"}'
 	refused 'nosuch|unified'
 }
+
+tc io_weight_device '1.5: blockIO.weightDevice'
+io_weight_device() {
+	local file
+	disk
+	file=$(weight_file) || skip "no weights in this kernel's block layer"
+	if on_v2 io; then can cgfile io "$file"; else file=${file}_device && can cgfile blkio "$file"; fi || skip "no $file"
+	bundle
+	limit ".blockIO={weightDevice:[{major:${DISK%:*},minor:${DISK#*:},weight:300}]}"
+	# Whether the kernel takes it depends on the disk's scheduler; then the refusal must name the device or the file.
+	try create --bundle "$B" --pid-file "$T/pid" "$ID"
+	if [[ $RC == 0 ]]; then
+		# shellcheck disable=SC2034
+		PID=$(<"$T/pid")
+		match "$(cg "$(if on_v2 io; then echo io; else echo blkio; fi)" "$file" "$file")" "$DISK "
+	else
+		imatch "$ERR" 'weight|blkio|io'
+	fi
+}
+
+tc io_leaf_weight_missing '1.5: blockIO.leafWeight where the kernel has none: an error that names it'
+io_leaf_weight_missing() {
+	! can cgfile blkio blkio.leaf_weight || skip "there are leaf weights"
+	bundle
+	limit '.blockIO={leafWeight:500}'
+	refused 'leaf|weight|blkio|io'
+}
+
+tc io_weight_update '2.2: update --blkio-weight'
+io_weight_update() {
+	local file
+	file=$(weight_file) || skip "no weights in this kernel's block layer"
+	bundle
+	up
+	good update --blkio-weight 700 "$ID"
+	if on_v2 io; then
+		[[ $file == io.weight ]] || has "$(cg io - "$file")" 700
+	else
+		match "$(cg blkio "$file" -)" '(^|default )700'
+	fi
+}

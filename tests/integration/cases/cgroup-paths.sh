@@ -407,7 +407,8 @@ systemd_scope() {
 	bundle
 	edit '.linux.cgroupsPath=$p' --arg p "system.slice:rft:$ID"
 	up
-	eq "$(cg_path pids)" "/system.slice/rft-$ID.scope"
+	# crun puts it into a sub-cgroup "container".
+	match "$(cg_path pids)" "^/system.slice/rft-$ID.scope(/container)?\$"
 	eq "$(systemctl is-active "rft-$ID.scope")" active
 	down
 	until_ok 10 eval '! systemctl is-active "rft-$ID.scope"'
@@ -418,7 +419,7 @@ systemd_default() {
 	systemd_only
 	bundle
 	up
-	match "$(cg_path pids)" "^/system.slice/.*$ID\\.scope\$"
+	match "$(cg_path pids)" "^/system.slice/.*$ID\\.scope(/container)?\$"
 }
 
 tc systemd_nested_slice '1.5: a slice below a slice'
@@ -427,7 +428,7 @@ systemd_nested_slice() {
 	bundle
 	edit '.linux.cgroupsPath=$p' --arg p "rfta-rftb.slice:rft:$ID"
 	up
-	eq "$(cg_path pids)" "/rfta.slice/rfta-rftb.slice/rft-$ID.scope"
+	match "$(cg_path pids)" "^/rfta.slice/rfta-rftb.slice/rft-$ID.scope(/container)?\$"
 }
 
 tc systemd_properties '1.5: limits are properties of the scope, so that a reload keeps them'
@@ -476,4 +477,14 @@ systemd_bad_path() {
 	bundle
 	edit '.linux.cgroupsPath=$p' --arg p "/$ID"
 	refused 'slice|cgroupspath|systemd'
+}
+
+# runc has no such annotation.
+tc systemd_subgroup '2.6: run.oci.systemd.subgroup: a sub-cgroup of the scope'
+systemd_subgroup() {
+	systemd_only
+	bundle
+	edit '.linux.cgroupsPath=$p|.annotations={"run.oci.systemd.subgroup":"inner"}' --arg p "system.slice:rft:$ID"
+	up
+	eq "$(cg_path pids)" "/system.slice/rft-$ID.scope/inner"
 }

@@ -182,3 +182,12 @@ features_true() {
 	args true
 	runs
 }
+
+tc config_vm 'vm: a section for machines is checked and does no harm where namespaces are used'
+config_vm() {
+	bundle
+	args true
+	edit '.vm={kernel:{path:"/vmlinuz"},hypervisor:{path:"/usr/bin/hv"}}'
+	try run --bundle "$B" "$ID"
+	[[ $RC == 0 ]] || imatch "$ERR" 'vm|hypervisor|kernel'
+}

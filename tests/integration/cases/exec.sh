@@ -363,3 +363,14 @@ exec_cpu_affinity_bad() {
 	edit '.process.execCPUAffinity={initial:"0-"}'
 	refused 'affinity|cpu'
 }
+
+tc exec_lsm_off '2.2: exec --apparmor and --process-label where there is no such LSM: errors'
+exec_lsm_off() {
+	if can apparmor || can selinux; then skip "there is such an LSM"; fi
+	bundle
+	up
+	try exec --apparmor some-profile "$ID" true
+	ne "$RC" 0 "exit status with --apparmor"
+	try exec --process-label system_u:system_r:container_t:s0 "$ID" true
+	ne "$RC" 0 "exit status with --process-label"
+}

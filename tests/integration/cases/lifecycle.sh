@@ -250,3 +250,12 @@ life_stdin_closed() {
 	eq $? 0
 	eq "$(<"$ROOTFS/tmp/x")" fine
 }
+
+tc life_flags '2.2: --no-subreaper, --no-new-keyring, --no-pivot are taken by create and run'
+life_flags() {
+	bundle
+	args true
+	good create --bundle "$B" --no-pivot --no-new-keyring "$ID"
+	down
+	runs --no-subreaper
+}

@@ -210,3 +210,12 @@ options_symfollow_effect() {
 	eq "$(head -n 1 <<<"$OUT")" inside
 	imatch "$OUT" 'symbolic links'
 }
+
+tc options_recursive_words 'R10: the recursive words that only undo something are understood as well'
+options_recursive_words() {
+	need_mount_setattr
+	bound rbind,rnostrictatime,rrw,rsuid,rdev,rexec,rdiratime
+	has "$LINE" tmpfs
+	bound rbind,rnorelatime
+	has "$LINE" tmpfs
+}

@@ -343,3 +343,17 @@ mounts_nested_ro() {
 	runs
 	eq "$OUT" $'/vol:\nsub\n\n/vol/sub:\ny'
 }
+
+tc mounts_dest_nofollow 'R17: dest-nofollow: a symlink as destination is covered itself'
+# runc has no such option.
+mounts_dest_nofollow() {
+	bundle
+	mkdir "$ROOTFS/real"
+	echo target >"$ROOTFS/real/file"
+	ln -s real/file "$ROOTFS/link"
+	echo source >"$T/source"
+	mount_entry /link bind "$T/source" bind,dest-nofollow
+	script 'cat /link /real/file'
+	runs
+	eq "$OUT" $'source\ntarget'
+}

@@ -181,3 +181,17 @@ rdt_off() {
 	edit '.linux.intelRdt={closID:"x",l3CacheSchema:"L3:0=f"}'
 	refused 'rdt|resctrl'
 }
+
+tc sched_deadline 'P12: SCHED_DEADLINE with runtime, deadline and period'
+sched_deadline() {
+	can deadline || skip "no deadline scheduling here"
+	can rt_in_cgroup || skip "no real-time scheduling in a new v1 cpu cgroup"
+	bundle
+	scheduler '{"policy":"SCHED_DEADLINE","runtime":1000000,"deadline":10000000,"period":20000000}'
+	inspect
+	runs
+	kv_is sched.policy 6
+	kv_is sched.runtime 1000000
+	kv_is sched.deadline 10000000
+	kv_is sched.period 20000000
+}

@@ -155,6 +155,20 @@ static bool can_rt(const char *arg)
 	return sched_setscheduler(0, SCHED_RR, &p) == 0;
 }
 
+static bool can_deadline(const char *arg)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} a = { .size = sizeof a, .policy = 6, .runtime = 1000000, .deadline = 10000000, .period = 20000000 };
+
+	(void)arg;
+	return syscall(SYS_sched_setattr, 0, &a, 0) == 0;
+}
+
 static bool can_mempolicy(const char *arg)
 {
 	unsigned long nodes = 1;
@@ -209,6 +223,7 @@ static const struct {
 	{ "cap", can_cap },
 	{ "raise_rlimit", can_raise_rlimit },
 	{ "rt", can_rt },
+	{ "deadline", can_deadline },
 	{ "mempolicy", can_mempolicy },
 	{ "seccomp_flag", can_seccomp_flag },
 	{ "tmpfs_in_userns", can_tmpfs_in_userns },
