@@ -213,8 +213,14 @@ int cg_configure(struct cgrp *c, const struct cgrp_params *p, struct err *e)
 		r = cg_write_resources(c, p->resources, fresh, e);
 	if (r == 0)
 		r = cg_write_devices(c, p->resources, true, e);
-	if (r == 0 && v2 && p->delegate)
+	if (r == 0 && v2 && p->delegate) {
 		r = cg_v2_delegate(v2, p->delegate_uid, p->delegate_gid, e);
+		/* Rootless, only to oneself: else the partition does without cgroups of its own making. */
+		if (r == -EPERM && c->rootless) {
+			err_clear(e);
+			r = 0;
+		}
+	}
 	return r < 0 ? r : add_delegated(c, p, e);
 }
 

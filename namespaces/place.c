@@ -173,8 +173,11 @@ static int resolve_dangling(int rootfd, const char *path, char out[PATH_MAX])
 						     : readlinkat(dir, joined, target, sizeof(target) - 1);
 		p += n;
 		if (got < 0) {
-			if (!str_eq(joined, "."))
-				snprintf(out + len, PATH_MAX - len, "/%s", joined);
+			/* It fits: looked at above. */
+			if (!str_eq(joined, ".")) {
+				out[len] = '/';
+				memcpy(out + len + 1, joined, n + 1);
+			}
 			continue;
 		}
 		if (++links > SYMLINKS_MAX)
