@@ -30,8 +30,10 @@ static bool read_only(void)
 static bool sealed_memfd(void)
 {
 	_cleanup_close_ int fd = open(SELF, O_RDONLY | O_CLOEXEC);
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
 
-	return fd >= 0 && (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS;
+	/* -1 is the answer for any file but a memfd, and has all bits set. */
+	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
 /* A file that is neither ours nor writable for us cannot be written by what we run with our rights or less.
