@@ -125,7 +125,7 @@ memory_tiny() {
 	bundle
 	# cgroup v2 charges what the kernel needs for the mounts and namespaces as well.
 	! on_v2 memory || least=4194304
-	limit '.memory={limit:$l}' --argjson l $least
+	limit ".memory={limit:$least}"
 	args true
 	runs
 }
