@@ -107,7 +107,8 @@ static int prepare(struct exec *j, struct err *e)
 	/* All of it is inherited by what we clone. */
 	if (r == 0)
 		r = payload_attributes(&j->payload, false, e);
-	if (r == 0 && j->proc->cpu_affinity_final)
+	/* NULL: all that the cgroup has. */
+	if (r == 0)
 		r = sec_set_affinity(0, j->proc->cpu_affinity_final, e);
 	return r;
 }

@@ -65,7 +65,10 @@ static int step_begin(struct init *in, struct err *e)
 
 static int step_cgroup(struct init *in, struct err *e)
 {
-	return in->joined || !in->join_cgroup ? 0 : cgrp_join_self(in->p->cgroup, e);
+	int r = in->joined || !in->join_cgroup ? 0 : cgrp_join_self(in->p->cgroup, e);
+
+	/* The CPUs of its cgroup, and not those that our caller happens to be bound to. */
+	return r < 0 ? r : sec_set_affinity(0, NULL, e);
 }
 
 static int step_join(struct init *in, struct err *e)
