@@ -52,7 +52,14 @@ paths_two_roots() {
 	up
 	first=$PID
 	GOPTS[1]=$T/state-two
-	up
+	if [[ $RF_MANAGER == systemd ]]; then
+		# The scope's name comes from the id alone: then the second one is refused, and the first does not notice.
+		try run -d --bundle "$B" --pid-file "$T/pid" "$ID"
+		[[ $RC == 0 ]] || { GOPTS[1]=$ROOT && ok is running && ok alive "$first" && return; }
+		PID=$(<"$T/pid")
+	else
+		up
+	fi
 	local c
 	for c in $(controllers); do
 		[[ $c != cpuset || $(cg_path cpuset) != / ]] || continue
@@ -76,7 +83,11 @@ paths_default_root() {
 	bundle
 	up
 	first=$PID
-	"$RT" "${GOPTS[@]:2}" run -d --bundle "$B" --pid-file "$T/pid2" "$ID" >"$T/o" 2>&1 </dev/null || die "$(<"$T/o")"
+	"$RT" "${GOPTS[@]:2}" run -d --bundle "$B" --pid-file "$T/pid2" "$ID" >"$T/o" 2>&1 </dev/null || {
+		[[ $RF_MANAGER == systemd ]] || die "$(<"$T/o")"
+		ok alive "$first"
+		return
+	}
 	PID=$(<"$T/pid2")
 	local same=''
 	[[ $(cg_path pids "$first") != "$(cg_path pids)" ]] || same=1
@@ -315,17 +326,14 @@ cgmount_rw() {
 	until_ok 10 test -d "$(cg_dir pids)/x"
 }
 
-tc cgmount_host_hidden 'R15: without a cgroup namespace the rest of the hierarchy is not seen either'
+# On v2 engines expect the host's whole tree then ("--cgroupns=host").
+tc cgmount_host_hidden 'R15: v1: without a cgroup namespace the rest of the hierarchy is not seen either'
 cgmount_host_hidden() {
 	bundle
 	no_ns cgroup
 	cgroup_mount nosuid,noexec,nodev,relatime,ro
-	need_cg pids
-	if on_v2 pids; then
-		args cat /sys/fs/cgroup/cgroup.procs
-	else
-		args cat /sys/fs/cgroup/pids/cgroup.procs
-	fi
+	on_v1 pids || skip "no cgroup v1"
+	args cat /sys/fs/cgroup/pids/cgroup.procs
 	runs
 	match "$OUT" '^1'
 }
