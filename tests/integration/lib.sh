@@ -56,9 +56,8 @@ sanitized() { [[ -n ${RF_SANITIZED:-} ]]; }
 bundle() {
 	B=$T/${1:-b}
 	ROOTFS=$B/rootfs
-	mkdir "$B"
-	cp -al "$RF_TEMPLATE/rootfs" "$ROOTFS"
-	cp "$RF_TEMPLATE/config.json" "$B/config.json"
+	cp -al "$RF_TEMPLATE/bundle" "$B"
+	printf '%s\n' "$(<"$RF_TEMPLATE/config.json")" >"$B/config.json"
 }
 # The files of a bundle's root file system are links to the template's. own_files makes them copies, for whoever means to change them.
 own_files() {
@@ -67,10 +66,10 @@ own_files() {
 }
 # edit FILTER [JQ OPTIONS]: changes config.json.
 edit() {
-	local filter=$1
+	local filter=$1 text
 	shift
-	jq "$filter" "$@" <"$B/config.json" >"$B/.config" || die "jq: $filter"
-	mv "$B/.config" "$B/config.json"
+	text=$(jq "$filter" "$@" <"$B/config.json") || die "jq: $filter"
+	printf '%s\n' "$text" >"$B/config.json"
 }
 # What the payload is: a shell script, a command, or "rft inspect".
 script() { edit '.process.args=["sh","-c",$s]' --arg s "$1"; }
@@ -230,8 +229,6 @@ case_main() {
 	ROOT=$T/state
 	GOPTS=(--root "$ROOT")
 	[[ $RF_MANAGER != systemd ]] || GOPTS+=(--systemd-cgroup)
-	mkdir -p "$T"
-	chmod 711 "$T"
 	cd "$T" || exit 1
 	# shellcheck source=/dev/null
 	source "$1"
@@ -251,20 +248,18 @@ case_main() {
 # Deletes what the case left running, which must succeed, and then looks for leftovers of any kind.
 case_end() {
 	local dir id bad=0 file
-	for dir in "$T"/state*/*/; do
+	for dir in "$T"/state*/"$ID"*; do
 		[[ -d $dir ]] || continue
-		id=$(basename "$dir")
-		[[ $id == "$ID"* ]] || continue
-		"$RT" --root "$(dirname "$dir")" "${GOPTS[@]:2}" delete --force "$id" >"$T/delete.err" 2>&1 || {
+		id=${dir##*/}
+		"$RT" --root "${dir%/*}" "${GOPTS[@]:2}" delete --force "$id" >"$T/delete.err" 2>&1 || {
 			echo "delete --force of $id failed: $(<"$T/delete.err")"
 			bad=1
 		}
 	done
-	for dir in "$T"/state*/*; do
-		[[ $(basename "$dir") != "$ID"* ]] || {
-			echo "left behind: state $dir"
-			bad=1
-		}
+	for dir in "$T"/state*/"$ID"*; do
+		[[ -e $dir || -L $dir ]] || continue
+		echo "left behind: state $dir"
+		bad=1
 	done
 	mounts_gone || bad=1
 	cgroups_gone || bad=1

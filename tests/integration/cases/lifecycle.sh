@@ -138,6 +138,8 @@ life_good_ids() {
 	local id
 	bundle
 	for id in "$ID-A_z.0+9" "$ID+" "$ID..x" "$ID--y"; do
+		# No unit can have that in its name.
+		[[ $RF_MANAGER == cgroupfs ]] || id=${id//+/_}
 		args true
 		good run --bundle "$B" "$id"
 	done
