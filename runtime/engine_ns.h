@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of the engine "partition": its create and start are in engine_ns.c, its exec in exec_ns.c,
- * the rest in ops_ns.c. */
+/* The operations of the engine "partition": its create is in engine_ns.c (steps of it in prepare_ns.c and
+ * clone_ns.c), its start in start_ns.c, its exec in exec_ns.c, the rest in ops_ns.c. */
 #ifndef RUNTIME_ENGINE_NS_H
 #define RUNTIME_ENGINE_NS_H
 
 #include "runtime/engine.h"
 
+int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e);
 int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc,
 	int *status, bool *exec_failed, struct err *e);
 int ns_kill(struct rt_partition *p, int sig, bool all, struct err *e);

@@ -91,6 +91,12 @@ int rt_partition_relock(struct rt_partition *p);
  */
 void rt_partition_guess_cgroup(struct rt_partition *p, const struct rt_ctx *ctx);
 
+/* Reads state.json into p; what there is of it even if that fails. */
+int rt_state_read(struct rt_partition *p, struct err *e);
+
+/* Of a partition whose creator has not come to write its state: what is known all the same. */
+int rt_snapshot_head_read(struct rt_partition *p);
+
 /* Writes state.json. */
 int rt_partition_save(struct rt_partition *p, struct err *e);
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Create, before anything is made: what can be refused is refused, and what the cgroup will be is worked out.
+ */
+#include "runtime/create_ns.h"
+
+#include <errno.h>
+
+#include "base/str.h"
+#include "namespaces/sysctl.h"
+#include "runtime/rdt.h"
+
+static bool is_cgroup_mount(const struct spec_mount *m)
+{
+	return m->type && (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"));
+}
+
+/*
+ * Whether the payload is to work with cgroups and not just look at its own limits: a writable cgroup mount,
+ * cgroup2 by name, or something mounted into that tree (as podman does for a systemd inside). Then it gets a
+ * cgroup in hierarchies without limits, too.
+ */
+static bool wants_all_hierarchies(const struct spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+
+		if (str_starts(m->destination, "/sys/fs/cgroup/"))
+			return true;
+		if (is_cgroup_mount(m) && (str_eq(m->type, "cgroup2") || !strv_has(m->options, "ro")))
+			return true;
+	}
+	return false;
+}
+
+/* config-linux.md, "Cgroup ownership": with a namespace of its own and a mount that can be written. */
+static bool wants_delegation(const struct spec *s)
+{
+	const struct spec_ns_entry *ns = &s->ns[SPEC_NS_CGROUP];
+
+	for (size_t i = 0; ns->present && !ns->path && i < s->n_mounts; i++)
+		if (is_cgroup_mount(&s->mounts[i]) && !strv_has(s->mounts[i].options, "ro"))
+			return true;
+	return false;
+}
+
+static const char *own_path(
+	const struct cgrp *c, const struct cgrp_host *host, const struct cgrp_hierarchy *h)
+{
+	const char *path = c ? cgrp_path(c, h->controllers) : "";
+
+	/* A host with a single hierarchy shows it even to a partition without a cgroup of its own: the caller
+	 * asked for the mount. */
+	return *path || host->n == 1 ? path : NULL;
+}
+
+int ns_fill_hierarchies(struct make *m, struct err *e)
+{
+	const struct cgrp_host *host;
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < m->s->n_mounts; i++)
+		any = any || is_cgroup_mount(&m->s->mounts[i]);
+	if (!any)
+		return 0;
+	r = cgrp_host_names(&host, e);
+	if (r < 0)
+		return r;
+	m->hierarchies = arena_calloc(m->p->arena, host->n + 1, sizeof(*m->hierarchies));
+	if (!m->hierarchies)
+		return err_set(e, ENOMEM, "prepare the cgroup mount");
+	for (size_t h = 0; h < host->n; h++)
+		m->hierarchies[h] = (struct mnt_hierarchy){
+			.mount_point = host->list[h].mount_point,
+			.name = host->list[h].name,
+			.controllers = host->list[h].controllers,
+			.path = own_path(m->p->cgroup, host, &host->list[h]),
+			.v2 = host->list[h].v2,
+		};
+	m->in.mnt.hierarchies = m->hierarchies;
+	m->in.mnt.n_hierarchies = host->n;
+	return 0;
+}
+
+int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
+{
+	const struct spec *s = m->s;
+	struct rt_partition *p = m->p;
+	struct payload_opts po = {
+		.seccomp_cache = m->l->seccomp_cache,
+		.preserve_fds = o->preserve_fds,
+		.rootless = p->rootless,
+		.listen_fds = true,
+	};
+	int r;
+
+	m->in = (struct init){
+		.p = p,
+		.spec = s,
+		.sync = -EBADF,
+		.start_listener = -EBADF,
+		.console_socket = m->l->console_socket,
+		.own_user_ns = ns_has_user(s),
+		.has_hooks = s->hooks.n[SPEC_HOOK_PRESTART] || s->hooks.n[SPEC_HOOK_CREATE_RUNTIME],
+		.no_new_keyring = o->no_new_keyring,
+		.mnt = {
+			.spec = s,
+			.bundle = p->bundle,
+			.rootfs = p->rootfs,
+			.no_pivot = o->no_pivot,
+			.user_ns = ns_has_user(s),
+			.rootless = p->rootless,
+			.new_cgroup_ns = s->ns[SPEC_NS_CGROUP].present,
+			.mount_context_type = spec_annotation(s, "run.oci.mount_context_type"),
+		},
+	};
+	m->in.payload.procfd = -EBADF;
+	for (int i = 0; i < SPEC_NS_KINDS; i++)
+		m->in.ns[i] = -EBADF;
+	r = sysctl_check(s, e);
+	if (r == 0)
+		r = ns_open_paths(s, m->in.ns, e);
+	if (r == 0)
+		r = mnt_init(&m->in.mnt, e);
+	if (r == 0 && s->has_process)
+		r = payload_prepare(&m->in.payload, p->arena, s, &s->process, &po, e);
+	if (r == 0)
+		r = rdt_check(s, e);
+	return r;
+}
+
+int ns_make_cgroup(struct make *m, struct err *e)
+{
+	struct rt_partition *p = m->p;
+	const struct spec *s = m->s;
+	struct cgrp_params cp = {
+		.manager = p->manager,
+		.id = p->id,
+		.cgroups_path = s->cgroups_path,
+		.root_tag = m->l->cgroup_tag,
+		.resources = &s->resources,
+		.annotations = s->annotations,
+		.n_annotations = s->n_annotations,
+		.rootless = p->rootless,
+		.visible = wants_all_hierarchies(s),
+		.delegate = wants_delegation(s) && ns_has_user(s),
+	};
+	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0),
+		gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);
+
+	if (p->manager == CGRP_DISABLED)
+		return 0;
+	cp.delegate = cp.delegate && uid >= 0 && gid >= 0;
+	cp.delegate_uid = (uid_t)uid;
+	cp.delegate_gid = (gid_t)gid;
+	return cgrp_create(&cp, &p->cgroup, e);
+}
