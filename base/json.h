@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON, over yajl (json.c is the only file that knows it): a tree to read from, a writer to write with.
+ * JSON, over yajl (json.c and json_write.c are the only files that know it): a tree to read from, a writer to
+ * write with.
  *
  * Reading: strict RFC 8259 UTF-8, no comments, nothing after the value. Depth is limited (JSON_DEPTH_MAX), so
  * hostile input cannot exhaust the stack; a string with an embedded NUL is refused, for C would silently

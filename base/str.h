@@ -64,4 +64,8 @@ bool strv_has(char *const *v, const char *s);
 /* The value of NAME in an environment of "NAME=value" strings, the last one counts; NULL if absent. */
 const char *strv_env(char *const *env, const char *name);
 
+/* How long the well-formed UTF-8 sequence at s is, of which `left` bytes are there (Unicode table 3-7); 0 if
+ * there is none. */
+size_t str_utf8_len(const unsigned char *s, size_t left);
+
 #endif

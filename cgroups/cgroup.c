@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A partition's cgroup: made, entered, chosen for exec, changed. See cgroup.h for the theory of operation. */
+/* A partition's cgroup: made, found, changed. See cgroup.h for the theory of operation. */
 #include "cgroups/internal.h"
 
 #include <fcntl.h>
@@ -29,13 +29,33 @@ struct cgrp *cg_new(struct err *e)
 	return c;
 }
 
-static void close_fds(const struct cgrp *c);
+/*
+ * They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. Opened
+ * one after the other, most stand in a row, and a row is one call.
+ */
+void cg_close_fds(const struct cgrp *c)
+{
+	for (size_t i = 0, next; i < c->n; i = next) {
+		int first = c->node[i].fd, last = first;
+
+		for (next = i + 1; next < c->n && first >= 0 && c->node[next].fd == last + 1; next++)
+			last++;
+		if (first < 0 ||
+			(last > first && close_range((unsigned int)first, (unsigned int)last, 0) == 0))
+			continue;
+		for (int fd = first; fd <= last; fd++)
+			close(fd);
+	}
+	/* The handle is const to say that it stays usable in the parent: this is the child's copy of it. */
+	for (size_t i = 0; i < c->n; i++)
+		((struct cg_node *)&c->node[i])->fd = -EBADF;
+}
 
 void cgrp_free(struct cgrp *c)
 {
 	if (!c)
 		return;
-	close_fds(c);
+	cg_close_fds(c);
 	arena_free(c->arena);
 }
 
@@ -341,217 +361,6 @@ int cgrp_find(const struct cgrp_params *p, struct cgrp **out, struct err *e)
 		return r;
 	c->started = p->manager == CGRP_SYSTEMD && (c->n > 0 || p->rootless);
 	*out = TAKE_PTR(c);
-	return 0;
-}
-
-/* --- entering -------------------------------------------------------------------------------- */
-
-int cgrp_clone_fd(const struct cgrp *c)
-{
-	const struct cg_node *n = cg_v2(c);
-
-	return n && n->fd >= 0 && !c->no_clone ? n->fd : -1;
-}
-
-void cgrp_no_clone(struct cgrp *c)
-{
-	c->no_clone = true;
-}
-
-static int join(const struct cg_node *n, struct err *e)
-{
-	const char *file = n->v2 ? "cgroup.procs" : "tasks";
-	_cleanup_close_ int own = -EBADF;
-	char path[CG_FILE_MAX];
-	int fd = n->v2 ? -EBADF : n->fd, r;
-
-	if (fd < 0) {
-		snprintf(path, sizeof(path), "%s%s/%s", n->mount, n->join, file);
-		fd = own = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0)
-			return err_set(e, errno, "open %s", path);
-	}
-	r = fd_write_once(fd, "0", 1);
-	if (r == 0)
-		return 0;
-	err_set(e, -r, "join cgroup %s%s", n->mount, n->join);
-	if (r == -ENOSPC)
-		err_hint(e, "its cpuset has no cpus or memory nodes");
-	return r;
-}
-
-/*
- * They lead to the host's cgroups: nothing for a process that waits for `start` inside a partition. Opened
- * one after the other, most stand in a row, and a row is one call.
- */
-static void close_fds(const struct cgrp *c)
-{
-	for (size_t i = 0, next; i < c->n; i = next) {
-		int first = c->node[i].fd, last = first;
-
-		for (next = i + 1; next < c->n && first >= 0 && c->node[next].fd == last + 1; next++)
-			last++;
-		if (first < 0 ||
-			(last > first && close_range((unsigned int)first, (unsigned int)last, 0) == 0))
-			continue;
-		for (int fd = first; fd <= last; fd++)
-			close(fd);
-	}
-	/* The handle is const to say that it stays usable in the parent: this is the child's copy of it. */
-	for (size_t i = 0; i < c->n; i++)
-		((struct cg_node *)&c->node[i])->fd = -EBADF;
-}
-
-int cgrp_join_self(const struct cgrp *c, struct err *e)
-{
-	bool cloned = cgrp_clone_fd(c) >= 0;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->n; i++)
-		if (!(c->node[i].v2 && cloned))
-			r = join(&c->node[i], e);
-	close_fds(c);
-	return r;
-}
-
-bool cgrp_needs_attach(const struct cgrp *c)
-{
-	return c->manager == CGRP_SYSTEMD && c->params;
-}
-
-int cgrp_attach(struct cgrp *c, pid_t pid, struct err *e)
-{
-	return cgrp_needs_attach(c) ? cg_systemd_attach(c, pid, e) : 0;
-}
-
-bool cgrp_needs_delegated(const struct cgrp *c)
-{
-	return c->delegated != NULL;
-}
-
-int cgrp_attach_delegated(struct cgrp *c, pid_t pid, struct err *e)
-{
-	const struct cg_node *n = cg_v2(c);
-	char path[CG_FILE_MAX], text[16];
-	int r;
-
-	if (!c->delegated || !n)
-		return 0;
-	snprintf(path, sizeof(path), "%s%s/%s/cgroup.procs", n->mount, n->join, c->delegated);
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	r = fd_put_at(AT_FDCWD, path, text);
-	return r < 0 ? err_set(e, -r, "write '%s' to %s", text, path) : 0;
-}
-
-/* --- choosing, for exec ---------------------------------------------------------------------- */
-
-static int select_node(struct cgrp *c, struct cg_node *n, const char *sub, struct err *e)
-{
-	char clean[CG_PATH_MAX], dir[CG_FILE_MAX + CG_PATH_MAX];
-	int r;
-
-	if (sub[strspn(sub, "/.")] == '\0' && !strstr(sub, "..")) {
-		n->join = n->path;
-		return 0;
-	}
-	r = cg_clean(sub, clean, sizeof(clean), e);
-	if (r < 0)
-		return r;
-	if (strlen(n->path) + strlen(clean) >= CG_PATH_MAX)
-		return err_set(e, ENAMETOOLONG, "cgroup %.200s", sub);
-	snprintf(dir, sizeof(dir), "%s%s%s", n->mount, n->path, clean);
-	if (access(dir, F_OK) < 0)
-		return err_set(e, errno, "cgroup %s of the partition (%s)", sub, dir);
-	n->join = arena_printf(c->arena, "%s%s", n->path, clean);
-	return n->join ? 0 : err_set(e, ENOMEM, "cgroup");
-}
-
-/* "PATH" for all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" for those of v1. */
-static int select_one(struct cgrp *c, const char *text, struct err *e)
-{
-	const char *colon = strchr(text, ':');
-	bool found = false;
-	char list[256];
-
-	if (!colon || strcspn(text, "/") < (size_t)(colon - text)) {
-		for (size_t i = 0; i < c->n; i++) {
-			int r = select_node(c, &c->node[i], text, e);
-
-			if (r < 0)
-				return r;
-		}
-		return 0;
-	}
-	snprintf(list, sizeof(list), "%.*s", (int)(colon - text), text);
-	for (size_t i = 0; i < c->n; i++) {
-		struct cg_node *n = &c->node[i];
-		char first[64];
-		bool mine = false;
-		int r;
-
-		for (const char *p = list; *p && !n->v2 && !mine; p += strcspn(p, ","), p += *p == ',') {
-			snprintf(first, sizeof(first), "%.*s", (int)strcspn(p, ","), p);
-			mine = cg_list_has(n->controllers, first);
-		}
-		if (!mine)
-			continue;
-		found = true;
-		r = select_node(c, n, colon + 1, e);
-		if (r < 0)
-			return r;
-	}
-	if (!found)
-		return err_text(e, EINVAL, "cgroup '%s': the partition has no v1 cgroup of %s", text, list);
-	return 0;
-}
-
-/*
- * On v2 a cgroup that hands controllers to its children holds no processes itself: a partition with an init
- * system of its own makes such a one of its root. Then exec goes where the init is.
- */
-static void follow_init(struct cgrp *c, struct cg_node *n, pid_t init_pid)
-{
-	char list[256], path[CG_PATH_MAX];
-	struct cgrp_hierarchy h = { .v2 = true };
-
-	if (init_pid <= 0 || (!c->delegated && cg_get(n, "cgroup.subtree_control", list, sizeof(list)) <= 0))
-		return;
-	snprintf(h.mount_point, sizeof(h.mount_point), "%s", n->mount);
-	if (cgrp_path_of(init_pid, &h, path, sizeof(path), NULL) < 0)
-		return;
-	/* Only within the partition: wherever else somebody moved the init, a new process has no business. */
-	if (str_starts(path, n->path) && (path[strlen(n->path)] == '/' || !path[strlen(n->path)])) {
-		const char *join_path = arena_strdup(c->arena, path);
-
-		if (join_path)
-			n->join = join_path;
-	}
-}
-
-int cgrp_select(struct cgrp *c, char *const *subs, pid_t init_pid, struct err *e)
-{
-	const char *text;
-	char dir[CG_FILE_MAX];
-
-	strv_each (text, subs) {
-		int r = select_one(c, text, e);
-
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < c->n; i++) {
-		struct cg_node *n = &c->node[i];
-
-		if (!n->v2)
-			continue;
-		if (strv_len(subs) == 0)
-			follow_init(c, n, init_pid);
-		fd_close(n->fd);
-		snprintf(dir, sizeof(dir), "%s%s", n->mount, n->join);
-		n->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (n->fd < 0)
-			return err_set(e, errno, "open cgroup %s", dir);
-	}
 	return 0;
 }
 

@@ -69,6 +69,8 @@ const struct cg_node *cg_main(const struct cgrp *c);
 /* --- cgroup.c -------------------------------------------------------------------------------- */
 
 struct cgrp *cg_new(struct err *e);
+/* Of all nodes, also in the child's copy of a handle. */
+void cg_close_fds(const struct cgrp *c);
 /* One hierarchy more, with nothing made in it yet. */
 int cg_add_node(struct cgrp *c, const struct cgrp_hierarchy *h, const char *path, struct err *e);
 /* Resources, devices and delegation, into directories that exist. */

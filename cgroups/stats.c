@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statistics: the "data" of an `events` line in the layout that engines know, and the few figures of a table.
- */
-#include "cgroups/internal.h"
+ * Devices and huge pages are in stats_io.c. */
+#include "cgroups/stats.h"
 
 #include <fcntl.h>
-#include <dirent.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -59,7 +56,7 @@ static void first_number(char *line, void *arg)
 	}
 }
 
-static bool number(const struct cg_node *n, const char *file, uint64_t *v)
+bool cg_stat_number(const struct cg_node *n, const char *file, uint64_t *v)
 {
 	struct number x = { 0 };
 
@@ -69,34 +66,27 @@ static bool number(const struct cg_node *n, const char *file, uint64_t *v)
 	return x.have;
 }
 
-static void put_number(struct json_writer *w, const struct cg_node *n, const char *file, const char *name)
+void cg_stat_put_number(struct json_writer *w, const struct cg_node *n, const char *file, const char *name)
 {
 	uint64_t v;
 
-	if (number(n, file, &v))
+	if (cg_stat_number(n, file, &v))
 		json_put_u64(w, name, v);
 }
 
-/* Picks values out of "key value" lines. */
-struct pick {
-	const char *key;
-	uint64_t v;
-	bool have;
-};
-
-static void pick_line(char *line, void *arg)
+void cg_stat_pick(char *line, void *arg)
 {
 	char *value = strchr(line, ' ');
 
 	if (!value)
 		return;
 	*value++ = '\0';
-	for (struct pick *p = arg; p->key; p++)
+	for (struct cg_pick *p = arg; p->key; p++)
 		if (str_eq(line, p->key))
 			p->have = str_to_u64(value, &p->v) == 0;
 }
 
-static void put_picked(struct json_writer *w, const struct pick *p, const char *name, uint64_t factor)
+void cg_stat_put_picked(struct json_writer *w, const struct cg_pick *p, const char *name, uint64_t factor)
 {
 	if (p->have)
 		json_put_u64(w, name, p->v * factor);
@@ -133,7 +123,7 @@ static void pressure_line(char *line, void *arg)
 	json_close_object(p->w);
 }
 
-static void put_pressure(struct json_writer *w, const struct cg_node *v2, const char *file)
+void cg_stat_put_pressure(struct json_writer *w, const struct cg_node *v2, const char *file)
 {
 	struct pressure p = { .w = w };
 
@@ -175,16 +165,16 @@ static void column_line(char *line, void *arg)
 
 static void cpu_v1(struct json_writer *w, const struct cg_node *cpu, const struct cg_node *acct)
 {
-	struct pick times[] = { { .key = "user" }, { .key = "system" }, { 0 } };
-	struct pick throttled[] = { { .key = "nr_periods" }, { .key = "nr_throttled" },
+	struct cg_pick times[] = { { .key = "user" }, { .key = "system" }, { 0 } };
+	struct cg_pick throttled[] = { { .key = "nr_periods" }, { .key = "nr_throttled" },
 		{ .key = "throttled_time" }, { 0 } };
 	/* cpuacct.stat counts in USER_HZ, which is 100 in the ABI of every architecture we build for. */
 	const uint64_t tick_ns = 10000000;
 	uint64_t v;
 
 	json_open_object(w, "usage");
-	put_number(w, acct, "cpuacct.usage", "total");
-	if (number(acct, "cpuacct.usage_percpu", &v)) {
+	cg_stat_put_number(w, acct, "cpuacct.usage", "total");
+	if (cg_stat_number(acct, "cpuacct.usage_percpu", &v)) {
 		json_open_array(w, "percpu");
 		cg_lines(acct, "cpuacct.usage_percpu", percpu_line, w);
 		json_close_array(w);
@@ -195,33 +185,33 @@ static void cpu_v1(struct json_writer *w, const struct cg_node *cpu, const struc
 		cg_lines(acct, "cpuacct.usage_all", column_line, &(struct column){ w, 1 });
 		json_close_array(w);
 	}
-	cg_lines(acct, "cpuacct.stat", pick_line, times);
-	put_picked(w, &times[1], "kernel", tick_ns);
-	put_picked(w, &times[0], "user", tick_ns);
+	cg_lines(acct, "cpuacct.stat", cg_stat_pick, times);
+	cg_stat_put_picked(w, &times[1], "kernel", tick_ns);
+	cg_stat_put_picked(w, &times[0], "user", tick_ns);
 	json_close_object(w);
 	json_open_object(w, "throttling");
-	cg_lines(cpu, "cpu.stat", pick_line, throttled);
-	put_picked(w, &throttled[0], "periods", 1);
-	put_picked(w, &throttled[1], "throttledPeriods", 1);
-	put_picked(w, &throttled[2], "throttledTime", 1);
+	cg_lines(cpu, "cpu.stat", cg_stat_pick, throttled);
+	cg_stat_put_picked(w, &throttled[0], "periods", 1);
+	cg_stat_put_picked(w, &throttled[1], "throttledPeriods", 1);
+	cg_stat_put_picked(w, &throttled[2], "throttledTime", 1);
 	json_close_object(w);
 }
 
 static void cpu_v2(struct json_writer *w, const struct cg_node *n)
 {
-	struct pick p[] = { { .key = "usage_usec" }, { .key = "system_usec" }, { .key = "user_usec" },
+	struct cg_pick p[] = { { .key = "usage_usec" }, { .key = "system_usec" }, { .key = "user_usec" },
 		{ .key = "nr_periods" }, { .key = "nr_throttled" }, { .key = "throttled_usec" }, { 0 } };
 
-	cg_lines(n, "cpu.stat", pick_line, p);
+	cg_lines(n, "cpu.stat", cg_stat_pick, p);
 	json_open_object(w, "usage");
-	put_picked(w, &p[0], "total", 1000);
-	put_picked(w, &p[1], "kernel", 1000);
-	put_picked(w, &p[2], "user", 1000);
+	cg_stat_put_picked(w, &p[0], "total", 1000);
+	cg_stat_put_picked(w, &p[1], "kernel", 1000);
+	cg_stat_put_picked(w, &p[2], "user", 1000);
 	json_close_object(w);
 	json_open_object(w, "throttling");
-	put_picked(w, &p[3], "periods", 1);
-	put_picked(w, &p[4], "throttledPeriods", 1);
-	put_picked(w, &p[5], "throttledTime", 1000);
+	cg_stat_put_picked(w, &p[3], "periods", 1);
+	cg_stat_put_picked(w, &p[4], "throttledPeriods", 1);
+	cg_stat_put_picked(w, &p[5], "throttledTime", 1000);
 	json_close_object(w);
 }
 
@@ -269,7 +259,7 @@ static void cpuset(struct json_writer *w, const struct cg_node *n)
 	put_list(w, n, n->v2 ? "cpuset.mems.effective" : "cpuset.mems", "mems");
 	for (size_t i = 0; !n->v2 && i < ARRAY_SIZE(v1_flags); i++) {
 		snprintf(file, sizeof(file), "cpuset.%s", v1_flags[i]);
-		put_number(w, n, file, v1_flags[i]);
+		cg_stat_put_number(w, n, file, v1_flags[i]);
 	}
 	if (!n->v2 && cg_get(n, "cpuset.sched_relax_domain_level", level, sizeof(level)) > 0 &&
 		str_to_i64(level, &v) == 0)
@@ -298,16 +288,16 @@ static void memory_v1_entry(
 	uint64_t v;
 
 	snprintf(file, sizeof(file), "memory.%susage_in_bytes", prefix);
-	if (!number(n, file, &v))
+	if (!cg_stat_number(n, file, &v))
 		return;
 	json_open_object(w, name);
 	json_put_u64(w, "usage", v);
 	snprintf(file, sizeof(file), "memory.%slimit_in_bytes", prefix);
-	put_number(w, n, file, "limit");
+	cg_stat_put_number(w, n, file, "limit");
 	snprintf(file, sizeof(file), "memory.%smax_usage_in_bytes", prefix);
-	put_number(w, n, file, "max");
+	cg_stat_put_number(w, n, file, "max");
 	snprintf(file, sizeof(file), "memory.%sfailcnt", prefix);
-	put_number(w, n, file, "failcnt");
+	cg_stat_put_number(w, n, file, "failcnt");
 	json_close_object(w);
 }
 
@@ -321,23 +311,23 @@ static uint64_t sum(uint64_t a, uint64_t b)
 
 static void memory_v2(struct json_writer *w, const struct cg_node *n)
 {
-	struct pick events[] = { { .key = "max" }, { 0 } };
+	struct cg_pick events[] = { { .key = "max" }, { 0 } };
 	uint64_t usage = 0, limit = UINT64_MAX, swap, swap_limit = UINT64_MAX;
 
-	cg_lines(n, "memory.events", pick_line, events);
+	cg_lines(n, "memory.events", cg_stat_pick, events);
 	json_open_object(w, "usage");
-	if (number(n, "memory.current", &usage))
+	if (cg_stat_number(n, "memory.current", &usage))
 		json_put_u64(w, "usage", usage);
-	if (number(n, "memory.max", &limit))
+	if (cg_stat_number(n, "memory.max", &limit))
 		json_put_u64(w, "limit", limit);
-	put_number(w, n, "memory.peak", "max");
-	put_picked(w, &events[0], "failcnt", 1);
+	cg_stat_put_number(w, n, "memory.peak", "max");
+	cg_stat_put_picked(w, &events[0], "failcnt", 1);
 	json_close_object(w);
 	/* As v1 counted it: memory and swap together. */
-	if (number(n, "memory.swap.current", &swap)) {
+	if (cg_stat_number(n, "memory.swap.current", &swap)) {
 		json_open_object(w, "swap");
 		json_put_u64(w, "usage", sum(usage, swap));
-		if (number(n, "memory.swap.max", &swap_limit))
+		if (cg_stat_number(n, "memory.swap.max", &swap_limit))
 			json_put_u64(w, "limit", sum(limit, swap_limit));
 		json_close_object(w);
 	}
@@ -345,13 +335,13 @@ static void memory_v2(struct json_writer *w, const struct cg_node *n)
 
 static void memory(struct json_writer *w, const struct cg_node *n, const struct cg_node *v2)
 {
-	struct pick cache[] = { { .key = "cache" }, { .key = "file" }, { 0 } };
+	struct cg_pick cache[] = { { .key = "cache" }, { .key = "file" }, { 0 } };
 
 	if (!n)
 		return;
 	json_open_object(w, "memory");
-	cg_lines(n, "memory.stat", pick_line, cache);
-	put_picked(w, n->v2 ? &cache[1] : &cache[0], "cache", 1);
+	cg_lines(n, "memory.stat", cg_stat_pick, cache);
+	cg_stat_put_picked(w, n->v2 ? &cache[1] : &cache[0], "cache", 1);
 	if (n->v2) {
 		memory_v2(w, n);
 	} else {
@@ -363,177 +353,7 @@ static void memory(struct json_writer *w, const struct cg_node *n, const struct 
 	json_open_object(w, "raw");
 	cg_lines(n, "memory.stat", raw_line, w);
 	json_close_object(w);
-	put_pressure(w, v2, "memory.pressure");
-	json_close_object(w);
-}
-
-/* --- block I/O ------------------------------------------------------------------------------- */
-
-static void put_io(struct json_writer *w, const char *device, const char *op, uint64_t value)
-{
-	char major[24];
-	const char *colon = strchr(device, ':');
-	uint64_t a, b;
-
-	if (!colon || colon - device >= (ptrdiff_t)sizeof(major))
-		return;
-	snprintf(major, sizeof(major), "%.*s", (int)(colon - device), device);
-	if (str_to_u64(major, &a) < 0 || str_to_u64(colon + 1, &b) < 0)
-		return;
-	json_open_object(w, NULL);
-	json_put_u64(w, "major", a);
-	json_put_u64(w, "minor", b);
-	json_put_string(w, "op", op);
-	json_put_u64(w, "value", value);
-	json_close_object(w);
-}
-
-/* "8:0 Read 4096", or "8:0 4096"; the "Total" line at the end has no device. */
-static void blkio_line(char *line, void *arg)
-{
-	char *save = line, *device = strsep(&save, " "), *op = strsep(&save, " "),
-	     *value = strsep(&save, " ");
-	uint64_t v;
-
-	if (op && str_to_u64(value ? value : op, &v) == 0)
-		put_io(arg, device, value ? op : "", v);
-}
-
-static void count_line(char *line, void *arg)
-{
-	size_t *n = arg;
-
-	*n += strchr(line, ':') != NULL;
-}
-
-static void blkio_v1(struct json_writer *w, const struct cg_node *n)
-{
-	static const struct {
-		const char *name, *file;
-		bool throttle;
-	} members[] = {
-		{ "ioServiceBytesRecursive", "io_service_bytes_recursive", true },
-		{ "ioServicedRecursive", "io_serviced_recursive", true },
-		{ "ioQueueRecursive", "io_queued_recursive", false },
-		{ "ioServiceTimeRecursive", "io_service_time_recursive", false },
-		{ "ioWaitTimeRecursive", "io_wait_time_recursive", false },
-		{ "ioMergedRecursive", "io_merged_recursive", false },
-		{ "ioTimeRecursive", "time_recursive", false },
-		{ "sectorsRecursive", "sectors_recursive", false },
-	};
-	static const char *const prefixes[] = { "blkio.bfq.", "blkio.", "blkio.throttle." };
-	char file[64];
-
-	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		for (size_t k = 0; k < ARRAY_SIZE(prefixes); k++) {
-			size_t entries = 0;
-
-			if (k == 2 && !members[i].throttle)
-				continue;
-			snprintf(file, sizeof(file), "%s%s", prefixes[k], members[i].file);
-			/* bfq's files are there, and empty, while another scheduler runs. */
-			cg_lines(n, file, count_line, &entries);
-			if (entries == 0)
-				continue;
-			json_open_array(w, members[i].name);
-			cg_lines(n, file, blkio_line, w);
-			json_close_array(w);
-			break;
-		}
-}
-
-/* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6" */
-struct io_filter {
-	struct json_writer *w;
-	const char *suffix; /* "bytes" or "ios" */
-};
-
-static void io_line(char *line, void *arg)
-{
-	const struct io_filter *f = arg;
-	char *save = line, *device = strsep(&save, " "), *word;
-	uint64_t v;
-
-	while ((word = strsep(&save, " "))) {
-		char *eq = strchr(word, '=');
-		const char *op;
-
-		if (!eq)
-			continue;
-		*eq++ = '\0';
-		op = *word == 'r' ? "Read" : *word == 'w' ? "Write" : *word == 'd' ? "Discard" : NULL;
-		if (op && str_eq(word + 1, f->suffix) && str_to_u64(eq, &v) == 0)
-			put_io(f->w, device, op, v);
-	}
-}
-
-static void blkio(struct json_writer *w, const struct cg_node *n, const struct cg_node *v2)
-{
-	if (!n)
-		return;
-	json_open_object(w, "blkio");
-	if (n->v2) {
-		json_open_array(w, "ioServiceBytesRecursive");
-		cg_lines(n, "io.stat", io_line, &(struct io_filter){ w, "bytes" });
-		json_close_array(w);
-		json_open_array(w, "ioServicedRecursive");
-		cg_lines(n, "io.stat", io_line, &(struct io_filter){ w, "ios" });
-		json_close_array(w);
-	} else {
-		blkio_v1(w, n);
-	}
-	put_pressure(w, v2, "io.pressure");
-	json_close_object(w);
-}
-
-/* --- huge pages ------------------------------------------------------------------------------ */
-
-static void hugetlb_size(struct json_writer *w, const struct cg_node *n, const char *size)
-{
-	struct pick events[] = { { .key = "max" }, { 0 } };
-	char file[96];
-
-	json_open_object(w, size);
-	snprintf(file, sizeof(file), "hugetlb.%s.%s", size, n->v2 ? "current" : "usage_in_bytes");
-	put_number(w, n, file, "usage");
-	if (n->v2) {
-		snprintf(file, sizeof(file), "hugetlb.%s.events", size);
-		cg_lines(n, file, pick_line, events);
-		put_picked(w, &events[0], "failcnt", 1);
-	} else {
-		snprintf(file, sizeof(file), "hugetlb.%s.max_usage_in_bytes", size);
-		put_number(w, n, file, "max");
-		snprintf(file, sizeof(file), "hugetlb.%s.failcnt", size);
-		put_number(w, n, file, "failcnt");
-	}
-	json_close_object(w);
-}
-
-static void hugetlb(struct json_writer *w, const struct cg_node *n)
-{
-	_cleanup_closedir_ DIR *d = n ? opendir("/sys/kernel/mm/hugepages") : NULL;
-	const struct dirent *f;
-
-	if (!d)
-		return;
-	json_open_object(w, "hugetlb");
-	while ((f = readdir(d))) {
-		static const char units[] = "KMG";
-		char number_text[32], size[32];
-		uint64_t kb;
-		int unit = 0;
-
-		if (!str_starts(f->d_name, "hugepages-") || !str_ends(f->d_name, "kB"))
-			continue;
-		snprintf(number_text, sizeof(number_text), "%.*s", (int)strcspn(f->d_name + 10, "k"),
-			f->d_name + 10);
-		if (str_to_u64(number_text, &kb) < 0)
-			continue;
-		for (; kb >= 1024 && unit < 2; unit++)
-			kb /= 1024;
-		snprintf(size, sizeof(size), "%" PRIu64 "%cB", kb, units[unit]);
-		hugetlb_size(w, n, size);
-	}
+	cg_stat_put_pressure(w, v2, "memory.pressure");
 	json_close_object(w);
 }
 
@@ -564,7 +384,7 @@ int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e)
 			cpu_v1(w, cpu, acct);
 		else
 			cpu_v2(w, v2);
-		put_pressure(w, v2, "cpu.pressure");
+		cg_stat_put_pressure(w, v2, "cpu.pressure");
 		json_close_object(w);
 	}
 	cpuset(w, node_of(c, "cpuset", "cpuset"));
@@ -573,14 +393,14 @@ int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e)
 		uint64_t limit;
 
 		json_open_object(w, "pids");
-		put_number(w, pids, "pids.current", "current");
+		cg_stat_put_number(w, pids, "pids.current", "current");
 		/* "max" is left out, as engines expect. */
-		if (number(pids, "pids.max", &limit) && limit != UINT64_MAX)
+		if (cg_stat_number(pids, "pids.max", &limit) && limit != UINT64_MAX)
 			json_put_u64(w, "limit", limit);
 		json_close_object(w);
 	}
-	blkio(w, node_of(c, "blkio", "io"), v2);
-	hugetlb(w, node_of(c, "hugetlb", "hugetlb"));
+	cg_stat_blkio(w, node_of(c, "blkio", "io"), v2);
+	cg_stat_hugetlb(w, node_of(c, "hugetlb", "hugetlb"));
 	return 0;
 }
 
