@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * systemd's manager over D-Bus. The only file that knows libdbus, and of that only the messages.
+ * A connection to a D-Bus. Only this file and dbus_manager.c know libdbus, and of that only the messages.
  *
  * The connection is our own few lines instead of libdbus's: its authentication names a user id, which in a
  * user namespace (rootless engines run us in one) is not the id that the bus sees in the socket's
@@ -11,7 +11,6 @@
 
 #ifdef HAVE_SYSTEMD
 
-#include <dbus/dbus.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -19,42 +18,10 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/str.h"
+#include "cgroups/dbus.h"
 
-#define MANAGER	      "org.freedesktop.systemd1"
-#define MANAGER_PATH  "/org/freedesktop/systemd1"
-#define MANAGER_IFACE "org.freedesktop.systemd1.Manager"
-
-enum {
-	CALL_MS = 25000,
-	START_MS = 30000, /* a busy pid 1 takes seconds: hundreds of units starting at once */
-	STOP_MS = 5000,
-	MESSAGE_MAX = 1 << 20,
-	JOBS_MAX = 16,
-};
-
-struct job {
-	char path[128], result[32];
-};
-
-struct sd_bus_conn {
-	int fd;
-	uint32_t serial;
-	char *buf; /* received, not yet a whole message */
-	size_t len, room;
-	struct job done[JOBS_MAX]; /* JobRemoved may come before the reply that tells the job's name */
-	size_t n_done;
-};
-
-static void unref(DBusMessage **m)
-{
-	if (*m)
-		dbus_message_unref(*m);
-}
-#define _cleanup_message_ _cleanup_(unref)
-
-static int no_memory(struct err *e)
+int bus_no_memory(struct err *e)
 {
 	return err_set(e, ENOMEM, "D-Bus message");
 }
@@ -111,7 +78,7 @@ static int receive_bytes(struct sd_bus_conn *b, uint64_t deadline, struct err *e
 		char *more = b->room < MESSAGE_MAX ? realloc(b->buf, b->room + 65536) : NULL;
 
 		if (!more)
-			return no_memory(e);
+			return bus_no_memory(e);
 		b->buf = more;
 		b->room += 65536;
 	}
@@ -222,7 +189,7 @@ static int connect_address(const char *address, struct err *e)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-static void note_signal(struct sd_bus_conn *b, DBusMessage *m)
+void bus_note_signal(struct sd_bus_conn *b, DBusMessage *m)
 {
 	const char *job, *unit, *result;
 	dbus_uint32_t id;
@@ -239,7 +206,7 @@ static void note_signal(struct sd_bus_conn *b, DBusMessage *m)
 	snprintf(j->result, sizeof(j->result), "%s", result);
 }
 
-static int receive(struct sd_bus_conn *b, uint64_t deadline, DBusMessage **out, struct err *e)
+int bus_receive(struct sd_bus_conn *b, uint64_t deadline, DBusMessage **out, struct err *e)
 {
 	for (;;) {
 		DBusError why = DBUS_ERROR_INIT;
@@ -278,7 +245,7 @@ static int error_code(const char *name)
 	return str_eq(name, DBUS_ERROR_SERVICE_UNKNOWN) ? ENXIO : EREMOTEIO;
 }
 
-static int call(struct sd_bus_conn *b, DBusMessage *m, uint64_t deadline, DBusMessage **reply, struct err *e)
+int bus_call(struct sd_bus_conn *b, DBusMessage *m, uint64_t deadline, DBusMessage **reply, struct err *e)
 {
 	const char *member = dbus_message_get_member(m), *text = "";
 	uint32_t serial = ++b->serial;
@@ -287,19 +254,19 @@ static int call(struct sd_bus_conn *b, DBusMessage *m, uint64_t deadline, DBusMe
 
 	dbus_message_set_serial(m, serial);
 	if (!dbus_message_marshal(m, &bytes, &len))
-		return no_memory(e);
+		return bus_no_memory(e);
 	r = send_bytes(b, bytes, (size_t)len, deadline, e);
 	dbus_free(bytes);
 	while (r == 0) {
 		_cleanup_message_ DBusMessage *in = NULL;
 		int type;
 
-		r = receive(b, deadline, &in, e);
+		r = bus_receive(b, deadline, &in, e);
 		if (r < 0)
 			break;
 		type = dbus_message_get_type(in);
 		if (type == DBUS_MESSAGE_TYPE_SIGNAL)
-			note_signal(b, in);
+			bus_note_signal(b, in);
 		if ((type != DBUS_MESSAGE_TYPE_METHOD_RETURN && type != DBUS_MESSAGE_TYPE_ERROR) ||
 			dbus_message_get_reply_serial(in) != serial)
 			continue;
@@ -315,12 +282,7 @@ static int call(struct sd_bus_conn *b, DBusMessage *m, uint64_t deadline, DBusMe
 	return r < 0 ? err_wrap(e, "systemd: %s", member) : r;
 }
 
-static DBusMessage *manager_call(const char *member)
-{
-	return dbus_message_new_method_call(MANAGER, MANAGER_PATH, MANAGER_IFACE, member);
-}
-
-static uint64_t in_ms(unsigned int ms)
+uint64_t bus_in_ms(unsigned int ms)
 {
 	return cg_now() + ms * (uint64_t)1000000;
 }
@@ -330,12 +292,12 @@ int sd_open(bool user, struct sd_bus_conn **out, struct err *e)
 	_cleanup_(sd_closep) struct sd_bus_conn *b = calloc(1, sizeof(*b));
 	_cleanup_message_ DBusMessage *hello = NULL;
 	const char *address = getenv(user ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS"), *dir;
-	uint64_t deadline = in_ms(CALL_MS);
+	uint64_t deadline = bus_in_ms(CALL_MS);
 	char text[512];
 	int r;
 
 	if (!b)
-		return no_memory(e);
+		return bus_no_memory(e);
 	b->fd = -EBADF;
 	if (!address || !*address) {
 		dir = getenv("XDG_RUNTIME_DIR");
@@ -349,7 +311,7 @@ int sd_open(bool user, struct sd_bus_conn **out, struct err *e)
 			char *escaped = dbus_address_escape_value(dir);
 
 			if (!escaped)
-				return no_memory(e);
+				return bus_no_memory(e);
 			snprintf(text, sizeof(text), "unix:path=%s/bus", escaped);
 			dbus_free(escaped);
 		}
@@ -363,8 +325,8 @@ int sd_open(bool user, struct sd_bus_conn **out, struct err *e)
 		return err_wrap(e, "D-Bus at %.200s", address);
 	hello = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "Hello");
 	if (!hello)
-		return no_memory(e);
-	r = call(b, hello, deadline, NULL, e);
+		return bus_no_memory(e);
+	r = bus_call(b, hello, deadline, NULL, e);
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(b);
@@ -378,310 +340,6 @@ void sd_close(struct sd_bus_conn *b)
 	fd_close(b->fd);
 	free(b->buf);
 	free(b);
-}
-
-/* --- properties ------------------------------------------------------------------------------ */
-
-static bool put_array(DBusMessageIter *variant, const struct sd_prop *x)
-{
-	const char *type = x->type == 'S' ? "s" : x->type == 'B' ? "y" : x->type == 'U' ? "u" : "(ss)";
-	DBusMessageIter array, pair;
-	bool ok = dbus_message_iter_open_container(variant, DBUS_TYPE_ARRAY, type, &array);
-
-	if (!ok)
-		return false;
-	for (size_t i = 0; ok && i < x->n; i++) {
-		const char *s;
-		dbus_uint32_t u;
-		unsigned char y;
-
-		switch (x->type) {
-		case 'S':
-			s = x->strv[i];
-			ok = dbus_message_iter_append_basic(&array, DBUS_TYPE_STRING, &s);
-			break;
-		case 'B':
-			y = x->bytes[i];
-			ok = dbus_message_iter_append_basic(&array, DBUS_TYPE_BYTE, &y);
-			break;
-		case 'U':
-			u = x->u32s[i];
-			ok = dbus_message_iter_append_basic(&array, DBUS_TYPE_UINT32, &u);
-			break;
-		default:
-			ok = dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &pair) &&
-			     dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].a) &&
-			     dbus_message_iter_append_basic(&pair, DBUS_TYPE_STRING, &x->pairs[i].b) &&
-			     dbus_message_iter_close_container(&array, &pair);
-		}
-	}
-	return ok && dbus_message_iter_close_container(variant, &array);
-}
-
-static bool put_value(DBusMessageIter *variant, const struct sd_prop *x)
-{
-	dbus_uint32_t u = (dbus_uint32_t)x->u;
-	dbus_int32_t i = (dbus_int32_t)x->u;
-	dbus_bool_t b = x->u != 0;
-
-	switch (x->type) {
-	case 's':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_STRING, &x->s);
-	case 'b':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_BOOLEAN, &b);
-	case 't':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_UINT64, &x->u);
-	case 'x':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_INT64, &x->u);
-	case 'u':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_UINT32, &u);
-	case 'i':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_INT32, &i);
-	case 'd':
-		return dbus_message_iter_append_basic(variant, DBUS_TYPE_DOUBLE, &x->d);
-	default:
-		return put_array(variant, x);
-	}
-}
-
-static const char *signature(char type)
-{
-	static const char *const arrays[] = { "as", "ay", "au", "a(ss)" };
-	static const char basic[][2] = { "s", "b", "t", "x", "u", "i", "d" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(basic); i++)
-		if (basic[i][0] == type)
-			return basic[i];
-	return arrays[type == 'S' ? 0 : type == 'B' ? 1 : type == 'U' ? 2 : 3];
-}
-
-/* a(sv) */
-static bool put_props(DBusMessageIter *to, const struct sd_props *p)
-{
-	DBusMessageIter array, item, variant;
-	bool ok = dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "(sv)", &array);
-
-	for (size_t i = 0; ok && i < p->n; i++) {
-		const struct sd_prop *x = &p->list[i];
-
-		ok = dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &item) &&
-		     dbus_message_iter_append_basic(&item, DBUS_TYPE_STRING, &x->name) &&
-		     dbus_message_iter_open_container(
-			     &item, DBUS_TYPE_VARIANT, signature(x->type), &variant) &&
-		     put_value(&variant, x) && dbus_message_iter_close_container(&item, &variant) &&
-		     dbus_message_iter_close_container(&array, &item);
-	}
-	return ok && dbus_message_iter_close_container(to, &array);
-}
-
-/* --- jobs ------------------------------------------------------------------------------------ */
-
-/* Before the job is made, or its end could be missed. Only this unit's jobs: others' come by the hundred on a
- * busy host. */
-static int watch_jobs(struct sd_bus_conn *b, const char *unit, uint64_t deadline, struct err *e)
-{
-	_cleanup_message_ DBusMessage *match = NULL, *subscribe = manager_call("Subscribe");
-	char rule[512];
-	const char *text = rule;
-	int r;
-
-	snprintf(rule, sizeof(rule),
-		"type='signal',sender='" MANAGER "',path='" MANAGER_PATH "',interface='" MANAGER_IFACE
-		"',member='JobRemoved',arg2='%.256s'",
-		unit);
-	match = dbus_message_new_method_call(
-		DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "AddMatch");
-	if (!match || !subscribe ||
-		!dbus_message_append_args(match, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
-		return no_memory(e);
-	r = call(b, match, deadline, NULL, e);
-	return r < 0 ? r : call(b, subscribe, deadline, NULL, e);
-}
-
-static int wait_job(
-	struct sd_bus_conn *b, DBusMessage *reply, const char *unit, uint64_t deadline, struct err *e)
-{
-	const char *job;
-
-	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &job, DBUS_TYPE_INVALID))
-		return err_text(e, EPROTO, "systemd's reply names no job");
-	for (;;) {
-		_cleanup_message_ DBusMessage *m = NULL;
-		int r;
-
-		for (size_t i = 0; i < b->n_done; i++) {
-			if (!str_eq(b->done[i].path, job))
-				continue;
-			if (str_eq(b->done[i].result, "done") || str_eq(b->done[i].result, "skipped"))
-				return 0;
-			return err_text(e, EREMOTEIO,
-				"systemd's job for %s ended as '%s'; see systemctl status %s", unit,
-				b->done[i].result, unit);
-		}
-		r = receive(b, deadline, &m, e);
-		if (r < 0)
-			return err_wrap(e, "wait for systemd's job for %s", unit);
-		note_signal(b, m);
-	}
-}
-
-static int unit_call(struct sd_bus_conn *b, const char *member, const char *unit, const char *mode,
-	uint64_t deadline, DBusMessage **reply, struct err *e)
-{
-	_cleanup_message_ DBusMessage *m = manager_call(member);
-
-	if (!m || !dbus_message_append_args(m, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID) ||
-		(mode && !dbus_message_append_args(m, DBUS_TYPE_STRING, &mode, DBUS_TYPE_INVALID)))
-		return no_memory(e);
-	return call(b, m, deadline, reply, e);
-}
-
-static int start_once(struct sd_bus_conn *b, const char *unit, const struct sd_props *p, uint64_t deadline,
-	DBusMessage **reply, struct err *e)
-{
-	_cleanup_message_ DBusMessage *m = manager_call("StartTransientUnit");
-	const char *mode = "replace";
-	DBusMessageIter args, aux;
-
-	if (!m)
-		return no_memory(e);
-	dbus_message_iter_init_append(m, &args);
-	if (!dbus_message_iter_append_basic(&args, DBUS_TYPE_STRING, &unit) ||
-		!dbus_message_iter_append_basic(&args, DBUS_TYPE_STRING, &mode) || !put_props(&args, p) ||
-		!dbus_message_iter_open_container(&args, DBUS_TYPE_ARRAY, "(sa(sv))", &aux) ||
-		!dbus_message_iter_close_container(&args, &aux))
-		return no_memory(e);
-	return call(b, m, deadline, reply, e);
-}
-
-/*
- * Properties younger than some systemds in use. One that is refused by name is left out: what it says is
- * written to the cgroup's own files afterwards anyway.
- */
-static bool drop_refused(struct sd_props *p, const struct err *e)
-{
-	static const char *const young[] = { "CPUQuotaPeriodUSec", "AllowedCPUs", "AllowedMemoryNodes",
-		"CollectMode", "MemorySwapMax", "MemoryMin", "CPUWeight", "IOWeight", "BlockIOAccounting" };
-
-	for (size_t i = 0; i < p->n; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(young); k++)
-			if (str_eq(p->list[i].name, young[k]) && strstr(e->text, young[k])) {
-				log_debug("%s: tried again without it", e->text);
-				memmove(&p->list[i], &p->list[i + 1], (p->n - i - 1) * sizeof(p->list[0]));
-				p->n--;
-				return true;
-			}
-	return false;
-}
-
-int sd_start_transient(struct sd_bus_conn *b, const char *unit, const struct sd_props *props, struct err *e)
-{
-	_cleanup_message_ DBusMessage *reply = NULL;
-	uint64_t deadline = in_ms(START_MS);
-	struct sd_props p = *props;
-	struct err why = ERR_INIT;
-	bool reset = false;
-	int r = watch_jobs(b, unit, deadline, e);
-
-	if (r < 0)
-		return r;
-	for (;;) {
-		r = start_once(b, unit, &p, deadline, &reply, &why);
-		if (r == 0)
-			return wait_job(b, reply, unit, deadline, e);
-		/* A failed unit of that name may be all there is. A living one stays, and is somebody else's.
-		 */
-		if (r == -EEXIST && !reset) {
-			reset = true;
-			unit_call(b, "ResetFailedUnit", unit, NULL, deadline, NULL, NULL);
-			continue;
-		}
-		if (r != -EREMOTEIO || !drop_refused(&p, &why))
-			break;
-	}
-	if (e)
-		*e = why;
-	return r == -EEXIST ? err_hint(e, "another partition uses the unit; choose another linux.cgroupsPath")
-			    : r;
-}
-
-int sd_set_properties(struct sd_bus_conn *b, const char *unit, const struct sd_props *props, struct err *e)
-{
-	uint64_t deadline = in_ms(CALL_MS);
-	dbus_bool_t runtime = TRUE;
-	struct sd_props p = *props;
-	struct err why = ERR_INIT;
-	int r;
-
-	do {
-		_cleanup_message_ DBusMessage *m = manager_call("SetUnitProperties");
-		DBusMessageIter args;
-
-		if (p.n == 0)
-			return 0;
-		if (!m)
-			return no_memory(e);
-		dbus_message_iter_init_append(m, &args);
-		if (!dbus_message_iter_append_basic(&args, DBUS_TYPE_STRING, &unit) ||
-			!dbus_message_iter_append_basic(&args, DBUS_TYPE_BOOLEAN, &runtime) ||
-			!put_props(&args, &p))
-			return no_memory(e);
-		r = call(b, m, deadline, NULL, &why);
-	} while (r == -EREMOTEIO && drop_refused(&p, &why));
-	if (r < 0 && e)
-		*e = why;
-	return r;
-}
-
-int sd_stop_unit(struct sd_bus_conn *b, const char *unit, struct err *e)
-{
-	_cleanup_message_ DBusMessage *reply = NULL;
-	uint64_t deadline = in_ms(STOP_MS);
-	int r = watch_jobs(b, unit, deadline, e);
-
-	if (r == 0)
-		r = unit_call(b, "StopUnit", unit, "replace", deadline, &reply, e);
-	if (r == 0)
-		r = wait_job(b, reply, unit, deadline, e);
-	if (r == -ENOENT) {
-		err_clear(e);
-		r = 0;
-	}
-	/* Or a unit that ended as "failed" keeps its name. It is an error if there is none, and that is all
-	 * right. */
-	unit_call(b, "ResetFailedUnit", unit, NULL, in_ms(STOP_MS), NULL, NULL);
-	return r;
-}
-
-int sd_control_group(struct sd_bus_conn *b, const char *unit, char *buf, size_t size, struct err *e)
-{
-	_cleanup_message_ DBusMessage *found = NULL, *get = NULL, *reply = NULL;
-	const char *path, *iface = "org.freedesktop.systemd1.Slice", *name = "ControlGroup", *value;
-	uint64_t deadline = in_ms(CALL_MS);
-	DBusMessageIter top, variant;
-	int r = unit_call(b, "GetUnit", unit, NULL, deadline, &found, e);
-
-	if (r < 0)
-		return r;
-	if (!dbus_message_get_args(found, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
-		return err_text(e, EPROTO, "systemd's reply names no unit");
-	get = dbus_message_new_method_call(MANAGER, path, DBUS_INTERFACE_PROPERTIES, "Get");
-	if (!get || !dbus_message_append_args(
-			    get, DBUS_TYPE_STRING, &iface, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID))
-		return no_memory(e);
-	r = call(b, get, deadline, &reply, e);
-	if (r < 0)
-		return r;
-	if (!dbus_message_iter_init(reply, &top) || dbus_message_iter_get_arg_type(&top) != DBUS_TYPE_VARIANT)
-		return err_text(e, EPROTO, "systemd tells no ControlGroup of %s", unit);
-	dbus_message_iter_recurse(&top, &variant);
-	if (dbus_message_iter_get_arg_type(&variant) != DBUS_TYPE_STRING)
-		return err_text(e, EPROTO, "systemd tells no ControlGroup of %s", unit);
-	dbus_message_iter_get_basic(&variant, &value);
-	if (*value != '/' || strlen(value) >= size)
-		return err_text(e, EPROTO, "systemd's ControlGroup of %s is '%.100s'", unit, value);
-	snprintf(buf, size, "%s", value);
-	return 0;
 }
 
 #endif

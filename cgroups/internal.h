@@ -228,6 +228,10 @@ int sd_limits(struct sd_props *p, const struct spec_resources *r, bool v2, bool 
 /* All properties of a new unit. */
 int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_params *params, bool v2,
 	pid_t pid, struct err *e);
+/* The property of that name, to be filled: an empty one, or the one that is there; NULL if there are too
+ * many.
+ */
+struct sd_prop *sd_slot(struct sd_props *p, const char *name, struct err *e);
 int sd_add(struct sd_props *p, const char *name, char type, const char *s, uint64_t u, struct err *e);
 
 /* systemd.c; without HAVE_SYSTEMD they refuse. */
@@ -236,7 +240,7 @@ int cg_systemd_attach(struct cgrp *c, pid_t pid, struct err *e);
 int cg_systemd_update(const struct cgrp *c, const struct spec_resources *r, struct err *e);
 int cg_systemd_stop(const struct cgrp *c, struct err *e);
 
-/* dbus.c: one connection to a bus, and systemd's manager on it. Timeouts in ms. */
+/* dbus.c, dbus_manager.c: one connection to a bus, and systemd's manager on it. Timeouts in ms. */
 struct sd_bus_conn;
 int sd_open(bool user, struct sd_bus_conn **out, struct err *e);
 void sd_close(struct sd_bus_conn *b);
