@@ -40,6 +40,15 @@ static bool is_own(const struct stat *st, enum spec_ns kind)
 	return stat(path, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
 }
 
+bool ns_is_of(pid_t pid, enum spec_ns kind)
+{
+	char path[48];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, spec_ns_proc_names[kind]);
+	return stat(path, &st) == 0 && is_own(&st, kind);
+}
+
 bool ns_has_user(const struct spec *s)
 {
 	const struct spec_ns_entry *user = &s->ns[SPEC_NS_USER];

@@ -14,6 +14,9 @@
 /* CLONE_NEW* of the namespaces that the spec lists without a path. */
 uint64_t ns_new_flags(const struct spec *s);
 
+/* True if that process is in the same namespace of this kind as we are. */
+bool ns_is_of(pid_t pid, enum spec_ns kind);
+
 /* True if a user namespace other than the runtime's own is created or joined. */
 bool ns_has_user(const struct spec *s);
 

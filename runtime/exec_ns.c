@@ -31,6 +31,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "namespaces/console.h"
+#include "namespaces/ns.h"
 #include "namespaces/rootfs.h"
 #include "runtime/attach.h"
 #include "runtime/engine_ns.h"
@@ -51,39 +52,65 @@ struct exec {
 	int slave; /* the terminal's inner end, or -1 */
 	int console_socket;
 	int rootfd, host_ptmx;
+	bool by_file; /* namespaces are joined by these */
+	int ns[SPEC_NS_KINDS];
 };
 
-/* CLONE_NEW* of the namespaces that are not ours already. */
-static uint64_t namespaces_of(const struct spec *s)
+/* CLONE_NEW* of the namespaces that are not ours already: to join one's own user namespace is EINVAL. */
+static uint64_t namespaces_of(const struct exec *j)
 {
+	const struct spec *s = j->p->spec;
 	uint64_t flags = 0;
 
 	for (int i = 0; i < SPEC_NS_KINDS; i++)
 		if (s->ns[i].present)
 			flags |= spec_ns_flags[i];
+	if (s->ns[SPEC_NS_USER].path && ns_is_of(j->p->pid, SPEC_NS_USER))
+		flags &= ~(uint64_t)CLONE_NEWUSER;
 	return flags;
 }
 
-/* setns(2) by pidfd does them at once; before 5.8 each by its own file. */
-static int enter(const struct exec *j, uint64_t flags, struct err *e)
+/*
+ * Before 5.8, which cannot join by pidfd: each by its own file. All are opened before the first is joined,
+ * after which /proc may be the partition's; and only then is it certain that the number was that very
+ * process's all along.
+ */
+static int open_files(struct exec *j, uint64_t flags, struct err *e)
 {
-	if (!flags || setns(j->pidfd, (int)flags) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return err_set(e, errno, "enter the namespaces of container \"%s\"", j->p->id);
 	for (int i = 0; i < SPEC_NS_KINDS; i++) {
-		_cleanup_close_ int fd = -EBADF;
 		char path[48];
 
 		if (!(flags & spec_ns_flags[i]))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)j->p->pid, spec_ns_proc_names[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || setns(fd, (int)spec_ns_flags[i]) < 0)
-			return err_set(e, errno, "enter the %s namespace of container \"%s\"",
-				spec_ns_names[i], j->p->id);
+		j->ns[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (j->ns[i] < 0)
+			return err_set(e, errno, "open %s of container \"%s\"", path, j->p->id);
 	}
+	if (syscall(SYS_pidfd_send_signal, j->pidfd, 0, NULL, 0) < 0)
+		return err_text(e, ESRCH,
+			"cannot exec in a stopped container: the first process of \"%s\" has ended",
+			j->p->id);
 	return 0;
+}
+
+/* The namespaces of `flags`; before the first call with the host's /proc still there. */
+static int enter(struct exec *j, uint64_t flags, struct err *e)
+{
+	int r = 0;
+
+	if (!flags || (!j->by_file && setns(j->pidfd, (int)flags) == 0))
+		return 0;
+	if (!j->by_file) {
+		if (errno != EINVAL)
+			return err_set(e, errno, "enter the namespaces of container \"%s\"", j->p->id);
+		j->by_file = true;
+		r = open_files(j, namespaces_of(j), e);
+	}
+	for (int i = 0; i < SPEC_NS_KINDS && r == 0; i++)
+		if (flags & spec_ns_flags[i])
+			r = ns_join(j->ns[i], (enum spec_ns)i, e);
+	return r < 0 ? err_wrap(e, "container \"%s\"", j->p->id) : 0;
 }
 
 /* --- the joiner: with the host's rights
@@ -115,7 +142,7 @@ static int prepare(struct exec *j, struct err *e)
 
 static int join(struct exec *j, struct err *e)
 {
-	uint64_t flags = namespaces_of(j->p->spec), user = flags & CLONE_NEWUSER;
+	uint64_t flags = namespaces_of(j), user = flags & CLONE_NEWUSER;
 	bool user_first = j->p->rootless && geteuid() != 0; /* then all our rights come from it */
 	int r = 0;
 
@@ -228,6 +255,22 @@ static void run_process(struct exec *j)
 	_exit(255);
 }
 
+/* The mount namespace has the partition's root as its own; without one, the first process has it by
+ * chroot(2), and so must we. */
+static int enter_root(struct exec *j, struct err *e)
+{
+	bool own = j->p->spec->ns[SPEC_NS_MOUNT].present;
+	const char *root = own ? "/" : j->p->rootfs;
+
+	j->rootfd = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+	if (j->rootfd < 0)
+		return err_set(
+			e, root ? errno : ENODATA, "open the root directory of container \"%s\"", j->p->id);
+	if (!own && (fchdir(j->rootfd) < 0 || chroot(".") < 0))
+		return err_set(e, errno, "chroot into %s", root);
+	return 0;
+}
+
 static int set_up(struct exec *j, struct err *e)
 {
 	const struct spec *s = j->p->spec;
@@ -239,10 +282,9 @@ static int set_up(struct exec *j, struct err *e)
 		r = keyring(j, e);
 	if (r < 0)
 		return r;
-	j->rootfd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (j->rootfd < 0)
-		return err_set(e, errno, "open the root directory");
-	r = open_terminal(j, e);
+	r = enter_root(j, e);
+	if (r == 0)
+		r = open_terminal(j, e);
 	return r == 0 && s->has_personality ? sec_set_personality(s->personality, e) : r;
 }
 
@@ -381,7 +423,8 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 		.console_socket = -EBADF,
 		.rootfd = -EBADF,
 		.host_ptmx = -EBADF,
-		.slave = -EBADF };
+		.slave = -EBADF,
+		.ns = { [0 ... SPEC_NS_KINDS - 1] = -EBADF } };
 	_cleanup_close_ int cache = p->spec->seccomp.present ? seccomp_cache_open(p->rootfd) : -EBADF;
 	struct payload_opts po = {
 		.seccomp_cache = cache, .preserve_fds = o->preserve_fds, .rootless = p->rootless

@@ -374,3 +374,43 @@ exec_lsm_off() {
 	try exec --process-label system_u:system_r:container_t:s0 "$ID" true
 	ne "$RC" 0 "exit status with --process-label"
 }
+
+tc exec_without_mount_ns 'exec in a partition without a mount namespace stays in its root file system'
+# crun wants mounts, runc a /proc.
+exec_without_mount_ns() {
+	bundle
+	no_ns mount
+	edit 'del(.mounts,.linux.maskedPaths,.linux.readonlyPaths)'
+	up
+	echo outside >"$T/secret"
+	exec_good cat /etc/file
+	eq "$OUT" inside
+	exec_good sh -c 'ls -di / /.. | sed "s/ .*//" | sort -u'
+	eq "$OUT" "$(stat -c %i "$ROOTFS")" "the root directory and what is above it"
+	ex cat "$T/secret"
+	ne "$RC" 0 "reading a file of the host"
+	try exec --cwd /etc "$ID" pwd
+	eq "$OUT" /etc
+}
+
+tc exec_own_user_ns 'exec where the user namespace is the caller'\''s own, by path'
+# crun and runc refuse such a config.
+exec_own_user_ns() {
+	bundle
+	ns user /proc/self/ns/user
+	up
+	exec_good echo fine
+	eq "$OUT" fine
+}
+
+tc exec_old_kernel 'exec on a kernel that cannot join by pidfd (before 5.8): each namespace by its own file'
+exec_old_kernel() {
+	need_cmd strace
+	bundle
+	if can userns; then userns; fi
+	up
+	grab strace -f -qq -o "$T/trace" -e trace=setns -e inject=setns:error=EINVAL:when=1 "$RT" "${GOPTS[@]}" exec "$ID" rft inspect
+	eq "$RC" 0
+	at_least "$(grep -c 'setns(.*= 0' "$T/trace")" 5 "namespaces joined by file"
+	for n in mnt net pid ipc uts cgroup user; do kv_is "ns.$n" "$(nslink "$n" "$PID")"; done
+}
