@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "runtime/seal.h"
 #include "spec/features.h"
@@ -213,6 +216,10 @@ static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **w
 
 	if (r < 0)
 		return r;
+	/* The payload's, unless its config says otherwise (runc and crun agree), and that of what is made for
+	 * it. */
+	if (v && v->executes)
+		umask(022);
 	if (v)
 		return run_verb(v, ctx, argc, argv, e);
 	if (!str_eq(argv[0], "help"))
@@ -266,6 +273,32 @@ static void fill_stdio(void)
 			(void)!open("/dev/null", O_RDWR);
 }
 
+/*
+ * Ignored and blocked signals are inherited: from whoever calls us, and by all that we run. Without SIGCHLD
+ * no child of ours is ever seen to end; a shell starts its background jobs with SIGINT ignored, Python
+ * everything with SIGPIPE. For ourselves two signals are blocked, which makes errors of what would kill us
+ * halfway: a write into a pipe that nobody reads (EPIPE), and one beyond RLIMIT_FSIZE (EFBIG). What we run
+ * starts with none blocked.
+ */
+static void reset_signals(void)
+{
+	char text[4096], *p = NULL;
+	uint64_t ignored = UINT64_MAX; /* all, where procfs does not tell */
+	sigset_t ours;
+
+	if (fd_get_at(AT_FDCWD, "/proc/self/status", text, sizeof(text)) > 0)
+		p = strstr(text, "\nSigIgn:\t");
+	if (p)
+		ignored = strtoull(p + strlen("\nSigIgn:\t"), NULL, 16);
+	for (int s = 1; ignored; s++, ignored >>= 1)
+		if (ignored & 1)
+			signal(s, SIG_DFL);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
+	sigprocmask(SIG_SETMASK, &ours, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
@@ -275,6 +308,7 @@ int main(int argc, char **argv)
 	 * shrinks. */
 	mallopt(M_TOP_PAD, 512 * 1024);
 	fill_stdio();
+	reset_signals();
 	r = run(argc, argv, &e);
 	if (e.code)
 		log_error("%s", e.text);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -96,14 +97,21 @@ static int filter(const char *text, const pid_t *pids, size_t n, struct strbuf *
 static int spawn_ps(char *const *argv, int out, pid_t *pid, struct err *e)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
 	int r;
 
 	r = posix_spawn_file_actions_init(&actions);
 	if (r != 0)
 		return err_set(e, r, "run ps");
+	posix_spawnattr_init(&attr);
+	sigemptyset(&none);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	if (r == 0)
-		r = posix_spawnp(pid, "ps", &actions, NULL, argv, environ);
+		r = posix_spawnp(pid, "ps", &actions, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return r != 0 ? err_set(e, r, "run ps (Debian package: procps)") : 0;
 }

@@ -226,9 +226,9 @@ static int make(struct creation *c, struct err *e)
 	int r;
 
 	c->l.sync = c->l.master = c->l.console_socket = c->l.seccomp_cache = -EBADF;
-	c->tag = rt_root_tag(c->ctx);
+	c->tag = rt_root_tag(c->ctx, e);
 	if (!c->tag)
-		return err_set(e, ENOMEM, "create container \"%s\"", c->o->id);
+		return -e->code;
 	c->l.cgroup_tag = c->tag;
 	r = begin(c, e);
 	p = c->p;

@@ -103,12 +103,15 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 	}
 	p->dirfd = openat(p->rootfd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (p->dirfd < 0)
-		return err_set(e, errno, "open the state directory of container \"%s\"", id);
-	/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for longer.
-	 */
-	r = lock_dir(p->dirfd, id, &waited, e);
-	if (r < 0)
+		r = err_set(e, errno, "open the state directory of container \"%s\"", id);
+	else
+		/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for
+		 * longer. */
+		r = lock_dir(p->dirfd, id, &waited, e);
+	if (r < 0) {
+		unlinkat(p->rootfd, id, AT_REMOVEDIR);
 		return r;
+	}
 	if (waited && !still_there(p))
 		return err_text(e, EBUSY, "container \"%s\" was deleted while it was being created", id);
 	p->locked = true;

@@ -65,7 +65,7 @@ int rt_root_open(const struct rt_ctx *ctx, bool create, struct err *e);
 
 /* A short text that differs between root directories ("" for the default one): keeps their default cgroups
  * apart. */
-char *rt_root_tag(const struct rt_ctx *ctx);
+char *rt_root_tag(const struct rt_ctx *ctx, struct err *e);
 
 /* A new, locked partition directory. -EEXIST if the id is taken. */
 int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partition **out, struct err *e);

@@ -171,22 +171,6 @@ void payload_free(struct payload *pl)
 	pl->procfd = fd_close(pl->procfd);
 }
 
-void payload_reset_signals(void)
-{
-	char text[4096], *p;
-	uint64_t ignored = 0;
-
-	if (fd_get_at(AT_FDCWD, "/proc/self/status", text, sizeof(text)) < 0)
-		return;
-	p = strstr(text, "\nSigIgn:\t");
-	if (!p)
-		return;
-	ignored = strtoull(p + 9, NULL, 16);
-	for (int s = 1; ignored; s++, ignored >>= 1)
-		if (ignored & 1)
-			signal(s, SIG_DFL);
-}
-
 /* --- in the child
  * -------------------------------------------------------------------------------------------------------------------
  */

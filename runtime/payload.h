@@ -77,8 +77,4 @@ int payload_exec(struct payload *pl, struct err *e);
  * struct hooks_env. */
 int payload_confine_hook(void *payload);
 
-/* The caller's ignored signals back to their default: an ignored SIGPIPE or SIGCHLD must not reach the
- * payload (nor us). */
-void payload_reset_signals(void);
-
 #endif

@@ -78,21 +78,32 @@ int rt_root_open(const struct rt_ctx *ctx, bool create, struct err *e)
 	return fd;
 }
 
-char *rt_root_tag(const struct rt_ctx *ctx)
+char *rt_root_tag(const struct rt_ctx *ctx, struct err *e)
 {
 	_cleanup_free_ char *fallback = NULL, *absolute = NULL;
 	char clean[PATH_MAX], *tag = NULL;
+	int r;
 
-	if (!ctx->root)
-		return strdup("");
-	absolute = path_absolute(ctx->root);
-	fallback = rt_default_root(NULL);
-	if (!absolute || path_clean(absolute, clean, sizeof(clean)) < 0)
-		return NULL;
-	if (fallback && str_eq(clean, fallback))
-		return strdup("");
-	if (asprintf(&tag, "%08x", (unsigned int)XXH3_64bits(clean, strlen(clean))) < 0)
-		return NULL;
+	if (ctx->root) {
+		absolute = path_absolute(ctx->root);
+		if (!absolute) {
+			err_set(e, errno, "the state directory %s: find out where the working directory is",
+				ctx->root);
+			return NULL;
+		}
+		r = path_clean(absolute, clean, sizeof(clean));
+		if (r < 0) {
+			err_set(e, -r, "the state directory %s", absolute);
+			return NULL;
+		}
+		fallback = rt_default_root(NULL);
+	}
+	if (!ctx->root || (fallback && str_eq(clean, fallback)))
+		tag = strdup("");
+	else if (asprintf(&tag, "%08x", (unsigned int)XXH3_64bits(clean, strlen(clean))) < 0)
+		tag = NULL;
+	if (!tag)
+		err_set(e, ENOMEM, "name the state directory");
 	return tag;
 }
 
@@ -103,11 +114,10 @@ int rt_check_id(const char *id, struct err *e)
 
 	if (n == 0)
 		return err_text(e, EINVAL, "container id is empty");
-	if (n > 255 || strspn(id, allowed) != n || id[0] == '.')
+	if (n > RT_ID_MAX || strspn(id, allowed) != n || id[0] == '.')
 		return err_text(e, EINVAL,
-			"invalid container id \"%.64s\": use up to 255 letters, digits, '_', '+', '-' and "
-			"'.', not "
-			"starting with '.'",
-			id);
+			"invalid container id \"%.64s\": use up to %d letters, digits, '_', '+', '-' and "
+			"'.', not starting with '.'",
+			id, RT_ID_MAX);
 	return 0;
 }

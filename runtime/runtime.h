@@ -36,7 +36,11 @@ struct rt_ctx {
 /* /run/ringfence for root, $XDG_RUNTIME_DIR/ringfence otherwise. malloc()ed. */
 char *rt_default_root(struct err *e);
 
-/* [A-Za-z0-9_+-.]+, not starting with '.', at most 1024 characters (runc and crun agree on it). */
+/*
+ * [A-Za-z0-9_+-.]+, not starting with '.' (runc and crun agree on it), and so long at most that
+ * "ringfence-ID@TAG", the default cgroup, can still be the name of a directory (NAME_MAX).
+ */
+#define RT_ID_MAX 236
 int rt_check_id(const char *id, struct err *e);
 
 /* --- create, start, run

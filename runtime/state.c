@@ -285,7 +285,7 @@ int rt_partition_spec(struct rt_partition *p, struct err *e)
 
 void rt_partition_guess_cgroup(struct rt_partition *p, const struct rt_ctx *ctx)
 {
-	_cleanup_free_ char *tag = rt_root_tag(ctx);
+	_cleanup_free_ char *tag = rt_root_tag(ctx, NULL);
 	struct cgrp_params params = {
 		.manager = p->manager, .id = p->id, .root_tag = tag, .rootless = p->rootless
 	};

@@ -58,10 +58,10 @@ static void test_id_grammar(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(rt_check_id(bad[i], NULL), -EINVAL);
 	memset(longest, 'a', sizeof(longest));
-	longest[255] = '\0';
+	longest[RT_ID_MAX] = '\0';
 	assert_int_equal(rt_check_id(longest, NULL), 0);
-	longest[255] = 'a';
-	longest[256] = '\0';
+	longest[RT_ID_MAX] = 'a';
+	longest[RT_ID_MAX + 1] = '\0';
 	assert_int_equal(rt_check_id(longest, NULL), -EINVAL);
 }
 
