@@ -267,7 +267,7 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	m->in.ask_parent = parent_has_work(m);
 	/* Not without privilege: what is not dumpable has a /proc/PID/uid_map that is root's to write. The
 	 * child sees to it once it has its maps. */
-	if (geteuid() == 0)
+	if (rt_caller() == 0)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (ns_new_flags(m->s) & CLONE_NEWTIME) {
 		r = ns_time_prepare(m->s, &m->time_ns, e);

@@ -116,7 +116,7 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 		return err_text(e, EBUSY, "container \"%s\" was deleted while it was being created", id);
 	p->locked = true;
 	p->creating = true;
-	p->owner = geteuid();
+	p->owner = rt_caller();
 	*out = TAKE_PTR(p);
 	return 0;
 }

@@ -21,7 +21,7 @@ char *rt_default_root(struct err *e)
 	const char *run = getenv("XDG_RUNTIME_DIR");
 	char *path = NULL;
 
-	if (geteuid() == 0) {
+	if (rt_caller() == 0) {
 		path = strdup("/run/ringfence");
 	} else if (run && *run == '/') {
 		if (asprintf(&path, "%s/ringfence", run) < 0)

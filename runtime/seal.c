@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "runtime/partition.h"
 
 #define SELF	       "/proc/self/exe"
 #define SEALS	       (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -40,7 +41,7 @@ static bool sealed_memfd(void)
  * Real root can write any. */
 static bool harmless(void)
 {
-	return geteuid() != 0 && faccessat(AT_FDCWD, SELF, W_OK, AT_EACCESS) < 0;
+	return rt_caller() != 0 && faccessat(AT_FDCWD, SELF, W_OK, AT_EACCESS) < 0;
 }
 
 bool seal_done(void)

@@ -244,12 +244,12 @@ static int add_user_ns(struct spec *s, struct err *e)
 {
 	struct spec_id_map *maps;
 
-	if (geteuid() == 0 || s->ns[SPEC_NS_USER].present)
+	if (rt_caller() == 0 || s->ns[SPEC_NS_USER].present)
 		return 0;
 	maps = arena_calloc(s->arena, 2, sizeof(*maps));
 	if (!maps)
 		return err_set(e, ENOMEM, "add a user namespace");
-	maps[0] = (struct spec_id_map){ .host_id = geteuid(), .size = 1 };
+	maps[0] = (struct spec_id_map){ .host_id = rt_caller(), .size = 1 };
 	maps[1] = (struct spec_id_map){ .host_id = getegid(), .size = 1 };
 	s->ns[SPEC_NS_USER].present = true;
 	s->uid_map = &maps[0];
