@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One block holds a typical config.json's structures; it stays below malloc's mmap threshold. */
-#define BLOCK_SIZE (32U * 1024U)
-#define ALIGNMENT  _Alignof(max_align_t)
+/* Small at first, since most arenas stay small and each page that is touched is a page fault; then doubled,
+ * up to what stays below malloc's mmap threshold. */
+#define FIRST_BLOCK 2000U
+#define LAST_BLOCK  (32U * 1024U)
+#define ALIGNMENT   _Alignof(max_align_t)
 
 struct block {
 	struct block *next;
@@ -48,7 +50,8 @@ void *arena_alloc(struct arena *a, size_t size)
 		return NULL;
 	size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 	if (!b || b->size - b->used < size) {
-		size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		size_t next = !b ? FIRST_BLOCK : b->size >= LAST_BLOCK / 2 ? LAST_BLOCK : b->size * 2;
+		size_t room = size > next ? size : next;
 
 		b = malloc(sizeof(*b) + room);
 		if (!b)

@@ -11,9 +11,11 @@ libnamespaces_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/namespaces_options_test tests/unit/namespaces_sysctl_test tests/unit/namespaces_ns_test \
-	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_attack_test
+	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_masks_test \
+	tests/unit/namespaces_attack_test
 TESTS += tests/unit/namespaces_options_test tests/unit/namespaces_sysctl_test tests/unit/namespaces_ns_test \
-	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_attack_test
+	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_masks_test \
+	tests/unit/namespaces_attack_test
 NAMESPACES_TEST_LIBS = libnamespaces.a libspec.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
 tests_unit_namespaces_options_test_SOURCES = tests/unit/namespaces_options_test.c
 tests_unit_namespaces_options_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -27,6 +29,9 @@ tests_unit_namespaces_ns_test_LDADD = $(NAMESPACES_TEST_LIBS)
 tests_unit_namespaces_net_test_SOURCES = tests/unit/namespaces_net_test.c
 tests_unit_namespaces_net_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_namespaces_net_test_LDADD = $(NAMESPACES_TEST_LIBS)
+tests_unit_namespaces_masks_test_SOURCES = tests/unit/namespaces_masks_test.c tests/unit/namespaces_fixture.h
+tests_unit_namespaces_masks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_namespaces_masks_test_LDADD = $(NAMESPACES_TEST_LIBS)
 tests_unit_namespaces_rootfs_test_SOURCES = tests/unit/namespaces_rootfs_test.c tests/unit/namespaces_fixture.h
 tests_unit_namespaces_rootfs_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_namespaces_rootfs_test_LDADD = $(NAMESPACES_TEST_LIBS)

@@ -66,12 +66,13 @@ static int bind_own(const struct mnt_hierarchy *h, const struct target *t, const
 
 static int mount_one(struct mnt_ctx *c, const struct mnt_hierarchy *h, const struct target *t, struct err *e)
 {
-	struct mnt_place p = { .dir = t->dir, .name = t->name };
+	struct mnt_place p = { .dir = t->dir, .name = t->name, .own = -EBADF };
 	char path[MNT_PLACE_PATH];
+	const char *at;
 
-	mnt_place_path(&p, path);
+	at = mnt_place_here(c, &p, path);
 	if (c->new_cgroup_ns) {
-		if (mount("cgroup", path, h->v2 ? "cgroup2" : "cgroup", t->flags,
+		if (mount("cgroup", at, h->v2 ? "cgroup2" : "cgroup", t->flags,
 			    h->controllers && *h->controllers ? h->controllers : NULL) == 0)
 			return 0;
 		/*
@@ -82,7 +83,7 @@ static int mount_one(struct mnt_ctx *c, const struct mnt_hierarchy *h, const str
 			return err_set(e, errno, "mount the cgroup hierarchy %s on %s", h->name,
 				t->m->m->destination);
 	}
-	return bind_own(h, t, path, e);
+	return bind_own(h, t, at, e);
 }
 
 /* "cpu" and "cpuacct" for a hierarchy that is called "cpu,cpuacct". */

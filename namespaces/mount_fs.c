@@ -365,13 +365,34 @@ static int fs_by_fd(
 	return 0;
 }
 
+/*
+ * Relative paths in what is mounted, overlay's lowerdir say, are the bundle's, as with crun. The
+ * kernel's own file systems know no paths.
+ */
+static const char *target_of(
+	struct mnt_ctx *c, const struct mnt_place *p, const char *type, char buf[MNT_PLACE_PATH])
+{
+	static const char *const plain[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue", NULL };
+
+	if (strv_has((char *const *)plain, type))
+		return mnt_place_here(c, p, buf);
+	/* Where a user namespace cannot go there, such paths are found nowhere. */
+	if (chdir(c->bundle) < 0 && chdir("/") < 0)
+		return NULL;
+	c->state->here = -EBADF;
+	return mnt_place_path(p, buf);
+}
+
 /* The plain way: one call. */
 static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct mnt_place *p,
 	const char *data, struct err *e)
 {
 	const char *source = m->m->source ? m->m->source : m->m->type, *label = label_of(c, m->m->type), *eq;
-	char path[MNT_PLACE_PATH];
+	char buf[MNT_PLACE_PATH];
+	const char *path = target_of(c, p, m->m->type, buf);
 
+	if (!path)
+		return err_set(e, errno, "enter the bundle %s", c->bundle);
 	if (label) {
 		eq = strchr(label, '=');
 		data = arena_printf(c->state->arena, "%s%s%.*s=\"%s\"", data ? data : "", data ? "," : "",
@@ -383,7 +404,7 @@ static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct
 		return err_text(e, E2BIG,
 			"mount %s: its options are longer than the one page that the kernel takes",
 			m->m->destination);
-	if (mount(source, mnt_place_path(p, path), m->m->type, m->o.set, data) < 0) {
+	if (mount(source, path, m->m->type, m->o.set, data) < 0) {
 		if (errno == ENODEV)
 			return err_text(e, ENODEV, "mount %s: the kernel has no file system type \"%s\"",
 				m->m->destination, m->m->type);

@@ -103,6 +103,8 @@ void mnt_base_drop(struct mnt_state *st, const char *destination)
 			continue;
 		if (st->dev == st->bases[b].fd)
 			st->dev = -EBADF;
+		if (st->here == st->bases[b].fd)
+			st->here = -EBADF;
 		fd_close(st->bases[b].fd);
 		st->bases[b] = st->bases[--st->n_bases];
 	}
@@ -119,6 +121,20 @@ const char *mnt_place_path(const struct mnt_place *p, char buf[MNT_PLACE_PATH])
 {
 	snprintf(buf, MNT_PLACE_PATH, "/proc/self/fd/%d%s%s", p->dir, *p->name ? "/" : "", p->name);
 	return buf;
+}
+
+const char *mnt_place_here(struct mnt_ctx *c, const struct mnt_place *p, char buf[MNT_PLACE_PATH])
+{
+	/* Of descriptors that come and go the number says nothing; those of bases and of the root stay. */
+	if (!*p->name || p->own >= 0)
+		return mnt_place_path(p, buf);
+	if (c->state->here != p->dir) {
+		/* In a user namespace it may be a directory that we must not enter. */
+		if (fchdir(p->dir) < 0)
+			return mnt_place_path(p, buf);
+		c->state->here = p->dir;
+	}
+	return p->name;
 }
 
 /* After symlinks were followed: are we somewhere that the destination's own words would have been refused? */

@@ -4,10 +4,11 @@
  *
  * Most of them lie directly in the proc and sysfs that are held open, where a name is safe: one mount(2) for
  * a mask, two calls for a read-only path, one failing call for a path that this kernel does not have. The
- * rest is opened in-root. All directories share one empty read-only tmpfs. Files get the host's /dev/null,
- * which is checked to be that: with the partition's own, a symlink in its place would bind a file of the
- * attacker's choice, writable, over what was to be hidden (CVE-2025-31133).
+ * rest is opened in-root. All directories share one empty read-only directory. Files get the host's
+ * /dev/null, which is checked to be that: with the partition's own, a symlink in its place would bind a file
+ * of the attacker's choice, writable, over what was to be hidden (CVE-2025-31133).
  */
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 struct masks {
 	struct mnt_ctx *c;
 	int null;
-	int empty; /* the shared tmpfs; attached at the first directory that is masked */
+	int empty; /* the shared directory; attached at the first directory that is masked */
 	bool attached;
 };
 
@@ -56,9 +57,38 @@ static int mask_file(struct masks *k, const struct mnt_place *p, const char *pat
 		if (r < 0)
 			return r;
 	}
-	if (mount(fd_path(from, k->null), mnt_place_path(p, to), NULL, MS_BIND, NULL) < 0)
+	if (mount(fd_path(from, k->null), mnt_place_here(k->c, p, to), NULL, MS_BIND, NULL) < 0)
 		return err_set(e, errno, "mask %s", path);
 	return 0;
+}
+
+/*
+ * An empty directory that nobody can ever put anything into: sysfs has some, as mount points
+ * (fs/sysfs/mount.c, sysfs_create_mount_point()). One of the partition's own sysfs, reached without crossing
+ * a mount on it, spares a superblock: making and unmaking one costs as much as ten binds, and each one alive
+ * makes every memory cgroup of the host larger. -errno where there is none: then a tmpfs is made.
+ */
+static int empty_of_sysfs(struct mnt_ctx *c, uint64_t attr)
+{
+	static const char *const candidates[] = { "kernel/debug", "kernel/tracing", "fs/cgroup", NULL };
+	const struct mnt_base *b = NULL;
+
+	for (size_t i = 0; i < c->state->n_bases && !b; i++)
+		if (str_eq(c->state->bases[i].destination, "/sys"))
+			b = &c->state->bases[i];
+	for (size_t i = 0; b && candidates[i]; i++) {
+		struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+			.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
+		_cleanup_close_ int dir = -EBADF, tree = -EBADF;
+
+		dir = (int)syscall(SYS_openat2, b->fd, candidates[i], &how, sizeof(how));
+		if (dir < 0)
+			continue;
+		tree = sys_clone_tree(dir, "", 0);
+		if (tree >= 0 && mnt_attr(tree, "", 0, attr, 0, 0) == 0)
+			return TAKE_FD(tree);
+	}
+	return -ENOENT;
 }
 
 static int mask_dir(struct masks *k, const struct mnt_place *p, const char *path, struct err *e)
@@ -68,15 +98,16 @@ static int mask_dir(struct masks *k, const struct mnt_place *p, const char *path
 	int r;
 
 	if (k->attached) {
-		if (mount(fd_path(from, k->empty), mnt_place_path(p, to), NULL, MS_BIND, NULL) < 0)
+		if (mount(fd_path(from, k->empty), mnt_place_here(k->c, p, to), NULL, MS_BIND, NULL) < 0)
 			return err_set(e, errno, "mask %s", path);
 		return 0;
 	}
-	if (k->empty < 0) {
+	if (k->empty < 0)
+		k->empty = empty_of_sysfs(k->c, attr);
+	if (k->empty < 0)
 		k->empty = mnt_fs_new("tmpfs", NULL, "mode=555,nr_inodes=1", 0, attr, NULL, e);
-		if (k->empty < 0)
-			return err_wrap(e, "mask %s", path);
-	}
+	if (k->empty < 0)
+		return err_wrap(e, "mask %s", path);
 	r = sys_attach(k->empty, p->dir, p->name);
 	if (r < 0)
 		return err_set(e, r == -EINVAL ? ENOTDIR : -r, "mask %s", path);
@@ -144,11 +175,11 @@ static int mask(struct masks *k, const char *path, struct err *e)
 }
 
 /* A path that is held by name: bound on itself, then its flags. */
-static int readonly_by_name(const struct mnt_place *p)
+static int readonly_by_name(struct mnt_ctx *c, const struct mnt_place *p)
 {
-	char path[MNT_PLACE_PATH];
+	char buf[MNT_PLACE_PATH];
+	const char *path = mnt_place_here(c, p, buf);
 
-	mnt_place_path(p, path);
 	if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
 	return mnt_attr(p->dir, p->name, 0, MOUNT_ATTR_RDONLY, 0, 0);
@@ -179,7 +210,7 @@ static int make_readonly(struct mnt_ctx *c, const char *path, struct err *e)
 	r = find(c, path, &p, e);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = *p.name ? readonly_by_name(&p) : readonly_by_tree(&p);
+	r = *p.name ? readonly_by_name(c, &p) : readonly_by_tree(&p);
 	if (r == -ENOENT || r == -EACCES)
 		return 0;
 	return r < 0 ? err_set(e, -r, "make %s read-only", path) : 0;

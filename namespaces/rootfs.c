@@ -89,13 +89,35 @@ int mnt_init(struct mnt_ctx *c, struct err *e)
 
 	if (!st)
 		return err_set(e, ENOMEM, "prepare mounts");
-	st->root = st->root_tree = st->dev = -EBADF;
+	st->root = st->root_tree = st->dev = st->here = -EBADF;
 	st->arena = arena_new();
 	c->state = st;
 	r = init(c, e);
 	if (r < 0)
 		mnt_free(c);
 	return r;
+}
+
+int mnt_unshare_state(struct mnt_ctx *c, struct err *e)
+{
+	const struct mnt_state *theirs = c->state;
+	struct mnt_state *st = arena_alloc(theirs->arena, sizeof(*st));
+	struct mnt_entry *entries =
+		arena_calloc(theirs->arena, theirs->n_entries ? theirs->n_entries : 1, sizeof(*entries));
+	struct mnt_device *devices =
+		arena_calloc(theirs->arena, theirs->n_devices ? theirs->n_devices : 1, sizeof(*devices));
+
+	if (!st || !entries || !devices)
+		return err_set(e, ENOMEM, "prepare mounts");
+	*st = *theirs;
+	if (theirs->n_entries)
+		memcpy(entries, theirs->entries, theirs->n_entries * sizeof(*entries));
+	if (theirs->n_devices)
+		memcpy(devices, theirs->devices, theirs->n_devices * sizeof(*devices));
+	st->entries = entries;
+	st->devices = devices;
+	c->state = st;
+	return 0;
 }
 
 void mnt_free(struct mnt_ctx *c)

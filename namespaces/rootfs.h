@@ -67,6 +67,12 @@ int mnt_init(struct mnt_ctx *c, struct err *e);
 void mnt_free(struct mnt_ctx *c);
 
 /*
+ * For a child that borrows the parent's memory: gives `c`, a copy of the parent's structure, a state of its
+ * own, so that what the child closes and takes is still there for the parent to close. Never freed.
+ */
+int mnt_unshare_state(struct mnt_ctx *c, struct err *e);
+
+/*
  * In the parent, before the clone: opens what the child needs from outside (see above). Does nothing when
  * neither a user namespace nor an idmap is there. `userns_fd` is the joined user namespace or -1.
  */

@@ -21,7 +21,8 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -112,6 +113,20 @@ static inline void default_spec(struct fixture *f)
 	for (int k = 0; k < SPEC_NS_KINDS; k++)
 		s->ns[k].present = k == SPEC_NS_MOUNT || k == SPEC_NS_PID || k == SPEC_NS_IPC ||
 				   k == SPEC_NS_UTS || k == SPEC_NS_NETWORK;
+}
+
+static inline long fs_type(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) < 0 ? -1 : fs.f_type;
+}
+
+static inline unsigned long flags_of(const char *path)
+{
+	struct statvfs v;
+
+	return statvfs(path, &v) < 0 ? 0 : v.f_flag;
 }
 
 static inline int fixture_setup(void **state)

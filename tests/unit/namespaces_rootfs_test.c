@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The root file system as the payload finds it: mounts, flags, devices, masks, terminal. Needs root. */
-#include <linux/filter.h>
+/* The root file system as the payload finds it: mounts, flags, devices, terminal. Needs root. */
 #include <linux/magic.h>
-#include <linux/seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/statvfs.h>
 
 #include "namespaces_fixture.h"
 
@@ -23,20 +20,6 @@ static bool is_link(const char *path, const char *target)
 
 	buf[n < 0 ? 0 : n] = '\0';
 	return n > 0 && strcmp(buf, target) == 0;
-}
-
-static long fs_type(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) < 0 ? -1 : fs.f_type;
-}
-
-static unsigned long flags_of(const char *path)
-{
-	struct statvfs v;
-
-	return statvfs(path, &v) < 0 ? 0 : v.f_flag;
 }
 
 /* --- the default set
@@ -72,90 +55,6 @@ static void test_default(void **state)
 {
 	assert_inside(*state, check_default);
 	assert_host_untouched(*state);
-}
-
-static const char *check_masks(struct fixture *f)
-{
-	static const char *const files[] = { "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-		"/proc/timer_list", NULL };
-	static const char *const dirs[] = { "/proc/acpi", "/proc/scsi", "/sys/firmware", NULL };
-	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-		"/proc/sysrq-trigger", NULL };
-	struct stat st, first = { 0 };
-	int masked = 0;
-
-	for (int i = 0; files[i]; i++) {
-		if (access(files[i], F_OK) < 0)
-			continue;
-		if (stat(files[i], &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-			return files[i];
-		masked++;
-	}
-	for (int i = 0; dirs[i]; i++) {
-		if (access(dirs[i], F_OK) < 0)
-			continue;
-		if (fs_type(dirs[i]) != TMPFS_MAGIC || !(flags_of(dirs[i]) & ST_RDONLY) ||
-			stat(dirs[i], &st) < 0 || st.st_nlink != 2)
-			return dirs[i];
-		/* One superblock for all of them. */
-		if (first.st_dev && first.st_dev != st.st_dev)
-			return "masked directories do not share a file system";
-		first = st;
-		masked++;
-	}
-	for (int i = 0; readonly[i]; i++)
-		if (access(readonly[i], F_OK) == 0 && !(flags_of(readonly[i]) & ST_RDONLY))
-			return readonly[i];
-	CHECK(masked > 0);
-	CHECK(!(flags_of("/proc") & ST_RDONLY));
-	CHECK(open("/proc/sys/kernel/hostname", O_WRONLY | O_CLOEXEC) < 0 &&
-		(errno == EROFS || errno == EACCES));
-	return NULL;
-}
-
-static void test_masks(void **state)
-{
-	assert_inside(*state, check_masks);
-}
-
-static void test_masks_in_user_namespace(void **state)
-{
-	struct fixture *f = *state;
-
-	f->user_ns = true;
-	assert_inside(f, check_masks);
-}
-
-static const char *check_other_masks(struct fixture *f)
-{
-	struct stat st;
-
-	CHECK(stat("/etc/hidden", &st) == 0 && S_ISCHR(st.st_mode));
-	CHECK(stat("/etc/dir/file", &st) < 0 && fs_type("/etc/dir") == TMPFS_MAGIC);
-	CHECK(flags_of("/etc/ro") & ST_RDONLY);
-	CHECK(mkdir("/etc/ro/x", 0755) < 0 && errno == EROFS);
-	CHECK(mkdir("/etc/rw", 0755) == 0);
-	return NULL;
-}
-
-/* Outside of /proc and /sys there is nothing held to go by. */
-static void test_masks_elsewhere(void **state)
-{
-	struct fixture *f = *state;
-	char path[128];
-
-	path_in(f, path, "etc/hidden");
-	put_file(path, "x");
-	path_in(f, path, "etc/dir");
-	mkdir(path, 0755);
-	path_in(f, path, "etc/dir/file");
-	put_file(path, "x");
-	path_in(f, path, "etc/ro");
-	mkdir(path, 0755);
-	f->spec.root_readonly = false;
-	f->spec.masked_paths = WORDS("/etc/hidden", "/etc/dir", "/etc/missing", "/etc/hidden/below");
-	f->spec.readonly_paths = WORDS("/etc/ro", "/etc/missing");
-	assert_inside(f, check_other_masks);
 }
 
 static const char *check_user(struct fixture *f)
@@ -537,75 +436,6 @@ static void test_terminal_without_devpts(void **state)
 	assert_inside(f, check_terminal);
 }
 
-/* --- old kernels ------------------------------------------------------------------------------------------
- */
-
-/* Linux 5.4 as far as we are concerned: neither openat2(2) nor mount_setattr(2). It cannot be taken back. */
-static bool become_old(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount_setattr, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	};
-	struct sock_fprog prog = { .len = 5, .filter = code };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
-}
-
-static const char *check_old(struct fixture *f)
-{
-	const char *wrong = check_masks(f);
-
-	CHECK(flags_of("/") & ST_RDONLY);
-	CHECK(flags_of("/etc/h") & ST_RDONLY);
-	CHECK(flags_of("/etc/h") & ST_NOEXEC);
-	return wrong;
-}
-
-static int on_old_kernel(struct fixture *f)
-{
-	int status;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		int r = become_old() ? run_inside(f, check_old) : 77;
-
-		if (r && r != 77)
-			fprintf(stderr, "%s\n", f->said);
-		_exit(r < 0 ? -r : r);
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-static void test_old_kernel(void **state)
-{
-	struct fixture *f = *state;
-	char path[128];
-	int r;
-
-	if (geteuid() != 0)
-		skip();
-	path_in(f, path, "etc/h");
-	mkdir(path, 0755);
-	add_mount(f, "bind", f->host, "/etc/h", WORDS("ro", "noexec", "private"));
-	r = on_old_kernel(f);
-	if (r == 77)
-		skip();
-	assert_int_equal(r, 0);
-	f->user_ns = true;
-	assert_int_equal(on_old_kernel(f), 0);
-	/* What it cannot do it refuses by name. */
-	f->mounts[f->spec.n_mounts - 1].options = WORDS("rbind", "rro");
-	assert_int_not_equal(on_old_kernel(f), 0);
-}
-
 /* --- the rest ------------------------------------------------------------------------------------------- */
 
 static const char *check_root_propagation(struct fixture *f)
@@ -756,9 +586,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_default),
-		TEST(test_masks),
-		TEST(test_masks_in_user_namespace),
-		TEST(test_masks_elsewhere),
 		TEST(test_user_namespace),
 		TEST(test_unreachable_rootfs),
 		TEST(test_sysfs_without_network_namespace),
@@ -774,7 +601,6 @@ int main(void)
 		TEST(test_devices),
 		TEST(test_terminal),
 		TEST(test_terminal_without_devpts),
-		TEST(test_old_kernel),
 		TEST(test_propagation),
 		TEST(test_no_pivot),
 		TEST(test_cgroup_binds),

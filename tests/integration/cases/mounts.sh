@@ -246,6 +246,19 @@ mounts_overlay() {
 	eq "$(<"$T/u/file")" upper
 }
 
+tc mounts_overlay_relative 'R16: relative paths in the options are the bundle'"'"'s, as with crun'
+mounts_overlay_relative() {
+	can overlay || skip "no overlay"
+	bundle
+	mkdir "$B"/{l,u,w}
+	touch "$B/l/lower"
+	mount_entry /o overlay overlay "lowerdir=l,upperdir=u,workdir=w"
+	args ls /o
+	cd /
+	runs
+	has "$OUT" lower
+}
+
 tc mounts_hugetlbfs 'R16: hugetlbfs'
 mounts_hugetlbfs() {
 	can mount_fs hugetlbfs || skip "no hugetlbfs"

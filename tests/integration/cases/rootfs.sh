@@ -200,11 +200,12 @@ masked_dir() {
 	mkdir "$ROOTFS/secret"
 	touch "$ROOTFS/secret/x"
 	edit '.linux.maskedPaths+=["/secret","/sys/kernel"]'
-	script 'ls /secret /sys/kernel; touch /secret/y 2>&1'
+	script 'ls /secret /sys/kernel; touch /secret/y 2>&1 || echo refused; grep " /secret " /proc/self/mountinfo'
 	try run --bundle "$B" "$ID"
 	hasnt "$OUT" /x
 	hasnt "$OUT" cgroup
-	imatch "$OUT" 'read-only'
+	has "$OUT" refused
+	match "$OUT" ' /secret ro,nosuid,nodev,noexec'
 }
 
 tc masked_missing 'R20: a masked path that does not exist is ignored'
@@ -225,6 +226,28 @@ masked_one_superblock() {
 	args stat -c %d /secret1 /secret2 /secret3
 	runs
 	eq "$(sort -u <<<"$OUT" | wc -l)" 1
+}
+
+tc masked_by_sysfs 'R20: with a sysfs of its own a partition needs none for masks: an empty directory in that serves'
+masked_by_sysfs() {
+	bundle
+	mkdir "$ROOTFS"/secret{1,2}
+	touch "$ROOTFS"/secret{1,2}/x
+	edit '.linux.maskedPaths=["/secret1","/secret2","/sys/kernel"]'
+	script 'stat -c %d /sys /secret1 /secret2; ls -A /secret1 /secret2 /sys/kernel'
+	runs
+	eq "$(grep -E '^[0-9]+$' <<<"$OUT" | sort -u | wc -l)" 1
+	eq "$(grep -vE '^[0-9]*$|:$' <<<"$OUT")" ''
+	# Something mounted over that directory of the sysfs must not show through a mask.
+	mkdir "$T/full"
+	touch "$T/full/shows"
+	for at in kernel/debug kernel/tracing fs/cgroup; do
+		[[ ! -d /sys/$at ]] || mount_entry "/sys/$at" bind "$T/full" bind
+	done
+	script 'ls -A /secret1 /secret2'
+	runs
+	hasnt "$OUT" shows
+	hasnt "$OUT" x
 }
 
 tc masked_null_symlink 'CVE-2025-31133: /dev/null of the partition is not what masks: a symlink there gains nothing'
