@@ -9,9 +9,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/spawn.h"
+#include "runtime/attach.h"
 #include "runtime/sync.h"
 
 static pid_t clone_into(uint64_t flags, int cgroup_fd)
@@ -99,24 +102,46 @@ static const char *explain_clone(int code)
 	}
 }
 
+/* Why a child that said nothing is gone. */
+int ns_child_gone(struct make *m, struct err *e)
+{
+	int status = 0;
+
+	if (m->p->pid > 0 && waitpid(m->p->pid, &status, 0) == m->p->pid) {
+		m->p->pid = 0;
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			return err_text(e, ECANCELED,
+				"the container's first process was killed while it was being set up; if "
+				"nobody did it, its memory "
+				"limit is too small");
+		if (WIFSIGNALED(status))
+			return err_text(e, ECANCELED,
+				"the container's first process died of signal %d while it was being set up",
+				WTERMSIG(status));
+	}
+	return err_text(e, ECANCELED, "the container's first process ended while it was being set up");
+}
+
+static int clone_failed(int code, struct err *e)
+{
+	const char *hint = explain_clone(code);
+
+	err_set(e, code, "clone the first process");
+	return hint ? err_hint(e, "%s", hint) : -code;
+}
+
 int ns_launch_child(struct make *m, struct err *e)
 {
 	struct rt_partition *p = m->p;
 	int cgroup_fd = p->cgroup ? cgrp_clone_fd(p->cgroup) : -1;
 	bool joiner = needs_joiner(m);
-	const char *hint;
 	pid_t pid;
 
 	/* Also when born in it: that covers cgroup2 only, and a mixed host has v1 hierarchies as well. */
 	m->in.join_cgroup = p->cgroup != NULL;
 	pid = clone_into(joiner ? 0 : birth_flags(m->s), cgroup_fd);
-	if (pid < 0) {
-		int code = errno;
-
-		hint = explain_clone(code);
-		err_set(e, code, "clone the first process");
-		return hint ? err_hint(e, "%s", hint) : -code;
-	}
+	if (pid < 0)
+		return clone_failed(errno, e);
 	if (pid == 0) {
 		m->in.sync = m->sync[1];
 		if (joiner)
@@ -128,5 +153,108 @@ int ns_launch_child(struct make *m, struct err *e)
 		m->joiner = pid;
 	else
 		p->pid = pid;
+	return 0;
+}
+
+/* --- at once
+ * ----------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Less than a partition takes to be set up, with room to spare: see spawn_borrowing() about memory that runs
+ * out. */
+#define ROOMY (64LL * 1024 * 1024)
+
+static bool tight_memory(const struct spec_resources *r)
+{
+	if (r->mem_limit.has && r->mem_limit.v > 0 && r->mem_limit.v < ROOMY)
+		return true;
+	/* "memory.max" among others, in words that are the kernel's to read. */
+	return r->n_unified > 0;
+}
+
+static bool has_child_hooks(const struct spec *s)
+{
+	return s->hooks.n[SPEC_HOOK_CREATE_CONTAINER] || s->hooks.n[SPEC_HOOK_START_CONTAINER];
+}
+
+bool ns_can_borrow(const struct make *m)
+{
+	const struct spec *s = m->s;
+
+	if (!m->l->at_once || !spawn_can_borrow())
+		return false;
+	/* Whatever wants an answer, or passes a descriptor. */
+	if (m->in.ask_parent || m->in.has_hooks || has_child_hooks(s) || s->process.terminal ||
+		s->seccomp.listener_path)
+		return false;
+	/* Else the caller has to become the reaper of what the payload leaves behind first. */
+	if (!m->p->own_pid_ns)
+		return false;
+	if (m->p->cgroup && cgrp_needs_delegated(m->p->cgroup))
+		return false;
+	if (needs_joiner(m) || (ns_new_flags(s) & CLONE_NEWTIME))
+		return false;
+	return !tight_memory(&s->resources);
+}
+
+/*
+ * Recorded before anything else, so that the process of a runtime that is killed here is known: it lives on,
+ * as that of one that is killed a moment later does. The lock is not given back before it has executed the
+ * payload, by the descriptor that it has of it, too: nobody can enter half a partition.
+ */
+static void run_borrower(void *arg)
+{
+	struct make *m = arg;
+	struct init in = m->in;
+	struct err e = ERR_INIT;
+	char state;
+	int r;
+
+	m->p->creating = false;
+	r = rt_proc_stat(m->p->pid, &m->p->start_time, &state);
+	if (r < 0)
+		err_set(&e, -r, "read /proc/%d/stat", (int)m->p->pid);
+	if (r == 0)
+		r = rt_partition_save(m->p, &e);
+	if (r == 0)
+		r = mnt_unshare_state(&in.mnt, &e);
+	if (r < 0) {
+		m->report.failed = true;
+		m->report.err = e;
+		_exit(1);
+	}
+	init_main(&in);
+}
+
+int ns_launch_at_once(struct make *m, struct err *e)
+{
+	struct rt_partition *p = m->p;
+	int cgroup_fd = p->cgroup ? cgrp_clone_fd(p->cgroup) : -1;
+	struct clone_args args = {
+		.flags = birth_flags(m->s) | CLONE_PARENT_SETTID | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+		.parent_tid = (uint64_t)(uintptr_t)&p->pid,
+		.cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
+	};
+	pid_t pid;
+
+	m->in.join_cgroup = p->cgroup != NULL;
+	m->in.report = &m->report;
+	/* Before there is a payload that a signal could miss; the child takes its own mask back. */
+	if (m->l->attached)
+		attach_begin();
+	pid = spawn_borrowing(&args, run_borrower, m);
+	if (pid < 0) {
+		p->pid = 0;
+		return clone_failed(-pid, e);
+	}
+	if (m->report.failed) {
+		waitpid(pid, NULL, 0);
+		p->pid = 0;
+		m->l->exec_failed = m->report.exec_failed;
+		return err_text(e, m->report.err.code, "%s", m->report.err.text);
+	}
+	if (!m->report.executing)
+		return ns_child_gone(m, e);
+	m->l->started = true;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct make {
 	int time_ns; /* to go back to, or -1 */
 	pid_t joiner;
 	struct mnt_hierarchy *hierarchies;
+	struct init_report report;
 };
 
 /* prepare_ns.c: refuses what can be refused before anything is made. */
@@ -28,5 +29,12 @@ int ns_fill_hierarchies(struct make *m, struct err *e);
 
 /* clone_ns.c: the child, born in its new namespaces; by a joiner where it must enter some first. */
 int ns_launch_child(struct make *m, struct err *e);
+/* Whether the child can do without the parent, so that it may borrow its memory. */
+bool ns_can_borrow(const struct make *m);
+/* Launches, records and starts it, all in one; l->started. What was made of the process is gone after a
+ * failure. */
+int ns_launch_at_once(struct make *m, struct err *e);
+/* Why a child that said nothing is gone. */
+int ns_child_gone(struct make *m, struct err *e);
 
 #endif

@@ -356,25 +356,42 @@ static int start_hooks(struct init *in, struct err *e)
 	return hooks_run(&in->spec->hooks, SPEC_HOOK_START_CONTAINER, &env, false, e);
 }
 
+/* Tells the parent, and ends the process. */
+static void fail(const struct init *in, int sock, bool exec, const struct err *e) __attribute__((noreturn));
+static void fail(const struct init *in, int sock, bool exec, const struct err *e)
+{
+	if (in->report) {
+		in->report->failed = true;
+		in->report->exec_failed = exec;
+		in->report->err = *e;
+	} else {
+		sync_send_err(sock, exec ? SYNC_EXEC_ERROR : SYNC_ERROR, e);
+	}
+	_exit(exec ? 255 : 1);
+}
+
 void init_main(struct init *in)
 {
 	struct err e = ERR_INIT;
-	int sock;
+	int sock = -EBADF;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].with_process && !in->payload.proc)
 			continue;
 		if (steps[i].run(in, &e) < 0)
-			init_fail(in->sync, &e);
+			fail(in, in->sync, false, &e);
 	}
-	if (sync_send(in->sync, SYNC_CREATED, 0, NULL, -1) < 0)
-		_exit(1);
-	sock = wait_for_start(in);
+	if (!in->report) {
+		if (sync_send(in->sync, SYNC_CREATED, 0, NULL, -1) < 0)
+			_exit(1);
+		sock = wait_for_start(in);
+	}
 	if (start_hooks(in, &e) < 0)
-		init_fail(sock, &e);
+		fail(in, sock, false, &e);
 	if (payload_restrict(&in->payload, sync_hand_over, &sock, &e) < 0)
-		init_fail(sock, &e);
+		fail(in, sock, false, &e);
+	if (in->report)
+		in->report->executing = true;
 	payload_exec(&in->payload, &e);
-	sync_send_err(sock, SYNC_EXEC_ERROR, &e);
-	_exit(255);
+	fail(in, sock, true, &e);
 }

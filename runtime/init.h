@@ -11,20 +11,32 @@
 #include "runtime/partition.h"
 #include "runtime/payload.h"
 
+/*
+ * How a child that borrows the parent's memory says what became of it: there. It is not served, and waits for
+ * nothing.
+ */
+struct init_report {
+	bool failed;	  /* `err` says why */
+	bool exec_failed; /* … and it is the payload that could not be executed */
+	bool executing;	  /* all is set up */
+	struct err err;
+};
+
 struct init {
 	const struct rt_partition *p;
 	const struct spec *spec;
 	struct mnt_ctx mnt;
 	struct payload payload;
-	int ns[SPEC_NS_KINDS]; /* to join, or -1 */
-	int sync;	       /* to the parent */
-	int start_listener;    /* listening socket of `create`; -1: start comes over sync */
-	int console_socket;    /* connected, for the terminal's master; -1: the master goes to the parent */
-	bool joined;	       /* the joiner has been in cgroup and namespaces already */
-	bool join_cgroup;      /* there is one */
-	bool ask_parent;  /* maps, attach, devices, limits: the parent has something to do once we exist */
-	bool own_user_ns; /* a user namespace other than the runtime's */
-	bool has_hooks;	  /* the parent runs hooks before the pivot */
+	int ns[SPEC_NS_KINDS];	    /* to join, or -1 */
+	int sync;		    /* to the parent */
+	struct init_report *report; /* in the place of `sync`; else NULL */
+	int start_listener;	    /* listening socket of `create`; -1: start comes over sync */
+	int console_socket; /* connected, for the terminal's master; -1: the master goes to the parent */
+	bool joined;	    /* the joiner has been in cgroup and namespaces already */
+	bool join_cgroup;   /* there is one */
+	bool ask_parent;    /* maps, attach, devices, limits: the parent has something to do once we exist */
+	bool own_user_ns;   /* a user namespace other than the runtime's */
+	bool has_hooks;	    /* the parent runs hooks before the pivot */
 	bool no_new_keyring;
 };
 

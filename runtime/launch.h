@@ -10,6 +10,8 @@
 struct rt_launch {
 	/* Filled in by the caller. */
 	bool later;		/* start comes from another process: wait for it on RT_START_SOCKET */
+	bool at_once;		/* create may record and start it too, if that spares work; see `started` */
+	bool attached;		/* the caller stays: create that starts calls attach_begin() first */
 	int console_socket;	/* connected, or -1 */
 	int seccomp_cache;	/* directory fd or -1 */
 	const char *cgroup_tag; /* rt_root_tag() */
@@ -17,7 +19,8 @@ struct rt_launch {
 	/* Filled in by create. */
 	int sync;	  /* the parent's end; -1 when later */
 	int master;	  /* the terminal, for an attached run; -1: none */
-	bool exec_failed; /* start: the payload could not be executed */
+	bool started;	  /* create: it is recorded and started already */
+	bool exec_failed; /* create that starts, start: the payload could not be executed */
 };
 
 #endif

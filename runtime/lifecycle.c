@@ -241,7 +241,8 @@ static int make(struct creation *c, struct err *e)
 	if (r == 0) {
 		made = true;
 		p->creating = false;
-		r = rt_partition_save(p, e);
+		if (!c->l.started)
+			r = rt_partition_save(p, e);
 		if (r == 0 && c->l.later)
 			r = p->engine->commit(p, &c->l, e);
 	}
@@ -301,7 +302,7 @@ static int let_go(struct rt_partition *p, struct rt_launch *l, struct err *e)
 	struct notify n = { .sock = -EBADF };
 	int r = notify_open(p, &n, e);
 
-	if (r == 0)
+	if (r == 0 && !l->started)
 		r = p->engine->start(p, l, e);
 	if (r == 0)
 		r = run_poststart(p, e);
@@ -377,13 +378,16 @@ static int stay(struct creation *c, int *status, struct err *e)
 
 int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status, struct err *e)
 {
-	struct creation c = { .ctx = ctx, .o = o };
+	/* The socket for readiness must be there before the payload is. */
+	struct creation c = {
+		.ctx = ctx, .o = o, .l = { .at_once = !notify_wanted(), .attached = !o->detach }
+	};
 	int r;
 
 	*status = 0;
 	r = make(&c, e);
 	if (r == 0) {
-		if (!o->detach)
+		if (!o->detach && !c.l.started)
 			attach_begin();
 		/* Without a pid namespace, what the payload leaves behind becomes ours to reap. */
 		if (!o->detach && !o->no_subreaper && !c.p->own_pid_ns)

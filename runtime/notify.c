@@ -54,11 +54,18 @@ static int extend_spec(struct rt_partition *p)
 	return 0;
 }
 
+bool notify_wanted(void)
+{
+	const char *host = getenv("NOTIFY_SOCKET");
+
+	return host && *host;
+}
+
 int notify_prepare(struct rt_partition *p, struct err *e)
 {
 	int r;
 
-	if (!getenv("NOTIFY_SOCKET") || !*getenv("NOTIFY_SOCKET") || !p->spec->has_process)
+	if (!notify_wanted() || !p->spec->has_process)
 		return 0;
 	if (mkdirat(p->dirfd, RT_NOTIFY_DIR, 0755) < 0)
 		return err_set(e, errno, "make the notify directory of container \"%s\"", p->id);

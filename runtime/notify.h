@@ -8,6 +8,8 @@
 #ifndef RUNTIME_NOTIFY_H
 #define RUNTIME_NOTIFY_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "runtime/partition.h"
 #include "spec/spec.h"
@@ -16,6 +18,9 @@ struct notify {
 	int sock;	  /* ours; -1: not asked for */
 	const char *host; /* the manager's address */
 };
+
+/* Whether NOTIFY_SOCKET is set. */
+bool notify_wanted(void);
 
 /*
  * If NOTIFY_SOCKET is set: makes <state>/notify/notify.sock and adds the mount and
