@@ -269,6 +269,7 @@ static int create_fs(struct cgrp *c, const struct cgrp_params *p, struct err *e)
 		/* A directory below /sys/fs/cgroup that is no mount, or /sys/fs/cgroup is not what it seemed.
 		 */
 		undo(c);
+		err_clear(e);
 		r = cg_host_full(&h, e);
 		if (r == 0)
 			r = make_nodes(c, h, p, &bogus, e);

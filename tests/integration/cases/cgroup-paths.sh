@@ -496,3 +496,25 @@ systemd_subgroup() {
 	up
 	eq "$(cg_path pids)" "/system.slice/rft-$ID.scope/inner"
 }
+
+tc cgroup_no_mount 'a directory in /sys/fs/cgroup that is no mount is no hierarchy, and no reason to complain'
+# shellcheck disable=SC2016
+cgroup_no_mount() {
+	[[ $RF_MANAGER == cgroupfs && $(stat -fc %T /sys/fs/cgroup) == tmpfs ]] || skip "no v1 hierarchies"
+	bundle
+	args true
+	mkdir "$T/cg"
+	unshare --mount --propagation private bash -c '
+		mount -t tmpfs cg "$1/cg" || exit
+		for d in /sys/fs/cgroup/*/; do
+			mkdir "$1/cg/${d:15}"
+			mount --bind "$d" "$1/cg/${d:15}" || exit
+		done
+		mkdir "$1/cg/net_prio" "$1/cg/rdma"
+		mount --rbind "$1/cg" /sys/fs/cgroup || exit
+		"${@:2}" 2>"$1/err" || exit
+		find "$1/cg/net_prio" "$1/cg/rdma" -mindepth 1' - "$T" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID" >"$T/out" ||
+		die "run: $(<"$T/err")"
+	eq "$(<"$T/err")" ''
+	eq "$(<"$T/out")" ''
+}
