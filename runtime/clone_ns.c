@@ -17,9 +17,14 @@
 #include "runtime/attach.h"
 #include "runtime/sync.h"
 
-static pid_t clone_into(uint64_t flags, int cgroup_fd)
+static pid_t clone_into(uint64_t flags, int cgroup_fd, pid_t *number)
 {
 	struct clone_args args = { .flags = flags, .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
+
+	if (number) {
+		args.flags |= CLONE_PARENT_SETTID;
+		args.parent_tid = (uintptr_t)number;
+	}
 
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
@@ -72,15 +77,15 @@ static void run_joiner(struct make *m)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	}
 	m->in.joined = true;
-	pid = clone_into(birth_flags(m->s) | CLONE_PARENT, -1);
+	sync_birth_hide(m->birth);
+	/* Our pid namespace is still the parent's: the number is right for it. */
+	pid = clone_into(birth_flags(m->s) | CLONE_PARENT, -1, m->birth);
 	if (pid < 0) {
 		err_set(&e, errno, "clone into new namespaces");
 		init_fail(m->in.sync, &e);
 	}
 	if (pid == 0)
 		run_child(m);
-	/* Our pid namespace is still the parent's: the number is right for it. */
-	sync_send(m->in.sync, SYNC_PID, pid, NULL, -1);
 	_exit(0);
 }
 
@@ -139,7 +144,12 @@ int ns_launch_child(struct make *m, struct err *e)
 
 	/* Also when born in it: that covers cgroup2 only, and a mixed host has v1 hierarchies as well. */
 	m->in.join_cgroup = p->cgroup != NULL;
-	pid = clone_into(joiner ? 0 : birth_flags(m->s), cgroup_fd);
+	if (joiner) {
+		m->birth = sync_birth_page(e);
+		if (!m->birth)
+			return -e->code;
+	}
+	pid = clone_into(joiner ? 0 : birth_flags(m->s), cgroup_fd, NULL);
 	if (pid < 0)
 		return clone_failed(errno, e);
 	if (pid == 0) {

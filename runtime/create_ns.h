@@ -16,6 +16,7 @@ struct make {
 	int sync[2];
 	int time_ns; /* to go back to, or -1 */
 	pid_t joiner;
+	pid_t *birth; /* with a joiner: sync_birth_page() */
 	struct mnt_hierarchy *hierarchies;
 	struct init_report report;
 };

@@ -128,6 +128,16 @@ static int runtime_hooks(struct make *m, struct err *e)
 	return r < 0 ? r : hooks_run(&m->s->hooks, SPEC_HOOK_CREATE_RUNTIME, &env, false, e);
 }
 
+/* The child of a joiner, as soon as there is one. The joiner has nothing to do after that. */
+static void adopt(struct make *m)
+{
+	if (m->joiner == 0 || *m->birth == 0)
+		return;
+	m->p->pid = *m->birth;
+	waitpid(m->joiner, NULL, 0);
+	m->joiner = 0;
+}
+
 /* Serves the child until it says that it is created. */
 static int serve(struct make *m, struct err *e)
 {
@@ -137,6 +147,7 @@ static int serve(struct make *m, struct err *e)
 	for (;;) {
 		int msg = sync_recv(m->sync[0], &f, &fd);
 
+		adopt(m);
 		r = 0;
 		switch (msg) {
 		case SYNC_CREATED:
@@ -144,11 +155,6 @@ static int serve(struct make *m, struct err *e)
 			return m->p->cgroup && cgrp_needs_delegated(m->p->cgroup)
 				       ? cgrp_attach_delegated(m->p->cgroup, m->p->pid, e)
 				       : 0;
-		case SYNC_PID:
-			m->p->pid = f.number;
-			waitpid(m->joiner, NULL, 0);
-			m->joiner = 0;
-			break;
 		case SYNC_NEED_MAPS:
 			r = parents_part(m, e);
 			if (r == 0)
@@ -210,6 +216,8 @@ static void undo(struct make *m)
 	if (m->joiner > 0) {
 		kill(m->joiner, SIGKILL);
 		waitpid(m->joiner, NULL, 0);
+		if (*m->birth)
+			p->pid = *m->birth;
 	}
 	if (p->pid > 0) {
 		kill(p->pid, SIGKILL);
@@ -283,6 +291,7 @@ static int ns_create(
 		if (r < 0)
 			undo(&m);
 	}
+	sync_birth_free(m.birth);
 	fd_close(m.time_ns);
 	fd_close(m.in.start_listener);
 	ns_close(m.in.ns);

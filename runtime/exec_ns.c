@@ -8,21 +8,28 @@
  * So it is not we who clone it, nor does it join anything by itself: a joiner, born in the cgroup where the
  * kernel can do that, joins the cgroup, sets limits and scheduling while it has the host's rights, enters all
  * namespaces (the pid namespace acts on its children only; those that the host's rights are needed for first,
- * the user namespace last, since what it gives and takes away is for good), opens the terminal, closes what
- * is the host's, and only then clones the process, with CLONE_PARENT so that it is our child. What the
- * partition can see of that one is a socket to us, and the partition's own root.
+ * the user namespace last, since what it gives and takes away is for good), opens the terminal, becomes the
+ * payload's user with the payload's capabilities and filter, closes what is the host's, and only then clones
+ * the process, with CLONE_PARENT so that it is our child. What the partition can see of that one is a socket
+ * to us, and can have by tracing it is no more than its own.
+ *
+ *   A filter that forbids what is left to be done after it (clone(2), setsid(2), execve(2) …), or has an
+ * agent that the listener must be handed to, is installed by the process itself. Then one without
+ * no_new_privs has CAP_SYS_ADMIN up to that moment.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -52,6 +59,7 @@ struct exec {
 	int slave; /* the terminal's inner end, or -1 */
 	int console_socket;
 	int rootfd, host_ptmx;
+	pid_t *birth; /* sync_birth_page() */
 	bool by_file; /* namespaces are joined by these */
 	int ns[SPEC_NS_KINDS];
 };
@@ -197,11 +205,10 @@ static int open_terminal(struct exec *j, struct err *e)
 	return r < 0 ? err_set(e, -r, "hand out the terminal") : 0;
 }
 
-/* All but the four that the process goes on with (and what the payload is to get). They are few, so the gaps
- * between them are closed one by one. */
+/* All but the two that the process goes on with (and what the payload is to get). */
 static void close_hosts(const struct exec *j)
 {
-	int keep[] = { j->sync[1], j->slave, j->rootfd, j->payload.procfd };
+	int keep[] = { j->sync[1], j->slave };
 	unsigned int from = 3U + (unsigned int)j->payload.keep_fds;
 
 	for (;;) {
@@ -231,24 +238,18 @@ static int take_terminal(struct exec *j, struct err *e)
 	if (ioctl(j->slave, TIOCSCTTY, 0) < 0)
 		return err_set(e, errno, "make the terminal the controlling one");
 	for (int fd = 0; fd < 3; fd++)
-		if (dup2(j->slave, fd) < 0)
+		if (dup3(j->slave, fd, 0) < 0)
 			return err_set(e, errno, "put the terminal on descriptor %d", fd);
 	return 0;
 }
 
-static void run_process(struct exec *j)
+static void run_process(struct exec *j, bool restricted)
 {
 	struct err e = ERR_INIT;
 
-	if (take_terminal(j, &e) < 0 || payload_label(&j->payload, &e) < 0)
+	if (take_terminal(j, &e) < 0 || payload_limit_processes(&j->payload, &e) < 0)
 		init_fail(j->sync[1], &e);
-	/* From here on it is the payload's own affair. */
-	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 ||
-		payload_find(&j->payload, &e) < 0) {
-		sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
-		_exit(255);
-	}
-	if (payload_restrict(&j->payload, sync_hand_over, &j->sync[1], &e) < 0)
+	if (!restricted && payload_restrict(&j->payload, sync_hand_over, &j->sync[1], &e) < 0)
 		init_fail(j->sync[1], &e);
 	payload_exec(&j->payload, &e);
 	sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
@@ -285,35 +286,87 @@ static int set_up(struct exec *j, struct err *e)
 	r = enter_root(j, e);
 	if (r == 0)
 		r = open_terminal(j, e);
-	return r == 0 && s->has_personality ? sec_set_personality(s->personality, e) : r;
+	if (r == 0 && s->has_personality)
+		r = sec_set_personality(s->personality, e);
+	/* Of the next exec, and inherited by the process that does it. */
+	return r == 0 ? payload_label(&j->payload, e) : r;
+}
+
+/* Up to here it was the runtime's affair, from here on what fails is the payload's own. */
+static void become(struct exec *j)
+{
+	struct err e = ERR_INIT;
+
+	if (payload_chdir(&j->payload, j->rootfd, false, &e) < 0 || payload_user(&j->payload, &e) < 0 ||
+		payload_find(&j->payload, &e) < 0) {
+		sync_send_err(j->sync[1], SYNC_EXEC_ERROR, &e);
+		_exit(255);
+	}
+}
+
+#define BIRTH_FLAGS (CLONE_PARENT | CLONE_PARENT_SETTID)
+
+static bool lets_through(const struct exec *j, int nr, uint64_t arg0, uint64_t arg1)
+{
+	const uint64_t args[6] = { arg0, arg1 };
+	uint32_t verdict = seccomp_verdict(&j->payload.seccomp, nr, args);
+
+	return verdict == SECCOMP_RET_ALLOW || verdict == SECCOMP_RET_LOG;
+}
+
+/* Does the filter, once it is on, let through what is still to be done? */
+static bool may_restrict_early(const struct exec *j)
+{
+	uint64_t sync = (uint64_t)j->sync[1], slave = (uint64_t)j->slave;
+	bool yes = !j->payload.seccomp.has_notify && lets_through(j, SYS_clone, BIRTH_FLAGS, 0) &&
+		   lets_through(j, SYS_write, sync, 0) && lets_through(j, SYS_exit_group, 0, 0) &&
+		   lets_through(j, SYS_setsid, 0, 0) && lets_through(j, SYS_execve, 0, 0);
+
+	if (yes && payload_limits_processes(&j->payload))
+		yes = lets_through(j, SYS_prlimit64, 0, RLIMIT_NPROC);
+	if (yes && j->slave >= 0)
+		yes = lets_through(j, SYS_ioctl, slave, TIOCSCTTY) && lets_through(j, SYS_dup3, slave, 0) &&
+		      lets_through(j, SYS_dup3, slave, 1) && lets_through(j, SYS_dup3, slave, 2);
+	return yes;
+}
+
+static void clone_failed(const struct exec *j, int code)
+{
+	struct err e = ERR_INIT;
+
+	/* ENOMEM is what the kernel answers when the pid namespace's first process has gone
+	 * (pid_namespaces(7)). */
+	if (code == ENOMEM)
+		err_text(&e, ESRCH,
+			"cannot exec in a stopped container: the first process of \"%s\" has ended",
+			j->p->id);
+	else
+		err_set(&e, code, "clone a process into container \"%s\"", j->p->id);
+	if (code == EAGAIN)
+		err_hint(&e, "a limit on processes was reached, perhaps linux.resources.pids.limit");
+	init_fail(j->sync[1], &e);
 }
 
 static void run_joiner(struct exec *j)
 {
-	struct clone_args args = { .flags = CLONE_PARENT };
 	struct err e = ERR_INIT;
+	bool restricted;
 	pid_t pid;
 
 	if (set_up(j, &e) < 0)
 		init_fail(j->sync[1], &e);
+	become(j);
+	restricted = may_restrict_early(j);
 	close_hosts(j);
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid == 0)
-		run_process(j);
-	if (pid < 0) {
-		/* ENOMEM is what the kernel answers when the pid namespace's first process has gone
-		 * (pid_namespaces(7)). */
-		if (errno == ENOMEM)
-			err_text(&e, ESRCH,
-				"cannot exec in a stopped container: the first process of \"%s\" has ended",
-				j->p->id);
-		else
-			err_set(&e, errno, "clone a process into container \"%s\"", j->p->id);
-		if (e.code == EAGAIN)
-			err_hint(&e, "a limit on processes was reached, perhaps linux.resources.pids.limit");
+	sync_birth_hide(j->birth);
+	if (restricted && payload_restrict(&j->payload, NULL, NULL, &e) < 0)
 		init_fail(j->sync[1], &e);
-	}
-	sync_send(j->sync[1], SYNC_PID, pid, NULL, -1);
+	/* The old call, which profiles allow that have never heard of clone3(2). */
+	pid = (pid_t)syscall(SYS_clone, BIRTH_FLAGS, 0, j->birth, 0, 0);
+	if (pid == 0)
+		run_process(j, restricted);
+	if (pid < 0)
+		clone_failed(j, errno);
 	_exit(0);
 }
 
@@ -343,7 +396,7 @@ static pid_t clone_joiner(struct exec *j, struct err *e)
 
 /* Serves joiner and process until the payload is executed. *pid gets the process's, as soon as there is one.
  */
-static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *exec_failed, struct err *e)
+static int serve(struct exec *j, pid_t *pid, int *master, bool *exec_failed, struct err *e)
 {
 	struct sync_frame f;
 	int fd, r;
@@ -351,25 +404,19 @@ static int serve(struct exec *j, pid_t joiner, pid_t *pid, int *master, bool *ex
 	for (;;) {
 		int msg = sync_recv(j->sync[0], &f, &fd);
 
+		*pid = *j->birth;
 		switch (msg) {
 		case SYNC_CLOSED:
 			return *pid ? 0
 				    : err_text(e, ECANCELED,
 					      "the process that was to join container \"%s\" was killed",
 					      j->p->id);
-		case SYNC_PID:
-			*pid = f.number;
-			waitpid(joiner, NULL, 0);
-			break;
 		case SYNC_MASTER:
 			fd_close(*master);
 			*master = fd;
 			break;
 		case SYNC_LISTENER:
-			/* The process is faster than its joiner's last word, if need be: we know its pid all
-			 * the same. */
-			r = *pid ? ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e)
-				 : -EPROTO;
+			r = ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e);
 			if (r < 0)
 				return r;
 			sync_send(j->sync[0], SYNC_GO, 0, NULL, -1);
@@ -391,6 +438,9 @@ static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int 
 	pid_t joiner;
 	int r;
 
+	j->birth = sync_birth_page(e);
+	if (!j->birth)
+		return -e->code;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, j->sync) < 0)
 		return err_set(e, errno, "make a socket pair");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -405,10 +455,15 @@ static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int 
 	if (joiner < 0)
 		return joiner;
 	j->sync[1] = fd_close(j->sync[1]);
-	r = serve(j, joiner, pid, master, exec_failed, e);
-	if (r < 0) {
-		kill(*pid ? *pid : joiner, SIGKILL);
-		waitpid(*pid ? *pid : joiner, NULL, 0);
+	r = serve(j, pid, master, exec_failed, e);
+	if (r < 0)
+		kill(joiner, SIGKILL);
+	/* It has ended, or does so right after the clone. */
+	waitpid(joiner, NULL, 0);
+	*pid = *j->birth;
+	if (r < 0 && *pid) {
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
 	}
 	return r;
 }
@@ -433,8 +488,11 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 	pid_t pid = 0;
 
 	r = files_console(o->console_socket, proc->terminal, o->detach, &j.console_socket, e);
+	po.own_user_ns = namespaces_of(&j) & CLONE_NEWUSER;
 	if (r == 0)
 		r = payload_prepare(&j.payload, p->arena, p->spec, proc, &po, e);
+	/* The host's root is not counted. */
+	j.payload.nproc_later = proc->user.uid != 0 || po.own_user_ns;
 	if (r == 0) {
 		j.pidfd = rt_pidfd(p);
 		if (j.pidfd < 0)
@@ -458,6 +516,7 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 			attach_copy_size(master);
 		r = attach_wait(pid, TAKE_FD(master), status, e);
 	}
+	sync_birth_free(j.birth);
 	fd_close(master);
 	fd_close(j.sync[0]);
 	fd_close(j.sync[1]);

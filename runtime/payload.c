@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -151,6 +154,8 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
 	r = caps_host(&pl->caps_host, e);
 	if (r < 0)
 		return r;
+	if (o->own_user_ns)
+		pl->caps_host.grantable = pl->caps_host.known;
 	caps_clip(&proc->caps, &pl->caps_host, &pl->caps, &dropped);
 	if (dropped || proc->caps.unknown)
 		warn_caps(&proc->caps, dropped);
@@ -181,13 +186,64 @@ bool payload_needs_procfs(const struct payload *pl)
 	       (pl->proc->has_oom_score_adj || pl->proc->apparmor_profile || pl->proc->selinux_label);
 }
 
+static const struct spec_rlimit *nproc_of(const struct payload *pl)
+{
+	const struct spec_process *p = pl->proc;
+
+	for (size_t i = 0; pl->nproc_later && i < p->n_rlimits; i++)
+		if (p->rlimits[i].resource == RLIMIT_NPROC && p->rlimits[i].hard < RLIM64_INFINITY)
+			return &p->rlimits[i];
+	return NULL;
+}
+
+/* One process more than asked for, if that can be had. The limit itself comes later, and needs the hard one
+ * to be no lower. */
+static void leave_room(const struct spec_rlimit *l)
+{
+	uint64_t room = l->soft < RLIM64_INFINITY ? l->soft + 1 : l->soft,
+		 hard = l->hard > room ? l->hard : room;
+	struct rlimit64 now, want;
+
+	if (prlimit64(0, RLIMIT_NPROC, NULL, &now) < 0)
+		return;
+	want = (struct rlimit64){ room, hard > now.rlim_max ? hard : now.rlim_max };
+	if (prlimit64(0, RLIMIT_NPROC, &want, NULL) == 0)
+		return;
+	now.rlim_cur = room < now.rlim_max ? room : now.rlim_max;
+	prlimit64(0, RLIMIT_NPROC, &now, NULL);
+}
+
+static int set_limits(const struct payload *pl, struct err *e)
+{
+	const struct spec_rlimit *nproc = nproc_of(pl), *all = pl->proc->rlimits;
+	size_t n = pl->proc->n_rlimits, i = nproc ? (size_t)(nproc - all) : n;
+	int r = sec_set_rlimits(0, all, i, e);
+
+	if (r < 0 || !nproc)
+		return r;
+	leave_room(nproc);
+	return sec_set_rlimits(0, nproc + 1, n - i - 1, e);
+}
+
+bool payload_limits_processes(const struct payload *pl)
+{
+	return nproc_of(pl) != NULL;
+}
+
+int payload_limit_processes(const struct payload *pl, struct err *e)
+{
+	const struct spec_rlimit *nproc = nproc_of(pl);
+
+	return nproc ? sec_set_rlimits(0, nproc, 1, e) : 0;
+}
+
 int payload_attributes(struct payload *pl, bool own_user_ns, struct err *e)
 {
 	const struct spec_process *p = pl->proc;
 	int r = 0;
 
 	if (!own_user_ns) {
-		r = sec_set_rlimits(0, p->rlimits, p->n_rlimits, e);
+		r = set_limits(pl, e);
 		if (r == 0 && p->has_oom_score_adj)
 			r = sec_set_oom_score_adj(pl->procfd, p->oom_score_adj, pl->rootless, e);
 	}
@@ -280,6 +336,21 @@ static void own_stdio(const struct spec_user *u)
 			(void)!fchown(fd, u->uid, (gid_t)-1);
 }
 
+/* Without no_new_privs, to install a filter takes CAP_SYS_ADMIN. */
+static bool filter_first(const struct payload *pl)
+{
+	return pl->seccomp.n > 0 && !pl->proc->no_new_privileges;
+}
+
+static int give_up_caps(struct payload *pl, struct err *e)
+{
+	uint64_t admin = 1ULL << CAP_SYS_ADMIN;
+
+	pl->caps_complete = !filter_first(pl);
+	return pl->caps_complete ? caps_apply(&pl->caps, e)
+				 : caps_narrow(&pl->caps, admin & pl->caps_host.grantable, e);
+}
+
 int payload_user(struct payload *pl, struct err *e)
 {
 	const struct spec_user *u = &pl->proc->user;
@@ -302,9 +373,9 @@ int payload_user(struct payload *pl, struct err *e)
 	if (pl->chdir_later) {
 		if (chdir(pl->proc->cwd) < 0)
 			return err_set(e, errno, "process.cwd %s: chdir", pl->proc->cwd);
-		return check_cwd(pl->proc->cwd, e);
+		r = check_cwd(pl->proc->cwd, e);
 	}
-	return 0;
+	return r < 0 ? r : give_up_caps(pl, e);
 }
 
 int payload_find(struct payload *pl, struct err *e)
@@ -350,7 +421,7 @@ static int install(struct payload *pl, void (*hand_over)(int listener, void *arg
 
 int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *arg), void *arg, struct err *e)
 {
-	bool filter = pl->seccomp.n > 0, early = filter && !pl->proc->no_new_privileges;
+	bool early = filter_first(pl);
 	int r;
 
 	/* Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at
@@ -358,17 +429,11 @@ int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *a
 	r = close_others(3U + (unsigned int)pl->keep_fds, e);
 	if (r == 0)
 		r = no_new_privs(pl, e);
-	if (r == 0 && early) {
-		/* The change of user cleared the effective set; installing a filter without no_new_privs
-		 * needs CAP_SYS_ADMIN in it. */
-		if (pl->proc->user.uid != 0)
-			r = caps_regain(e);
-		if (r == 0)
-			r = install(pl, hand_over, arg, e);
-	}
-	if (r == 0)
+	if (r == 0 && early)
+		r = install(pl, hand_over, arg, e);
+	if (r == 0 && !pl->caps_complete)
 		r = caps_apply(&pl->caps, e);
-	if (r == 0 && filter && !early)
+	if (r == 0 && !early)
 		r = install(pl, hand_over, arg, e);
 	return r;
 }
@@ -382,8 +447,15 @@ int payload_exec(struct payload *pl, struct err *e)
 int payload_confine_hook(void *payload)
 {
 	struct payload *pl = payload;
+	/* No agent waits for this listener: without one, what it would be asked about is ENOSYS. */
+	struct seccomp_prog unheard = pl->seccomp, heard = pl->seccomp;
 	struct err e = ERR_INIT;
-	int r = no_new_privs(pl, &e);
+	int r;
 
-	return r < 0 ? r : caps_apply(&pl->caps, &e);
+	unheard.has_notify = false;
+	unheard.flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	pl->seccomp = unheard;
+	r = payload_restrict(pl, NULL, NULL, &e);
+	pl->seccomp = heard;
+	return r;
 }

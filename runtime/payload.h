@@ -7,10 +7,14 @@
  *   payload_prepare() runs in the parent and does all that needs memory, the host's files or time. The rest
  * runs in the child, in this order: attributes while there is privilege; the working directory as root (it is
  * opened in-root, never through a magic link, and getcwd(2) must then find it inside: CVE-2024-21626); the
- * user, with permitted capabilities kept; the look-up of the program with that user's rights, so that
- * `create` reports what is missing. Then comes the wait for start. Then payload_restrict(): without
- * no_new_privs the filter needs CAP_SYS_ADMIN and so comes before the capabilities go; with it the filter is
- * the very last thing, so that it need not allow our own calls.
+ * user, and with it every capability that the payload will not have; the look-up of the program with that
+ * user's rights, so that `create` reports what is missing. Then comes the wait for start. Then
+ * payload_restrict(): without no_new_privs the filter needs CAP_SYS_ADMIN, which is kept until then and for
+ * nothing else; with it the filter is the very last thing, so that it need not allow our own calls.
+ *
+ *   Who shares a pid namespace with us and has CAP_SYS_PTRACE there may become our tracer at any moment
+ * (CVE-2016-9962). So what he could gain by it is given up as early as it can be, and `exec` does all of this
+ * before the process is born where he sees it (exec_ns.c).
  */
 #ifndef RUNTIME_PAYLOAD_H
 #define RUNTIME_PAYLOAD_H
@@ -36,14 +40,17 @@ struct payload {
 	int procfd;	  /* of the host, opened by the child where something is to be written; -1 */
 	int keep_fds;	  /* fds 3 .. 3+keep_fds-1 reach the payload */
 	bool rootless, keep_groups;
-	bool chdir_later; /* the working directory is not root's to enter: the user tries again */
+	bool chdir_later;   /* the working directory is not root's to enter: the user tries again */
+	bool nproc_later;   /* RLIMIT_NPROC is left to payload_limit_processes() */
+	bool caps_complete; /* payload_user() left nothing for payload_restrict() to take away */
 };
 
 struct payload_opts {
 	int seccomp_cache; /* directory fd or -1 */
 	int preserve_fds;
 	bool rootless;
-	bool listen_fds; /* pass LISTEN_FDS on (the first process only) */
+	bool own_user_ns; /* it will have all capabilities there, whatever we have here */
+	bool listen_fds;  /* pass LISTEN_FDS on (the first process only) */
 };
 
 int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
@@ -60,6 +67,12 @@ bool payload_needs_procfs(const struct payload *pl);
 /* own_user_ns: limits and the OOM score were already set by the parent, which has the privilege. */
 int payload_attributes(struct payload *pl, bool own_user_ns, struct err *e);
 int payload_label(struct payload *pl, struct err *e);
+/*
+ * The number of processes that the user may have, where nproc_later asked payload_attributes() to leave room
+ * for one more than that: the one that the payload is born from. Lowers it only, which needs no privilege.
+ */
+int payload_limit_processes(const struct payload *pl, struct err *e);
+bool payload_limits_processes(const struct payload *pl);
 /* create: make it if it is missing. */
 int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e);
 int payload_user(struct payload *pl, struct err *e);
@@ -73,8 +86,8 @@ int payload_restrict(
 /* Only returns with an error, worded as engines expect it. */
 int payload_exec(struct payload *pl, struct err *e);
 
-/* The confinement of a hook that runs as the payload would: capabilities and no_new_privs, no filter. For
- * struct hooks_env. */
+/* The confinement of a hook whose program the partition may have made: all that the payload has. For struct
+ * hooks_env. */
 int payload_confine_hook(void *payload);
 
 #endif

@@ -90,6 +90,7 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 		.seccomp_cache = m->l->seccomp_cache,
 		.preserve_fds = o->preserve_fds,
 		.rootless = p->rootless,
+		.own_user_ns = ns_has_user(s),
 		.listen_fds = true,
 	};
 	int r;

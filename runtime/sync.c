@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -45,7 +46,12 @@ int sync_recv(int sock, struct sync_frame *f, int *fd)
 
 void sync_send_err(int sock, enum sync_msg msg, const struct err *e)
 {
-	sync_send(sock, msg, e->code, e->text, -1);
+	struct sync_frame f = { .msg = msg, .number = e->code };
+	size_t len = strnlen(e->text, sizeof(f.text) - 1);
+
+	memcpy(f.text, e->text, len);
+	/* write(2), since our filter may be on. A SIGPIPE would end what ends now anyway. */
+	(void)!write(sock, &f, offsetof(struct sync_frame, text) + len + 1);
 }
 
 int sync_err(const struct sync_frame *f, struct err *e)
@@ -70,4 +76,25 @@ void sync_hand_over(int listener, void *sock)
 		f.msg != SYNC_GO)
 		_exit(1);
 	close(listener);
+}
+
+pid_t *sync_birth_page(struct err *e)
+{
+	void *page = mmap(NULL, sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page != MAP_FAILED)
+		return page;
+	err_set(e, errno, "share memory with the process that is to join");
+	return NULL;
+}
+
+void sync_birth_hide(pid_t *page)
+{
+	madvise(page, sizeof(*page), MADV_DONTFORK);
+}
+
+void sync_birth_free(pid_t *page)
+{
+	if (page)
+		munmap(page, sizeof(*page));
 }

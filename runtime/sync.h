@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -20,7 +21,6 @@ enum sync_msg {
 	SYNC_ERROR,	 /* a struct err: the child gives up */
 	SYNC_EXEC_ERROR, /* the same, and it is the payload that could not be executed */
 	SYNC_WARN,	 /* text for a warning */
-	SYNC_PID,	 /* the joiner cloned the init: its pid, as the joiner sees it */
 	SYNC_NEED_MAPS,	 /* waits for id maps (and what else needs the new namespaces): answered by SYNC_GO */
 	SYNC_HOOKS,	 /* mounts are done, before pivot_root: prestart and createRuntime hooks; answered by
 			    SYNC_GO */
@@ -47,7 +47,7 @@ int sync_send(int sock, enum sync_msg msg, int number, const char *text, int fd)
 /* The next message, or SYNC_CLOSED, or -errno. *fd (may be NULL) gets a descriptor or -1. */
 int sync_recv(int sock, struct sync_frame *f, int *fd);
 
-/* Sends e as SYNC_ERROR or SYNC_EXEC_ERROR. */
+/* Child, before it ends: sends e as SYNC_ERROR or SYNC_EXEC_ERROR. */
 void sync_send_err(int sock, enum sync_msg msg, const struct err *e);
 
 /* The error in a frame of these two kinds, into e; returns it negative. */
@@ -62,5 +62,16 @@ void sync_expect(int sock, enum sync_msg wanted);
  * listener. For payload_restrict().
  */
 void sync_hand_over(int listener, void *sock);
+
+/*
+ * Where the kernel writes the number of the process that a joiner clones (CLONE_PARENT_SETTID), 0 until then:
+ * a page that parent and joiner share. So the number is known before that process has done anything, and also
+ * if the joiner is killed right after it; and the process itself does not have the page: who gets hold of it
+ * inside the partition cannot have us signal, wait for and kill whomever he names, as he could if the number
+ * came in a message.
+ */
+pid_t *sync_birth_page(struct err *e);
+void sync_birth_hide(pid_t *page); /* joiner, before the clone */
+void sync_birth_free(pid_t *page);
 
 #endif

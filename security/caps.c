@@ -124,37 +124,37 @@ static int set_ambient(const struct spec_caps *caps, struct err *e)
 	return 0;
 }
 
-int caps_apply(const struct spec_caps *caps, struct err *e)
+static int set_all(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct err *e)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
 		{
-			.effective = (uint32_t)caps->effective,
-			.permitted = (uint32_t)caps->permitted,
-			.inheritable = (uint32_t)caps->inheritable,
+			.effective = (uint32_t)effective,
+			.permitted = (uint32_t)permitted,
+			.inheritable = (uint32_t)inheritable,
 		},
 		{
-			.effective = (uint32_t)(caps->effective >> 32),
-			.permitted = (uint32_t)(caps->permitted >> 32),
-			.inheritable = (uint32_t)(caps->inheritable >> 32),
+			.effective = (uint32_t)(effective >> 32),
+			.permitted = (uint32_t)(permitted >> 32),
+			.inheritable = (uint32_t)(inheritable >> 32),
 		},
 	};
+
 	if (capset(&head, data) < 0)
 		return err_set(e, errno, "capset: effective %#llx, permitted %#llx, inheritable %#llx",
-			(unsigned long long)caps->effective, (unsigned long long)caps->permitted,
-			(unsigned long long)caps->inheritable);
-	return set_ambient(caps, e);
+			(unsigned long long)effective, (unsigned long long)permitted,
+			(unsigned long long)inheritable);
+	return 0;
 }
 
-int caps_regain(struct err *e)
+int caps_narrow(const struct spec_caps *caps, uint64_t keep, struct err *e)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	return set_all(caps->effective | keep, caps->permitted | keep, caps->inheritable, e);
+}
 
-	if (capget(&head, data) < 0)
-		return err_set(e, errno, "capget");
-	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		data[i].effective = data[i].permitted;
-	return capset(&head, data) < 0 ? err_set(e, errno, "capset: make permitted capabilities effective")
-				       : 0;
+int caps_apply(const struct spec_caps *caps, struct err *e)
+{
+	int r = set_all(caps->effective, caps->permitted, caps->inheritable, e);
+
+	return r < 0 ? r : set_ambient(caps, e);
 }

@@ -29,19 +29,16 @@ void caps_clip(const struct spec_caps *wanted, const struct caps_host *host, str
 
 /*
  * In the child, in this order around the change of user:
- *   caps_bound()  drops the bounding set to caps->bounding;
- *   caps_keep()   PR_SET_KEEPCAPS, where the user changes from root to another (the next execve(2) clears
- * it); caps_apply()  after setresuid(): permitted, effective, inheritable, then ambient. `caps` has been
- * clipped. Few system calls: only capabilities that are really in a set are dropped or raised.
+ *   caps_bound()   drops the bounding set to caps->bounding;
+ *   caps_keep()    PR_SET_KEEPCAPS, where the user changes from root to another (the next execve(2) clears
+ * it); caps_narrow()  after setresuid(), where the last step has to wait: all but what the process will have
+ * in the end, and `keep`, which is made effective (the change of user has cleared that set); caps_apply()
+ * permitted, effective, inheritable, then ambient. `caps` has been clipped. Few system calls: only
+ * capabilities that are really in a set are dropped or raised.
  */
 int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e);
 int caps_keep(struct err *e);
+int caps_narrow(const struct spec_caps *caps, uint64_t keep, struct err *e);
 int caps_apply(const struct spec_caps *caps, struct err *e);
-
-/*
- * Makes all that is permitted effective again: the change of user cleared the effective set, and what comes
- * between it and caps_apply() (a seccomp filter without no_new_privs) may need CAP_SYS_ADMIN.
- */
-int caps_regain(struct err *e);
 
 #endif

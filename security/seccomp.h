@@ -54,6 +54,13 @@ int seccomp_prepare(const struct spec_seccomp *s, const struct seccomp_options *
 void seccomp_prog_free(struct seccomp_prog *p);
 
 /*
+ * What the program says (SECCOMP_RET_*) to a system call of our own architecture: whether one that is still
+ * to be made can be made once it is installed. Without a filter everything is allowed; of what is not
+ * understood the answer is to kill.
+ */
+uint32_t seccomp_verdict(const struct seccomp_prog *p, int nr, const uint64_t args[6]);
+
+/*
  * Installs it in the calling thread. *listener gets the notify fd (O_CLOEXEC, the caller's) if has_notify,
  * else -1. Needs no_new_privs or CAP_SYS_ADMIN.
  */

@@ -182,28 +182,34 @@ static void old_ambient_ones_go(void **state)
 	assert_int_equal(in_child(had_ambient, &yes), 0);
 }
 
-/* What a seccomp filter without no_new_privs needs between the change of user and caps_apply(). */
-static int regains(void *arg)
+/* What a seccomp filter without no_new_privs needs between the change of user and caps_apply(), and nothing
+ * else. */
+static int narrows(void *arg)
 {
-	const struct spec_caps kill = { true, KILL, KILL, 0, KILL, 0, NULL };
+	const struct spec_caps caps = { true, KILL | CHOWN, CHOWN, 0, KILL | CHOWN, 0, NULL };
+	const uint64_t admin = BIT(CAP_SYS_ADMIN);
 	struct spec_user user = { .uid = 1000, .gid = 1000 };
 	struct caps_host host;
 
-	if (caps_host(&host, NULL) < 0 || caps_bound(&kill, &host, NULL) < 0 || caps_keep(NULL) < 0 ||
+	if (caps_host(&host, NULL) < 0 || caps_bound(&caps, &host, NULL) < 0 || caps_keep(NULL) < 0 ||
 		sec_set_user(&user, false, NULL) < 0)
 		return 1;
-	if (status("CapEff:") != 0 || caps_regain(NULL) < 0)
+	if (status("CapEff:") != 0 || caps_narrow(&caps, admin, NULL) < 0)
 		return 2;
-	if (status("CapEff:") != host.grantable)
+	if (status("CapEff:") != (CHOWN | admin) || status("CapPrm:") != (CHOWN | KILL | admin) ||
+		status("CapInh:") != 0)
 		return 3;
-	return caps_apply(&kill, NULL) == 0 && status("CapEff:") == KILL && status("CapPrm:") == KILL ? 0 : 4;
+	return caps_apply(&caps, NULL) == 0 && status("CapEff:") == CHOWN &&
+			       status("CapPrm:") == (CHOWN | KILL)
+		       ? 0
+		       : 4;
 }
 
-static void permitted_ones_can_be_had_again(void **state)
+static void what_is_kept_for_a_while(void **state)
 {
-	if (!may_grant(KILL | BIT(CAP_SETUID) | BIT(CAP_SETGID)))
+	if (!may_grant(KILL | CHOWN | BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SYS_ADMIN)))
 		skip();
-	assert_int_equal(in_child(regains, NULL), 0);
+	assert_int_equal(in_child(narrows, NULL), 0);
 }
 
 static int asks_too_much(void *arg)
@@ -241,7 +247,7 @@ int main(void)
 		cmocka_unit_test(the_host_is_known),
 		cmocka_unit_test(sets_become_real),
 		cmocka_unit_test(old_ambient_ones_go),
-		cmocka_unit_test(permitted_ones_can_be_had_again),
+		cmocka_unit_test(what_is_kept_for_a_while),
 		cmocka_unit_test(a_refusal_is_told),
 	};
 

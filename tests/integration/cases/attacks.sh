@@ -275,6 +275,56 @@ watch_exec() {
 	hasnt "$(<"$T/out")" "$RT"
 }
 
+# traced FILTER: a process inside traces whatever joins by exec, from its first moment; what it caught is in OUT.
+traced() {
+	local n
+	bundle
+	edit '.process.capabilities|=map_values(.+["CAP_SYS_PTRACE"])'
+	edit "$1"
+	args rft trace-joins 3
+	up
+	until_has 10 "$T/out" ready
+	for n in {1..25}; do "$RT" "${GOPTS[@]}" exec "$ID" true >"$T/o" 2>&1 </dev/null || die "exec: $(<"$T/o")"; done
+	until_has 20 "$T/out" caught=
+	OUT=$(<"$T/out")
+	hasnt "$OUT" 'caught=0' "processes that were traced"
+}
+tc trace_exec 'CVE-2016-9962: a tracer inside gets no capability from what joins by exec that it does not have'
+# crun and runc give it all of the host'\''s.
+trace_exec() {
+	traced .
+	has "$OUT" ' caps=0'
+}
+
+tc trace_exec_user 'CVE-2016-9962: the same with another user, and without noNewPrivileges'
+trace_exec_user() {
+	traced '.process.noNewPrivileges=false|.process.user={uid:1000,gid:1000}
+		|.process.capabilities|=with_entries(.value=["CAP_SYS_PTRACE"])|.process.capabilities+={inheritable:["CAP_SYS_PTRACE"]}
+		|.process.capabilities.ambient=["CAP_SYS_PTRACE"]'
+	has "$OUT" ' caps=0'
+}
+
+trace_exec_filter() { # NO-NEW-PRIVS
+	traced ".process.noNewPrivileges=$1"'|.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["mount"],action:"SCMP_ACT_ERRNO"}]}'
+	has "$OUT" ' early=0 caps=0'
+}
+tc 'trace_exec_filter true' 'CVE-2016-9962: a tracer inside catches nobody without the filter'
+tc 'trace_exec_filter false' 'CVE-2016-9962: nor, without noNewPrivileges, anybody who has CAP_SYS_ADMIN to install it'
+
+tc trace_exec_control 'CVE-2016-9962, the control: the tracer does get the capabilities of what joins by nsenter'
+trace_exec_control() {
+	local n
+	need_cmd nsenter
+	bundle
+	edit '.process.capabilities|=map_values(.+["CAP_SYS_PTRACE"])'
+	args rft trace-joins 3
+	up
+	until_has 10 "$T/out" ready
+	for n in {1..10}; do nsenter -t "$PID" -m -p -u -i -n /bin/sh -c : >/dev/null 2>&1 </dev/null; done
+	until_has 20 "$T/out" caught=
+	hasnt "$(<"$T/out")" 'caps=0' "what the tracer caught"
+}
+
 # own_copy: a copy of the runtime that may come to harm.
 own_copy() {
 	REAL=$RT

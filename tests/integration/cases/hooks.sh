@@ -148,6 +148,42 @@ tc 'failing prestart' '1.7: prestart fails: error, destroyed, poststop runs'
 tc 'failing createRuntime' '1.7: createRuntime fails: error, destroyed, poststop runs'
 tc 'failing createContainer' '1.7: createContainer fails: error, destroyed, poststop runs'
 
+tc hooks_start_container_filter '1.7: a startContainer hook, whose program is the image'\''s, has the payload'\''s filter and capabilities'
+hooks_start_container_filter() {
+	local nnp user
+	for nnp in true false; do
+		for user in 0 1000; do
+			bundle "b$nnp$user"
+			chmod 777 "$ROOTFS/mnt"
+			edit '.process.noNewPrivileges=$n|.process.user={uid:$u,gid:$u}
+				|.process.capabilities|=with_entries(.value=["CAP_KILL"])
+				|.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["sethostname"],action:"SCMP_ACT_ERRNO",errnoRet:71}]}
+				|.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c",$s]}]' --argjson n $nnp --argjson u $user \
+				--arg s '/bin/rft sys sethostname :x 1 >/mnt/seen; /bin/grep -e ^CapPrm -e ^CapBnd -e ^NoNew /proc/self/status >>/mnt/seen'
+			script 'cat /mnt/seen; grep -e ^CapPrm -e ^CapBnd -e ^NoNew /proc/self/status'
+			runs
+			match "$OUT" '^ret=-1 errno=EPROTO'
+			OUT=${OUT#*EPROTO$'\n'}
+			eq "$(head -n 3 <<<"$OUT")" "$(tail -n 3 <<<"$OUT")" "the hook's privileges and the payload's"
+			match "$OUT" 'CapBnd:.0000000000000020'
+		done
+	done
+}
+
+tc hooks_start_container_notify '1.7: where the filter asks an agent, the hook has none to ask: ENOSYS'
+hooks_start_container_notify() {
+	can seccomp_flag 8 || skip "no seccomp listeners"
+	bundle
+	chmod 777 "$ROOTFS/mnt"
+	edit '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",listenerPath:$l,syscalls:[{names:["sethostname"],action:"SCMP_ACT_NOTIFY"}]}
+		|.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c","/bin/rft sys sethostname :x 1 >/mnt/seen"]}]' --arg l "$T/agent"
+	bg_rft "$T/agent.out" agent "$T/agent" errno=28
+	until_ok 5 test -S "$T/agent"
+	script 'cat /mnt/seen'
+	runs
+	eq "$OUT" 'ret=-1 errno=ENOSYS'
+}
+
 tc hooks_start_container_fails '1.7: startContainer fails: start is an error, the payload never ran'
 hooks_start_container_fails() {
 	bundle

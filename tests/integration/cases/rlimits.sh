@@ -93,3 +93,22 @@ rlimits_effect() {
 	runs
 	eq "$OUT" 1024
 }
+
+tc rlimits_nproc_exec 'P6: exec with RLIMIT_NPROC: room for one more is enough, and the limit holds'
+rlimits_nproc_exec() {
+	local uid=$((3000000 + BASHPID % 1000000))
+	bundle
+	edit '.process.user={uid:$u,gid:$u}' --argjson u $uid
+	limits '[{"type":"RLIMIT_NPROC","soft":2,"hard":2}]'
+	up
+	exec_good rft inspect
+	kv_is rlimit.nproc 2:2
+	ex sh -c 'true & wait; echo $?'
+	hasnt "$OUT" 0 "a third process"
+	"$RT" "${GOPTS[@]}" exec "$ID" rft pause up >"$T/second" 2>&1 </dev/null &
+	until_has 10 "$T/second" up
+	ex true
+	ne "$RC" 0 "a third process by exec"
+	rt kill --all "$ID" KILL
+	wait
+}

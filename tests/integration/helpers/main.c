@@ -86,6 +86,7 @@ static const struct {
 	{ "tiocsti", cmd_tiocsti },
 	{ "steal-exe", cmd_steal_exe },
 	{ "watch-procs", cmd_watch_procs },
+	{ "trace-joins", cmd_trace_joins },
 	{ "can", cmd_can },
 	{ "pty", cmd_pty },
 	{ "sched", cmd_sched },
