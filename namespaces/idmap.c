@@ -193,6 +193,8 @@ static int set_map(pid_t pid, bool gid, const struct spec_id_map *map, size_t n,
 			r = deny_setgroups(pid, e);
 			if (r == 0)
 				r = write_map(pid, file, map, n, e);
+			if (r == 0)
+				err_clear(e);
 		}
 		/* Root of a user namespace may be refused ranges that the helper has a grant for. */
 		if (r != -EPERM || !find_helper(helper, path, sizeof(path)))

@@ -34,6 +34,23 @@ rootless_run() {
 	eq "$RC" 0
 	kv_is uid 0
 	kv_is setgroups deny
+	eq "$ERR" '' "messages of a run that succeeds"
+}
+
+tc rootless_caps 'P9: the user namespace'\''s root has the capabilities of the config'
+rootless_caps() {
+	own
+	edit '.process.capabilities|=map_values(["CAP_CHOWN","CAP_SYS_ADMIN"])|.process.capabilities.inheritable=[]'
+	inspect
+	user_rt run --bundle "$B" "$ID"
+	eq "$RC" 0
+	kv_is CapEff 0000000000200001
+	kv_is CapBnd 0000000000200001
+	args rft pause
+	user_rt run -d --bundle "$B" "$ID"
+	user_rt exec "$ID" rft inspect
+	eq "$RC" 0
+	kv_is CapEff 0000000000200001
 }
 
 tc rootless_outside 'N6: outside it is that user'\''s process'
