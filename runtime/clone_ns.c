@@ -61,13 +61,8 @@ static void run_joiner(struct make *m)
 {
 	struct err e = ERR_INIT;
 	pid_t pid;
-	int r = 0;
 
-	if (m->in.join_cgroup)
-		r = cgrp_join_self(m->p->cgroup, &e);
-	if (r == 0)
-		r = ns_join_all(m->in.ns, &e);
-	if (r < 0)
+	if (init_join(&m->in, &e) < 0)
 		init_fail(m->in.sync, &e);
 	if (m->in.ns[SPEC_NS_USER] >= 0) {
 		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
@@ -76,7 +71,6 @@ static void run_joiner(struct make *m)
 		}
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	}
-	m->in.joined = true;
 	sync_birth_hide(m->birth);
 	/* Our pid namespace is still the parent's: the number is right for it. */
 	pid = clone_into(birth_flags(m->s) | CLONE_PARENT, -1, m->birth);

@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -170,21 +169,6 @@ static int join(struct exec *j, struct err *e)
 	return 0;
 }
 
-static int keyring(struct exec *j, struct err *e)
-{
-	char name[300];
-
-	if (j->p->no_new_keyring)
-		return 0;
-	/* By name: the one that the first process made, if its permissions let us; a new one otherwise. Never
-	 * the host's. */
-	snprintf(name, sizeof(name), "_ses.%s", j->p->id);
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
-		errno != EDQUOT && errno != EPERM)
-		return err_set(e, errno, "join a session keyring");
-	return 0;
-}
-
 static int open_terminal(struct exec *j, struct err *e)
 {
 	_cleanup_close_ int master = -EBADF;
@@ -277,10 +261,10 @@ static int set_up(struct exec *j, struct err *e)
 	const struct spec *s = j->p->spec;
 	int r = prepare(j, e);
 
+	if (r == 0 && !j->p->no_new_keyring)
+		r = init_keyring(j->p->rootless, e);
 	if (r == 0)
 		r = join(j, e);
-	if (r == 0)
-		r = keyring(j, e);
 	if (r < 0)
 		return r;
 	r = enter_root(j, e);

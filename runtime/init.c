@@ -4,14 +4,15 @@
  *
  * Theory of operation: why this order
  *   cgroup first, while the host's paths still mean the host's, and before the cgroup namespace, which takes
- * the cgroup one is in as its root. Namespaces given by path next: all that follows shall act on them. Then
- * the parent is asked for what only it may do (id maps, limits); before the maps are there we are nobody in
- * the user namespace. Network, host name, sysctl need nothing but their namespaces; sysctl goes through a
- * procfs that nobody inside can have covered. Then the root file system: mounts, devices, terminal, with the
- * host's tree still in reach. The hooks that must see both trees run just before the pivot. Masks and
- * read-only paths come after everything that has to write. Labels, limits, the working directory and the user
- * follow, in falling order of privilege; then we wait to be started, then seccomp, capabilities and exec
- * (payload.h).
+ * the cgroup one is in as its root; a procfs of the host's, for all that must not be faked; a session
+ * keyring, on the host's account, whose quota is the largest. Namespaces given by path next: all that follows
+ * shall act on them. Then the parent is asked for what only it may do (id maps, limits); before the maps are
+ * there we are nobody in the user namespace. Network, host name, sysctl need nothing but their namespaces;
+ * sysctl goes through a procfs that nobody inside can have covered. Then the root file system: mounts,
+ * devices, terminal, with the host's tree still in reach. The hooks that must see both trees run just before
+ * the pivot. Masks and read-only paths come after everything that has to write. Labels, limits, the working
+ * directory and the user follow, in falling order of privilege; then we wait to be started, then seccomp,
+ * capabilities and exec (payload.h).
  *
  * We are never dumpable: a process of a shared pid namespace could otherwise open our descriptors, which are
  * the host's (CVE-2016-9962).
@@ -65,15 +66,56 @@ static int step_begin(struct init *in, struct err *e)
 
 static int step_cgroup(struct init *in, struct err *e)
 {
-	int r = in->joined || !in->join_cgroup ? 0 : cgrp_join_self(in->p->cgroup, e);
+	int r = in->join_cgroup ? cgrp_join_self(in->p->cgroup, e) : 0;
 
 	/* The CPUs of its cgroup, and not those that our caller happens to be bound to. */
 	return r < 0 ? r : sec_set_affinity(0, NULL, e);
 }
 
+static int step_procfs(struct init *in, struct err *e)
+{
+	if (!in->spec->n_sysctl && !payload_needs_procfs(&in->payload))
+		return 0;
+	in->payload.procfd = mnt_procfs(e);
+	return in->payload.procfd < 0 ? in->payload.procfd : 0;
+}
+
+/*
+ * A session keyring of its own: the host's keys stay with the host. Without a name: one that somebody else
+ * has made, and opened to all, would be joined by its name. Kernels without keyrings answer ENOSYS, and an
+ * outer container's filter EPERM.
+ */
+int init_keyring(bool rootless, struct err *e)
+{
+	int r;
+
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS || errno == EPERM)
+		return 0;
+	/* A user has room for 200 keys. It is his own keyring that his partitions have from then on. */
+	if (errno == EDQUOT && rootless)
+		return 0;
+	r = err_set(e, errno, "join a new session keyring");
+	return r == -EDQUOT ? err_hint(e, "raise kernel.keys.root_maxkeys and root_maxbytes, or use "
+					  "--no-new-keyring, which leaves the partition the caller's")
+			    : r;
+}
+
+static int step_keyring(struct init *in, struct err *e)
+{
+	if (in->no_new_keyring)
+		return 0;
+	if (in->payload.procfd >= 0 && in->payload.proc->selinux_label) {
+		int r = lsm_set_keycreate(in->payload.procfd, in->payload.proc->selinux_label, e);
+
+		if (r < 0)
+			return r;
+	}
+	return init_keyring(in->p->rootless, e);
+}
+
 static int step_join(struct init *in, struct err *e)
 {
-	return in->joined ? 0 : ns_join_all(in->ns, e);
+	return ns_join_all(in->ns, e);
 }
 
 static int step_parent(struct init *in, struct err *e)
@@ -127,40 +169,9 @@ static int step_hostname(struct init *in, struct err *e)
 	return 0;
 }
 
-static int step_procfs(struct init *in, struct err *e)
-{
-	if (!in->spec->n_sysctl && !payload_needs_procfs(&in->payload))
-		return 0;
-	in->payload.procfd = mnt_procfs(e);
-	return in->payload.procfd < 0 ? in->payload.procfd : 0;
-}
-
 static int step_sysctl(struct init *in, struct err *e)
 {
 	return in->spec->n_sysctl ? sysctl_apply(in->spec, in->payload.procfd, e) : 0;
-}
-
-/* A session keyring of its own: the host's keys stay with the host. Kernels without keyrings answer ENOSYS.
- */
-static int step_keyring(struct init *in, struct err *e)
-{
-	char name[300];
-
-	if (in->no_new_keyring)
-		return 0;
-	if (in->payload.procfd >= 0 && in->payload.proc->selinux_label) {
-		int r = lsm_set_keycreate(in->payload.procfd, in->payload.proc->selinux_label, e);
-
-		if (r < 0)
-			return r;
-	}
-	snprintf(name, sizeof(name), "_ses.%s", in->p->id);
-	/* EDQUOT: too many keyrings on this host; a partition without one of its own is no worse off than
-	 * with --no-new-keyring. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
-		errno != EDQUOT && errno != EPERM)
-		return err_set(e, errno, "join a new session keyring");
-	return 0;
 }
 
 static int step_rootfs(struct init *in, struct err *e)
@@ -269,32 +280,44 @@ struct step {
 	const char *name;
 	int (*run)(struct init *in, struct err *e);
 	bool with_process; /* only if the config has a process */
+	bool by_joiner;	   /* if there is one, it has done this */
 };
 
 static const struct step steps[] = {
-	{ "begin", step_begin, false },
-	{ "cgroup", step_cgroup, false },
-	{ "join namespaces", step_join, false },
-	{ "parent's part", step_parent, false },
-	{ "ids", step_ids, false },
-	{ "cgroup namespace", step_cgroup_ns, false },
-	{ "network", step_network, false },
-	{ "hostname", step_hostname, false },
-	{ "procfs", step_procfs, false },
-	{ "sysctl", step_sysctl, false },
-	{ "keyring", step_keyring, false },
-	{ "root file system", step_rootfs, false },
-	{ "mounts", step_mounts, false },
-	{ "devices", step_devices, false },
-	{ "terminal", step_terminal, false },
-	{ "hooks", step_hooks, false },
-	{ "pivot", step_pivot, false },
-	{ "protect", step_protect, false },
-	{ "attributes", step_attributes, true },
-	{ "working directory", step_cwd, true },
-	{ "user", step_user, true },
-	{ "program", step_find, true },
+	{ "begin", step_begin, false, false },
+	{ "cgroup", step_cgroup, false, true },
+	{ "procfs", step_procfs, false, true },
+	{ "keyring", step_keyring, false, true },
+	{ "join namespaces", step_join, false, true },
+	{ "parent's part", step_parent, false, false },
+	{ "ids", step_ids, false, false },
+	{ "cgroup namespace", step_cgroup_ns, false, false },
+	{ "network", step_network, false, false },
+	{ "hostname", step_hostname, false, false },
+	{ "sysctl", step_sysctl, false, false },
+	{ "root file system", step_rootfs, false, false },
+	{ "mounts", step_mounts, false, false },
+	{ "devices", step_devices, false, false },
+	{ "terminal", step_terminal, false, false },
+	{ "hooks", step_hooks, false, false },
+	{ "pivot", step_pivot, false, false },
+	{ "protect", step_protect, false, false },
+	{ "attributes", step_attributes, true, false },
+	{ "working directory", step_cwd, true, false },
+	{ "user", step_user, true, false },
+	{ "program", step_find, true, false },
 };
+
+int init_join(struct init *in, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++)
+		if (steps[i].by_joiner)
+			r = steps[i].run(in, e);
+	in->joined = true;
+	return r;
+}
 
 /* --- after creation
  * ----------------------------------------------------------------------------------------------------------------------
@@ -376,7 +399,7 @@ void init_main(struct init *in)
 	int sock = -EBADF;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		if (steps[i].with_process && !in->payload.proc)
+		if ((steps[i].with_process && !in->payload.proc) || (steps[i].by_joiner && in->joined))
 			continue;
 		if (steps[i].run(in, &e) < 0)
 			fail(in, in->sync, false, &e);

@@ -32,7 +32,7 @@ struct init {
 	struct init_report *report; /* in the place of `sync`; else NULL */
 	int start_listener;	    /* listening socket of `create`; -1: start comes over sync */
 	int console_socket; /* connected, for the terminal's master; -1: the master goes to the parent */
-	bool joined;	    /* the joiner has been in cgroup and namespaces already */
+	bool joined;	    /* by init_join() */
 	bool join_cgroup;   /* there is one */
 	bool ask_parent;    /* maps, attach, devices, limits: the parent has something to do once we exist */
 	bool own_user_ns;   /* a user namespace other than the runtime's */
@@ -42,6 +42,12 @@ struct init {
 
 /* Never returns: becomes the payload, or tells the parent why not and exits. */
 void init_main(struct init *in) __attribute__((noreturn));
+
+/* In a joiner: the steps that lead into namespaces given by path. The child goes on from there. */
+int init_join(struct init *in, struct err *e);
+
+/* A new session keyring, while we are still in the host's user namespace; also for exec. */
+int init_keyring(bool rootless, struct err *e);
 
 /* Sends what went wrong and ends the process. */
 void init_fail(int sync, const struct err *e) __attribute__((noreturn));

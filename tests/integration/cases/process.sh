@@ -337,16 +337,54 @@ process_nnp_setuid() {
 
 tc process_keyring 'the payload has a session keyring of its own, unless --no-new-keyring'
 process_keyring() {
+	local own kernel_default
 	bundle
 	inspect
-	local own
 	own=$("$RF_RFT" inspect | sed -n 's/^keyring=//p')
 	[[ $own != -1 ]] || skip "no keyrings in this kernel"
 	runs
-	has "$(kv keyring.name)" "$ID"
-	ne "$(kv keyring)" "$own"
+	kernel_default=$(kv keyring)
+	ne "$kernel_default" "$own"
+	runs
+	ne "$(kv keyring)" "$kernel_default" "a second partition's keyring"
 	runs --no-new-keyring
-	hasnt "$(kv keyring.name)" "$ID"
+	eq "$(kv keyring)" "$own"
+}
+
+tc process_keyring_named 'a keyring that somebody has made, named after the partition and opened to all: not joined by run nor exec'
+process_keyring_named() {
+	local theirs n=0
+	[[ $("$RF_RFT" inspect | sed -n 's/^keyring=//p') != -1 ]] || skip "no keyrings in this kernel"
+	bundle
+	for name in "_ses.$ID" "$ID" "_ses"; do
+		# In a file of its own: each stays until the end of the case.
+		bg_rft "$T/keyring.$((++n))" keyring "$name"
+		until_has 5 "$T/keyring.$n" keyring=
+	done
+	# The control: whoever joins by that name is in it.
+	theirs=$(sed -n 's/^keyring=//p' "$T/keyring.1")
+	eq "$("$RF_RFT" keyring "_ses.$ID" 0 | sed -n 's/^keyring=//p')" "$theirs" "the control's keyring"
+	up
+	exec_good rft inspect
+	hasnt "$(cat "$T"/keyring.*)" "keyring=$(kv keyring)"
+	inspect
+	good run --bundle "$B" "$ID-b"
+	hasnt "$(cat "$T"/keyring.*)" "keyring=$(kv keyring)"
+}
+
+tc process_keyring_quota 'a user namespace whose root has used up its own keys: the partition still has a keyring of its own'
+process_keyring_quota() {
+	need_userns
+	[[ $("$RF_RFT" inspect | sed -n 's/^keyring=//p') != -1 ]] || skip "no keyrings in this kernel"
+	bundle
+	userns
+	inspect
+	setpriv --reuid 100000 --regid 100000 --clear-groups "$RF_RFT" keyring fill 60 >"$T/fill" 2>&1 </dev/null &
+	until_has 20 "$T/fill" full=
+	grab "$RF_RFT" keyring "mine-$ID" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
+	eq "$RC" 0
+	kv_is keyring.name _ses
+	ne "$(sed -n 's/^keyring=//p' <<<"$OUT" | tail -n 1)" "$(kv keyring)" "the partition's keyring and the caller's"
 }
 
 tc process_absent 'P16: without process, create is allowed and start is an error'

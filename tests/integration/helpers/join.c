@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -102,5 +103,39 @@ int cmd_trace_joins(int argc, char **argv)
 			break;
 		}
 	printf("caught=%llu early=%llu caps=%llx\n", caught, early, caps);
+	return 0;
+}
+
+/*
+ * rft keyring NAME [SECONDS]: joins the session keyring of that name, opens it to all, prints its number and
+ * stays. "fill" is no name but asks for as many keys as the user may have.
+ */
+int cmd_keyring(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "x";
+	bool command = argc > 2 && (*argv[2] < '0' || *argv[2] > '9');
+	unsigned int seconds = argc > 2 && !command ? (unsigned int)number(argv[2]) : 60;
+	long id;
+
+	if (!strcmp(name, "fill")) {
+		char text[32];
+		int n = 0;
+
+		do
+			snprintf(text, sizeof text, "filler-%d", n++);
+		while (syscall(SYS_add_key, "user", text, "x", 1, KEY_SPEC_PROCESS_KEYRING) >= 0);
+		printf("full=%d %s\n", n, strerror(errno));
+		return errno == EDQUOT ? (int)sleep(seconds) : 1;
+	}
+	id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+	if (id < 0)
+		die("keyctl");
+	syscall(SYS_keyctl, KEYCTL_SETPERM, id, 0x3f3f3f3f);
+	printf("keyring=%ld\n", id);
+	if (command) {
+		execvp(argv[2], argv + 2);
+		die("%s", argv[2]);
+	}
+	sleep(seconds);
 	return 0;
 }

@@ -87,6 +87,7 @@ static const struct {
 	{ "steal-exe", cmd_steal_exe },
 	{ "watch-procs", cmd_watch_procs },
 	{ "trace-joins", cmd_trace_joins },
+	{ "keyring", cmd_keyring },
 	{ "can", cmd_can },
 	{ "pty", cmd_pty },
 	{ "sched", cmd_sched },
