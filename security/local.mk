@@ -11,7 +11,7 @@ SECURITY_TEST_LIBS = libsecurity.a libspec.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIB
 SECURITY_TESTS = \
 	tests/unit/security_caps_test tests/unit/security_lsm_test tests/unit/security_proc_attrs_test \
 	tests/unit/security_seccomp_test tests/unit/security_seccomp_cache_test \
-	tests/unit/security_seccomp_program_test
+	tests/unit/security_seccomp_program_test tests/unit/security_seccomp_same_test
 check_PROGRAMS += $(SECURITY_TESTS)
 TESTS += $(SECURITY_TESTS)
 
@@ -38,4 +38,8 @@ tests_unit_security_seccomp_cache_test_LDADD = $(SECURITY_TEST_LIBS)
 tests_unit_security_seccomp_program_test_SOURCES = tests/unit/security_seccomp_program_test.c tests/unit/security_bpf.h
 tests_unit_security_seccomp_program_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_security_seccomp_program_test_LDADD = $(SECURITY_TEST_LIBS)
+
+tests_unit_security_seccomp_same_test_SOURCES = tests/unit/security_seccomp_same_test.c tests/unit/security_bpf.h
+tests_unit_security_seccomp_same_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_security_seccomp_same_test_LDADD = $(SECURITY_TEST_LIBS)
 endif
