@@ -11,11 +11,14 @@
 /* The root directory of every procfs (PROC_ROOT_INO in include/linux/proc_ns.h). */
 #define PROC_ROOT_INO 1
 
+unsigned int mnt_bind_flags(const struct mnt_entry *m)
+{
+	return (m->o.recursive_bind ? AT_RECURSIVE : 0) | (m->o.src_nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+}
+
 int mnt_bind_source(const struct mnt_entry *m, struct err *e)
 {
-	unsigned int flags =
-		(m->o.recursive_bind ? AT_RECURSIVE : 0) | (m->o.src_nofollow ? AT_SYMLINK_NOFOLLOW : 0);
-	int fd = sys_clone_tree(AT_FDCWD, m->source, flags);
+	int fd = sys_clone_tree(AT_FDCWD, m->source, mnt_bind_flags(m));
 
 	/* Without strerror()'s words for ENOENT: engines take those for a missing program (exit status 127).
 	 */

@@ -178,6 +178,8 @@ int mnt_fs(struct mnt_ctx *c, size_t i, struct err *e);
 int mnt_bind(struct mnt_ctx *c, size_t i, struct err *e);
 /* An O_PATH tree of a bind's source; a missing one is worded as engines expect it. */
 int mnt_bind_source(const struct mnt_entry *m, struct err *e);
+/* As for open_tree(2). */
+unsigned int mnt_bind_flags(const struct mnt_entry *m);
 int mnt_cgroup(struct mnt_ctx *c, size_t i, struct err *e);
 /* Copies what is in directory `from` (hostile) into `to`, for tmpcopyup. */
 int mnt_copy_up(int from, int to, const char *destination, struct err *e);

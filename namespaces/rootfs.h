@@ -86,6 +86,14 @@ int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 
 /* --- in the child, in its mount namespace --------------------------------------------------------------- */
 
+/*
+ * In a new user namespace, before its ids are taken on (we are still the host's root for whoever looks at the
+ * owner of a directory): the trees that the parent opened are opened once more, out of our own mount
+ * namespace. In that the kernel has locked what the host demands of a mount (read-only, nosuid, nodev) and
+ * what covers what: a tree of the parent's is not locked, and a payload with CAP_SYS_ADMIN in its user
+ * namespace could undo both. Where we may not go the parent's stays, and idmapped ones do.
+ */
+void mnt_own_sources(struct mnt_ctx *c);
 /* Propagation of the host's tree, root file system bound and held. */
 int mnt_enter(struct mnt_ctx *c, struct err *e);
 /* Leaves the umask at 0; mnt_devices() puts it back. */

@@ -309,6 +309,49 @@ int mnt_open_sources(struct mnt_ctx *c, int userns_fd, struct err *e)
 	return r;
 }
 
+/* --- in the child ----------------------------------------------------------------------------------------
+ */
+
+static bool same_object(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Where we may not go, the parent's stands. */
+static void take_own(struct mnt_ctx *c, int *tree, const char *path, unsigned int flags)
+{
+	/* Copied for a user namespace, shared mounts are slaves already. */
+	struct mount_attr attr = { .propagation = mnt_tree_propagation(c->spec) };
+	_cleanup_close_ int own = *tree >= 0 ? sys_clone_tree(AT_FDCWD, path, flags) : -EBADF;
+
+	if (own < 0 || !same_object(own, *tree))
+		return;
+	if (attr.propagation != MS_SLAVE && sys_mount_setattr(own, "", AT_RECURSIVE, &attr) < 0)
+		return;
+	fd_close(*tree);
+	*tree = TAKE_FD(own);
+}
+
+void mnt_own_sources(struct mnt_ctx *c)
+{
+	struct mnt_state *st = c->state;
+
+	if (!c->user_ns)
+		return;
+	take_own(c, &st->root_tree, c->rootfs, AT_RECURSIVE);
+	for (size_t i = 0; i < st->n_entries; i++) {
+		struct mnt_entry *m = &st->entries[i];
+
+		if (m->kind == MNT_BIND && m->o.idmap == SPEC_IDMAP_NONE)
+			take_own(c, &m->tree, m->source, mnt_bind_flags(m));
+	}
+}
+
+/* --- idmaps of the new user namespace --------------------------------------------------------------------
+ */
+
 bool mnt_needs_userns(const struct mnt_ctx *c)
 {
 	for (size_t i = 0; i < c->state->n_entries; i++)

@@ -118,6 +118,12 @@ static int step_join(struct init *in, struct err *e)
 	return ns_join_all(in->ns, e);
 }
 
+static int step_sources(struct init *in, struct err *e)
+{
+	mnt_own_sources(&in->mnt);
+	return 0;
+}
+
 static int step_parent(struct init *in, struct err *e)
 {
 	if (!in->ask_parent)
@@ -289,6 +295,7 @@ static const struct step steps[] = {
 	{ "procfs", step_procfs, false, true },
 	{ "keyring", step_keyring, false, true },
 	{ "join namespaces", step_join, false, true },
+	{ "mount sources", step_sources, false, false },
 	{ "parent's part", step_parent, false, false },
 	{ "ids", step_ids, false, false },
 	{ "cgroup namespace", step_cgroup_ns, false, false },

@@ -201,6 +201,37 @@ userns_locked_flags() {
 	opt "$(mount_in /vol)" noexec
 }
 
+unlock() { # OPTIONS OF THE BIND: what a payload with CAP_SYS_ADMIN in its user namespace can undo; the control is a tmpfs of its own.
+	need_userns
+	bundle
+	userns
+	mkdir -m 777 "$T/vol"
+	mount --bind "$T/vol" "$T/vol"
+	mkdir "$T/vol/hidden"
+	echo secret >"$T/vol/hidden/secret"
+	mount -o remount,bind,ro,nosuid,nodev "$T/vol"
+	[[ $1 != rbind ]] || mount -t tmpfs -o ro none "$T/vol/hidden"
+	mount_entry /mnt bind "$T/vol" "$1"
+	edit '.process.capabilities|=map_values(.+["CAP_SYS_ADMIN"])'
+	script 'mount -t tmpfs -o ro,nosuid none /tmp; mount -o remount,bind,rw,suid /tmp && echo control; umount /tmp && echo control
+		for o in rw suid dev; do mount -o remount,bind,ro,nosuid,nodev,$o /mnt 2>/dev/null && echo "undone: $o"; done
+		touch /mnt/x 2>/dev/null && echo written; umount /mnt/hidden 2>/dev/null && cat /mnt/hidden/secret; true'
+	runs
+	[[ ! -e $T/vol/x ]] || die "written to a volume that is read-only on the host"
+}
+# crun undoes ro, and runc none of them.
+tc userns_unlock 'R14: read-only, nosuid and nodev of the host'\''s mount cannot be undone inside'
+userns_unlock() {
+	unlock bind
+	eq "$OUT" $'control\ncontrol'
+}
+
+tc userns_uncover 'R14: what covers a directory below a volume on the host cannot be taken away inside'
+userns_uncover() {
+	unlock rbind
+	eq "$OUT" $'control\ncontrol'
+}
+
 tc userns_private_source 'N6: a bind source below a directory that only the host'\''s root may enter'
 userns_private_source() {
 	need_userns
