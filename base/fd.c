@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 int fd_close(int fd)
@@ -213,6 +215,54 @@ int fd_replace_at(int dirfd, const char *name, mode_t mode, const void *buf, siz
 int fd_cloexec(int fd, bool on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+}
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4U
+#endif
+
+/* The default of fs.nr_open: no process has a higher number unless the administrator wants it. */
+#define NR_OPEN (1U << 20)
+
+static void close_number(int fd)
+{
+	close(fd);
+}
+
+static void mark_number(int fd)
+{
+	fd_cloexec(fd, true);
+}
+
+static void each_open(unsigned int first, unsigned int last, void (*act)(int fd))
+{
+	enum { STEP = 256 };
+	struct pollfd p[STEP];
+
+	for (unsigned int at = first; at <= last && at < NR_OPEN; at += STEP) {
+		unsigned int n = last - at < STEP - 1 ? last - at + 1 : STEP;
+		int r;
+
+		for (unsigned int i = 0; i < n; i++)
+			p[i] = (struct pollfd){ .fd = (int)(at + i) };
+		/* More than RLIMIT_NOFILE allows is refused: then all of them are tried. */
+		r = poll(p, n, 0);
+		for (unsigned int i = 0; i < n; i++)
+			if (r < 0 || !(p[i].revents & POLLNVAL))
+				act(p[i].fd);
+	}
+}
+
+void fd_close_range(unsigned int first, unsigned int last)
+{
+	if (syscall(SYS_close_range, first, last, 0) < 0)
+		each_open(first, last, close_number);
+}
+
+void fd_cloexec_from(unsigned int first)
+{
+	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		each_open(first, ~0U, mark_number);
 }
 
 int fd_send(int sock, const void *buf, size_t len, const int *fds, size_t n)

@@ -62,6 +62,14 @@ int fd_replace_at(int dirfd, const char *name, mode_t mode, const void *buf, siz
 int fd_cloexec(int fd, bool on);
 
 /*
+ * Closes, or marks O_CLOEXEC, every descriptor from `first` to `last`, which may be ~0U. Without
+ * close_range(2) (Linux 5.9, its flag 5.11) the kernel is asked about each number below a million: not
+ * /proc/self/fd, which inside a partition may be anybody's.
+ */
+void fd_close_range(unsigned int first, unsigned int last);
+void fd_cloexec_from(unsigned int first);
+
+/*
  * Sends `len` > 0 bytes and `n` (0 to FD_SEND_MAX) descriptors in one message. 0 or -errno. SIGPIPE is not
  * raised.
  */

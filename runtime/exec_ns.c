@@ -202,7 +202,7 @@ static void close_hosts(const struct exec *j)
 			if (keep[i] >= 0 && (unsigned int)keep[i] >= from && (unsigned int)keep[i] < next)
 				next = (unsigned int)keep[i];
 		if (next > from)
-			syscall(SYS_close_range, from, next == ~0U ? ~0U : next - 1, 0);
+			fd_close_range(from, next == ~0U ? ~0U : next - 1);
 		if (next == ~0U)
 			return;
 		from = next + 1;

@@ -61,7 +61,7 @@ static void run_child(const struct spec_hook *h, const struct hooks_env *env, in
 		r = chdir(env->cwd) < 0 ? -errno : 0;
 	}
 	/* Descriptors that were inherited on purpose (--preserve-fds) are the payload's, not the hook's. */
-	syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+	fd_cloexec_from(3);
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
 	sigemptyset(&none);

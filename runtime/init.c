@@ -335,8 +335,8 @@ static void close_others(const struct init *in)
 	unsigned int first = 3U + (unsigned int)in->payload.keep_fds, kept = (unsigned int)in->start_listener;
 
 	if (kept > first)
-		syscall(SYS_close_range, first, kept - 1, 0);
-	syscall(SYS_close_range, kept + 1, ~0U, 0);
+		fd_close_range(first, kept - 1);
+	fd_close_range(kept + 1, ~0U);
 }
 
 /*

@@ -136,7 +136,8 @@ static bool foreign_elf(const char *head, ssize_t n)
 	if (n < (ssize_t)sizeof(eh) || memcmp(head, ELFMAG, SELFMAG) != 0)
 		return false;
 	memcpy(&eh, head, sizeof(eh));
-	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	/* By now that is whatever the partition has there. */
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || pread(fd, &own, sizeof(own), 0) != (ssize_t)sizeof(own))
 		return false;
 	return eh.e_machine != own.e_machine;

@@ -24,10 +24,6 @@
 #include "security/lsm.h"
 #include "security/proc_attrs.h"
 
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4U
-#endif
-
 /* --- in the parent
  * ------------------------------------------------------------------------------------------------------------------
  */
@@ -383,26 +379,6 @@ int payload_find(struct payload *pl, struct err *e)
 	return lookup_program(pl->arena, pl->proc->args[0], pl->env, &pl->path, e);
 }
 
-/* close_range(2) is of Linux 5.9, its flag of 5.11; before that they are gone through one by one. */
-static int close_others(unsigned int first, struct err *e)
-{
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	uint32_t fd;
-
-	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
-		return 0;
-	if (errno != ENOSYS && errno != EINVAL)
-		return err_set(e, errno, "mark descriptors close-on-exec");
-	d = opendir("/proc/self/fd");
-	if (!d)
-		return err_set(e, errno, "list open descriptors in /proc/self/fd");
-	while ((de = readdir(d)))
-		if (str_to_u32(de->d_name, &fd) == 0 && fd >= first && fd_cloexec((int)fd, true) < 0)
-			return err_set(e, errno, "mark descriptor %u close-on-exec", fd);
-	return 0;
-}
-
 static int no_new_privs(const struct payload *pl, struct err *e)
 {
 	if (pl->proc->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -426,9 +402,8 @@ int payload_restrict(struct payload *pl, void (*hand_over)(int listener, void *a
 
 	/* Before the filter, which may forbid it. Whatever is open by mistake, ours or inherited, closes at
 	 * the exec. */
-	r = close_others(3U + (unsigned int)pl->keep_fds, e);
-	if (r == 0)
-		r = no_new_privs(pl, e);
+	fd_cloexec_from(3U + (unsigned int)pl->keep_fds);
+	r = no_new_privs(pl, e);
 	if (r == 0 && early)
 		r = install(pl, hand_over, arg, e);
 	if (r == 0 && !pl->caps_complete)

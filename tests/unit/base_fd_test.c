@@ -10,10 +10,16 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -274,6 +280,75 @@ static void test_path(void **state)
 	assert_string_equal(buf, "/proc/self/fd/2147483647");
 }
 
+/* A kernel without close_range(2): in a child, whose filter says so. */
+static void without_close_range(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0 ||
+		syscall(SYS_close_range, 9999, 9999, 0) == 0)
+		_exit(77);
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool is_cloexec(int fd)
+{
+	return (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+}
+
+/* 0, or the number of the line that is not true. */
+#define MUST(x) ((x) ? (void)0 : _exit(__LINE__ % 70 + 1))
+
+static void ranges_in_child(bool filter, bool tight)
+{
+	static const int some[] = { 10, 11, 255, 256, 300, 511, 512, 900 };
+	struct rlimit few = { 16, 16 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++)
+		MUST(dup2(0, some[i]) == some[i]);
+	if (filter)
+		without_close_range();
+	/* They stay open beyond a limit that comes later. */
+	if (tight)
+		MUST(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	fd_cloexec_from(256);
+	MUST(!is_cloexec(0) && !is_cloexec(10) && !is_cloexec(255));
+	MUST(is_cloexec(256) && is_cloexec(300) && is_cloexec(511) && is_cloexec(512) && is_cloexec(900));
+	fd_close_range(11, 300);
+	MUST(is_open(0) && is_open(10) && !is_open(11) && !is_open(255) && !is_open(300));
+	MUST(is_open(511) && is_open(512) && is_open(900));
+	fd_close_range(512, ~0U);
+	MUST(is_open(0) && is_open(10) && is_open(511) && !is_open(512) && !is_open(900));
+	_exit(0);
+}
+
+static void test_ranges(void **state)
+{
+	for (int variant = 0; variant < 4; variant++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			ranges_in_child(variant & 1, variant & 2);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 #define IN_DIR(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -286,6 +361,7 @@ int main(void)
 		IN_DIR(test_put),
 		IN_DIR(test_replace),
 		cmocka_unit_test(test_cloexec),
+		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_write_once),
 		IN_DIR(test_pass_descriptors),
 		IN_DIR(test_connect),
