@@ -5,7 +5,9 @@
  * Nothing can be trusted there, not even /proc: so only calls that take descriptors are used, and for
  * umount2(2), which takes none, a name without a slash relative to the working directory.
  */
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -74,10 +76,31 @@ int mnt_add(int rootfd, const struct spec_mount *m, int source_tree, struct err 
 	return r < 0 ? r : add_tree(rootfd, &entry, made >= 0 ? made : source_tree, e);
 }
 
+/* The same after symlinks: an image with a link to /proc must not have its masks taken away by a harmless
+ * name. */
+static int check_parent(int rootfd, int parent, const char *destination, struct err *e)
+{
+	_cleanup_close_ int dev = path_open(rootfd, "/dev", O_PATH | O_DIRECTORY, 0, 0);
+	struct stat root, at, d;
+	struct statfs fs;
+	bool in_dev;
+
+	if (fstatfs(parent, &fs) < 0 || fstat(parent, &at) < 0 || fstat(rootfd, &root) < 0)
+		return err_set(e, errno, "unmount %s", destination);
+	in_dev = dev >= 0 && fstat(dev, &d) == 0 && d.st_dev != root.st_dev && d.st_dev == at.st_dev;
+	if (in_dev || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC)
+		return err_text(e, EPERM,
+			"unmount %s: it leads through a symlink into /proc, /sys or /dev, where what is "
+			"mounted stays",
+			destination);
+	return 0;
+}
+
 int mnt_remove(int rootfd, const char *destination, struct err *e)
 {
 	_cleanup_close_ int parent = -EBADF;
 	const char *name;
+	int r;
 
 	if (path_within(destination, "/proc") || path_within(destination, "/sys") ||
 		path_within(destination, "/dev"))
@@ -86,11 +109,13 @@ int mnt_remove(int rootfd, const char *destination, struct err *e)
 	parent = path_open_parent(rootfd, destination, false, &name);
 	if (parent < 0)
 		return err_set(e, -parent, "unmount %s", destination);
+	r = check_parent(rootfd, parent, destination, e);
+	if (r < 0)
+		return r;
 	if (fchdir(parent) < 0)
 		return err_set(e, errno, "unmount %s", destination);
 	if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
-		int r = err_set(e, errno, "unmount %s", destination);
-
+		r = err_set(e, errno, "unmount %s", destination);
 		return r == -EINVAL
 			       ? err_hint(e,
 					 "it is no mount point, or belongs to the partition from its start")

@@ -15,6 +15,10 @@
 /* mount(2) copies one page of data, the NUL included, and cuts off the rest without a word. */
 #define DATA_MAX 4095
 
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
+#endif
+
 /* --- by descriptor -------------------------------------------------------------------------------------- */
 
 /*
@@ -150,6 +154,9 @@ static int label_mqueue(struct mnt_ctx *c, const struct mnt_entry *m, struct err
 	fd = path_open(c->state->root, m->m->destination, O_PATH, 0, 0);
 	if (fd < 0)
 		return err_set(e, -fd, "open %s to label it", m->m->destination);
+	/* The way there is the image's: what it leads to by now may be something else, of the host even. */
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != MQUEUE_MAGIC)
+		return err_text(e, EPERM, "label %s: it is no message queue any more", m->m->destination);
 	if (setxattr(fd_path(path, fd), "security.selinux", label, strlen(label), 0) < 0 &&
 		errno != EOPNOTSUPP)
 		return err_set(e, errno, "label %s", m->m->destination);
@@ -206,47 +213,12 @@ static int explain(struct mnt_ctx *c, const struct mnt_entry *m, int code, struc
 	return r;
 }
 
-/*
- * sysfs shows one network namespace and is refused to a user namespace that does not own it. The host's /sys
- * then stands in, with all the flags that were asked for on every mount of it: what was to be read-only stays
- * so.
- */
-static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
+/* Part of them may be the caller's to write, by delegation, and so the partition's (CVE-2023-25809). */
+static int cover_cgroups(int sysfs, const struct mnt_entry *m, struct err *e)
 {
-	const struct mnt_entry *m = &c->state->entries[i];
-	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
-	_cleanup_close_ int tree = -EBADF;
-	bool early = mnt_attr_detached();
+	struct mnt_place p = { .dir = sysfs, .name = "fs/cgroup", .own = -EBADF };
 	char path[MNT_PLACE_PATH];
-	uint64_t set, clr;
-	int r;
 
-	tree = sys_clone_tree(AT_FDCWD, "/sys", AT_RECURSIVE);
-	if (tree < 0)
-		return err_set(e, -tree, "bind the host's /sys, since sysfs cannot be mounted");
-	mnt_flags_to_attr(m->o.set & ~(unsigned long)(MS_NOATIME | MS_STRICTATIME | MS_RELATIME), &set, &clr);
-	r = mnt_place_find(c, i, MNT_WANT_DIR, &p, e);
-	if (r < 0)
-		return r;
-	if (early) {
-		r = mnt_attr(tree, "", AT_RECURSIVE, set | m->o.rec_set, 0, 0);
-		if (r < 0)
-			return err_set(e, -r, "set the mount flags of %s", m->m->destination);
-	}
-	r = sys_attach(tree, p.dir, p.name);
-	if (r < 0)
-		return err_set(e, -r, "bind the host's /sys on %s", m->m->destination);
-	if (early)
-		return 0;
-	/*
-	 * Without mount_setattr(2) only the topmost mount can be changed, which is the sysfs itself. The
-	 * host's cgroups below it, part of which may be the caller's to write, are covered (CVE-2023-25809).
-	 */
-	r = mnt_attr(tree, "", 0, set, 0, 0);
-	if (r < 0)
-		return err_set(e, -r, "set the mount flags of %s", m->m->destination);
-	p.dir = tree;
-	p.name = "fs/cgroup";
 	if (mount("tmpfs", mnt_place_path(&p, path), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		    "mode=555,nr_inodes=1") < 0 &&
 		errno != ENOENT)
@@ -254,26 +226,64 @@ static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
 	return 0;
 }
 
+/*
+ * sysfs shows one network namespace and is refused to a user namespace that does not own it. The host's /sys
+ * then stands in, with all the flags that were asked for on every mount of it: what was to be read-only stays
+ * so. Where that cannot be had (before Linux 5.12 only the topmost mount can be changed, which is the sysfs
+ * itself), or was not asked for, the host's cgroups below it are covered.
+ */
+static int sysfs_instead(struct mnt_ctx *c, size_t i, struct err *e)
+{
+	const struct mnt_entry *m = &c->state->entries[i];
+	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
+	_cleanup_close_ int tree = -EBADF;
+	bool early = mnt_attr_detached();
+	uint64_t set, clr;
+	int r;
+
+	tree = sys_clone_tree(AT_FDCWD, "/sys", AT_RECURSIVE);
+	if (tree < 0)
+		return err_set(e, -tree, "bind the host's /sys, since sysfs cannot be mounted");
+	mnt_flags_to_attr(m->o.set & ~(unsigned long)(MS_NOATIME | MS_STRICTATIME | MS_RELATIME), &set, &clr);
+	set |= m->o.rec_set;
+	r = mnt_place_find(c, i, MNT_WANT_DIR, &p, e);
+	if (r < 0)
+		return r;
+	r = early ? mnt_attr(tree, "", AT_RECURSIVE, set, 0, 0) : 0;
+	if (r < 0)
+		return err_set(e, -r, "set the mount flags of %s", m->m->destination);
+	r = sys_attach(tree, p.dir, p.name);
+	if (r < 0)
+		return err_set(e, -r, "bind the host's /sys on %s", m->m->destination);
+	r = early ? 0 : mnt_attr(tree, "", 0, set, 0, 0);
+	if (r < 0)
+		return err_set(e, -r, "set the mount flags of %s", m->m->destination);
+	return early && (set & MOUNT_ATTR_RDONLY) ? 0 : cover_cgroups(tree, m, e);
+}
+
 /* --- the mounts ----------------------------------------------------------------------------------------- */
 
 static int remount(struct mnt_ctx *c, const struct mnt_entry *m, struct err *e)
 {
-	_cleanup_close_ int fd = path_open(c->state->root, m->m->destination, O_PATH, 0, 0);
+	/* A symlink of the image must not turn it to /proc, or to the root. */
+	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
+	int r = mnt_place_open(
+		c->state->root, m->m->destination, MNT_WANT_ANY, m->o.dest_nofollow, false, &p, e);
 	unsigned long flags = MS_REMOUNT | (m->o.bind ? MS_BIND : 0);
-	char path[FD_PATH_MAX];
+	char path[MNT_PLACE_PATH];
 	uint64_t set, clr, take, unused;
 
-	if (fd < 0)
-		return err_set(e, -fd, "remount %s", m->m->destination);
+	if (r == -ENOENT)
+		return err_set(e, ENOENT, "remount %s", m->m->destination);
+	if (r < 0)
+		return err_wrap(e, "remount");
 	if (m->o.bind) {
-		int r;
-
 		mnt_flags_to_attr(m->o.set, &set, &clr);
 		mnt_flags_to_attr(m->o.clear & ~m->o.set, &take, &unused);
-		r = mnt_attr(fd, "", 0, set, clr | (take & ~(uint64_t)MOUNT_ATTR__ATIME), 0);
+		r = mnt_attr(p.dir, "", 0, set, clr | (take & ~(uint64_t)MOUNT_ATTR__ATIME), 0);
 		return r < 0 ? err_set(e, -r, "remount %s", m->m->destination) : 0;
 	}
-	if (mount(m->m->source, fd_path(path, fd), m->m->type, flags | m->o.set, m->o.data) < 0)
+	if (mount(m->m->source, mnt_place_path(&p, path), m->m->type, flags | m->o.set, m->o.data) < 0)
 		return err_set(e, errno, "remount %s", m->m->destination);
 	return 0;
 }

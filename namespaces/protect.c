@@ -115,33 +115,10 @@ static int mask_dir(struct masks *k, const struct mnt_place *p, const char *path
 	return 0;
 }
 
-/*
- * Where a path is: below a held file system by name, else opened. -ENOENT: nowhere, or out of reach, which is
- * as good.
- */
-static int find(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct err *e)
+static int find_in_root(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct err *e)
 {
-	const char *rest;
-	const struct mnt_base *b = mnt_base_for(c->state, path, c->state->n_entries, &rest);
-	int fd;
+	int fd = path_open(c->state->root, path, O_PATH, 0, 0);
 
-	if (b && !b->ours) {
-		/*
-		 * In /proc only names that are no process: what is below those is made of magic links into
-		 * other file systems.
-		 */
-		bool process = str_eq(b->destination, "/proc") &&
-			       ((*rest >= '0' && *rest <= '9') || str_starts(rest, "self") ||
-				       str_starts(rest, "thread-self") || str_starts(rest, "net") ||
-				       str_starts(rest, "mounts"));
-
-		if (!process) {
-			p->dir = b->fd;
-			p->name = rest;
-			return 0;
-		}
-	}
-	fd = path_open(c->state->root, path, O_PATH, 0, 0);
 	if (fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR)
 		return -ENOENT;
 	if (fd < 0)
@@ -151,27 +128,66 @@ static int find(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct
 	return 0;
 }
 
+/*
+ * Where a path is: below a held file system by name, else opened. -ENOENT: nowhere, or out of reach, which is
+ * as good.
+ */
+static int find(struct mnt_ctx *c, const char *path, struct mnt_place *p, struct err *e)
+{
+	const char *rest;
+	const struct mnt_base *b = mnt_base_for(c->state, path, c->state->n_entries, &rest);
+
+	if (b && !b->ours) {
+		/*
+		 * In /proc only names that are no process: what is below those is made of magic links into
+		 * other file systems. The device tree is a symlink to a path in /sys, which here is still the
+		 * host's.
+		 */
+		bool process = str_eq(b->destination, "/proc") &&
+			       ((*rest >= '0' && *rest <= '9') || str_starts(rest, "self") ||
+				       str_starts(rest, "thread-self") || str_starts(rest, "net") ||
+				       str_starts(rest, "mounts") || str_starts(rest, "device-tree"));
+
+		if (!process) {
+			p->dir = b->fd;
+			p->name = rest;
+			return 0;
+		}
+	}
+	return find_in_root(c, path, p, e);
+}
+
+/* -ENOTDIR: it is neither a directory nor a file, but a symlink by the name that it was given. */
+static int mask_place(struct masks *k, const struct mnt_place *p, const char *path, struct err *e)
+{
+	bool dir = looks_like_directory(path);
+	int r = -ENOTDIR;
+
+	for (int i = 0; i < 2 && r == -ENOTDIR; i++, dir = !dir)
+		r = dir ? mask_dir(k, p, path, e) : mask_file(k, p, path, e);
+	if (r != -ENOENT && r != -EACCES)
+		return r;
+	err_clear(e);
+	return 0;
+}
+
 static int mask(struct masks *k, const char *path, struct err *e)
 {
 	_cleanup_place_ struct mnt_place p = MNT_PLACE_INIT;
-	bool dir = looks_like_directory(path);
 	int r;
 
+	if (str_eq(path, "/"))
+		return err_text(e, EINVAL, "linux.maskedPaths: the root cannot be masked");
 	r = find(k->c, path, &p, e);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (str_eq(path, "/"))
-		return err_text(e, EINVAL, "linux.maskedPaths: the root cannot be masked");
-	for (int i = 0; i < 2; i++, dir = !dir) {
-		r = dir ? mask_dir(k, &p, path, e) : mask_file(k, &p, path, e);
-		if (r == -ENOENT || r == -EACCES) {
-			err_clear(e);
-			return 0;
-		}
-		if (r != -ENOTDIR)
-			return r;
-	}
-	return r;
+	r = mask_place(k, &p, path, e);
+	if (r != -ENOTDIR || !*p.name)
+		return r;
+	/* sysfs has symlinks. */
+	err_clear(e);
+	r = find_in_root(k->c, path, &p, e);
+	return r < 0 ? (r == -ENOENT ? 0 : r) : mask_place(k, &p, path, e);
 }
 
 /* A path that is held by name: bound on itself, then its flags. */
@@ -211,6 +227,13 @@ static int make_readonly(struct mnt_ctx *c, const char *path, struct err *e)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = *p.name ? readonly_by_name(c, &p) : readonly_by_tree(&p);
+	if (r == -EINVAL && *p.name) {
+		/* A symlink of sysfs: the bind is where it leads to, the name is not. */
+		r = find_in_root(c, path, &p, e);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		r = readonly_by_tree(&p);
+	}
 	if (r == -ENOENT || r == -EACCES)
 		return 0;
 	return r < 0 ? err_set(e, -r, "make %s read-only", path) : 0;

