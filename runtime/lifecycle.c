@@ -423,7 +423,13 @@ int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *
 		r = rt_partition_status(p, &status, e);
 	if (r < 0)
 		return r;
-	if (!force && !p->damaged && !p->creating && status != RT_STOPPED)
+	/*
+	 * runtime.md wants an error for whatever is not stopped. crun and runc remove what was never started
+	 * all the same, and containerd's shim relies on it: the plain `delete` is all that it sends for a
+	 * task whose `start` failed or never came.
+	 */
+	force = force || status == RT_CREATED || p->damaged || p->creating;
+	if (!force && status != RT_STOPPED)
 		return err_text(e, EBUSY,
 			"cannot delete container \"%s\" that is not stopped: it is %s; stop it first, or use "
 			"delete --force",
@@ -432,7 +438,7 @@ int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *
 	rt_partition_spec(p, &ignored);
 	if (!p->cgroup && (p->damaged || p->creating))
 		rt_partition_guess_cgroup(p, ctx);
-	r = p->engine->destroy(p, force || p->damaged || p->creating, e);
+	r = p->engine->destroy(p, force, e);
 	if (r < 0)
 		return err_wrap(e, "delete container \"%s\"", id);
 	run_poststop(p);

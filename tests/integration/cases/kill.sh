@@ -145,17 +145,44 @@ delete_running() {
 	ok is running
 }
 
-tc delete_created '1.8: delete of what is created: refused, or as runc does, it is removed'
+tc delete_created '1.8: delete of what was never started removes it, as crun and runc do and containerd expects: killed, poststop hooks run'
 delete_created() {
+	local dir
 	bundle
+	hook poststop "cat >$T/poststop"
+	script 'touch /tmp/ran'
 	made
-	try delete "$ID"
-	if [[ $RC == 0 ]]; then
-		gone
-		until_ok 10 dead "$PID"
-	else
-		ok is created
-	fi
+	dir=$(cg_dir pids)
+	good delete "$ID"
+	ok dead "$PID"
+	gone
+	fails test -e "$dir"
+	json "$(<"$T/poststop")" '.status=="stopped"'
+	fails test -e "$ROOTFS/tmp/ran"
+}
+
+tc delete_created_no_pidns '1.8: the same where nothing but its cgroup holds its processes together'
+delete_created_no_pidns() {
+	bundle
+	no_ns pid
+	made
+	exec_good sh -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'
+	good delete "$ID"
+	ok dead "$PID"
+	ok dead "$OUT"
+	gone
+}
+
+tc delete_paused_refused '1.8: delete of what is paused: an error, it lives on'
+delete_paused_refused() {
+	need_cg freezer
+	bundle
+	up
+	good pause "$ID"
+	bad 'paused' delete "$ID"
+	good resume "$ID"
+	ok is running
+	ok alive "$PID"
 }
 
 tc delete_force_running '2.2: delete --force of what runs: killed and removed'
