@@ -71,7 +71,7 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 		.oci_version = copy(a, p->oci_version ? p->oci_version : "1.0.0"),
 		.engine = copy(a, p->engine->name),
 		.status = status,
-		.pid = status == RT_STOPPED || status == RT_CREATING ? 0 : p->pid,
+		.pid = status == RT_STOPPED ? 0 : p->pid,
 		.scope = p->cgroup && cgrp_scope(p->cgroup) ? copy(a, cgrp_scope(p->cgroup)) : NULL,
 	};
 	if (p->n_annotations)

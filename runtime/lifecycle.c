@@ -203,19 +203,22 @@ static void run_poststop(struct rt_partition *p)
 		hooks_run(&p->spec->hooks, SPEC_HOOK_POSTSTOP, &env, true, NULL);
 }
 
-/* After a failure: as if the operation had never been attempted, but for the poststop hooks (config.md). */
-static void take_back(struct creation *c, bool made)
+/*
+ * After a failure: as if the operation had never been attempted, but for the poststop hooks (runtime.md,
+ * "Lifecycle": a hook that fails stops the container, and what follows is what `delete` would do).
+ */
+static void take_back(struct rt_partition *p, bool made)
 {
 	struct err e = ERR_INIT;
 
-	if (!c->p)
+	if (!p)
 		return;
-	if (made && c->p->engine->destroy(c->p, true, &e) < 0)
+	if (made && p->engine->destroy(p, true, &e) < 0)
 		log_warn("%s", e.text);
-	if (c->p->pid > 0)
-		waitpid(c->p->pid, NULL, WNOHANG);
-	run_poststop(c->p);
-	if (rt_partition_remove(c->p, &e) < 0)
+	if (p->pid > 0)
+		waitpid(p->pid, NULL, WNOHANG);
+	run_poststop(p);
+	if (rt_partition_remove(p, &e) < 0)
 		log_warn("%s", e.text);
 }
 
@@ -247,7 +250,7 @@ static int make(struct creation *c, struct err *e)
 			r = p->engine->commit(p, &c->l, e);
 	}
 	if (r < 0)
-		take_back(c, made);
+		take_back(c->p, made);
 	return r;
 }
 
@@ -268,7 +271,7 @@ int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct e
 	if (r == 0) {
 		r = tell_caller(&c, e);
 		if (r < 0)
-			take_back(&c, true);
+			take_back(c.p, true);
 	}
 	creation_end(&c);
 	return r;
@@ -282,19 +285,14 @@ static int run_poststart(struct rt_partition *p, struct err *e)
 {
 	_cleanup_free_ char *state = NULL;
 	struct hooks_env env = { .cwd = p->bundle };
-	struct err ignored;
-	int r;
 
 	if (!p->spec->hooks.n[SPEC_HOOK_POSTSTART])
 		return 0;
 	env.state = state = rt_partition_state_json(p, rt_status_names[RT_RUNNING], p->pid);
 	if (!state)
 		return err_set(e, ENOMEM, "write the state for hooks");
-	r = hooks_run(&p->spec->hooks, SPEC_HOOK_POSTSTART, &env, false, e);
-	/* 1.3: an error, and the container is stopped. */
-	if (r < 0)
-		p->engine->kill(p, SIGKILL, false, &ignored);
-	return r;
+	/* 1.3: a failure is an error, and the container is stopped: take_back(). */
+	return hooks_run(&p->spec->hooks, SPEC_HOOK_POSTSTART, &env, false, e);
 }
 
 static int let_go(struct rt_partition *p, struct rt_launch *l, struct err *e)
@@ -339,7 +337,13 @@ int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e)
 		return err_text(
 			e, EINVAL, "cannot start container \"%s\": its config.json has no process", id);
 	r = let_go(p, &l, e);
-	unlinkat(p->dirfd, RT_START_SOCKET, 0);
+	/*
+	 * Not told, it waits as before. Else, with a hook that failed or an agent that is gone, there is no
+	 * way back to "created", and none forward. A program that could not be executed has had its run,
+	 * however short: it is left as stopped, as with runc.
+	 */
+	if (r < 0 && l.told && !l.exec_failed)
+		take_back(p, true);
 	return r;
 }
 
@@ -396,7 +400,7 @@ int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status
 		if (r == 0)
 			r = tell_caller(&c, e);
 		if (r < 0)
-			take_back(&c, true);
+			take_back(c.p, true);
 		else if (!o->detach)
 			r = stay(&c, status, e);
 	}

@@ -53,23 +53,12 @@ int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const
 	return send_listener(p, pid, status, listener, e);
 }
 
-int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
+/* Serves the first process from the word to go on until it has become the payload. */
+static int follow(struct rt_partition *p, struct rt_launch *l, int sock, struct err *e)
 {
-	_cleanup_close_ int sock = -EBADF;
 	struct sync_frame f;
 	int r, fd;
 
-	if (l->later) {
-		sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_SEQPACKET);
-		if (sock < 0)
-			return err_set(e, -sock, "reach the container's first process");
-	} else {
-		sock = TAKE_FD(l->sync);
-	}
-	if (sync_send(sock, SYNC_START, 0, NULL, -1) < 0)
-		return err_text(e, ESRCH,
-			"container not running: no such process: its first process ended before it was "
-			"started");
 	for (;;) {
 		int msg = sync_recv(sock, &f, &fd);
 
@@ -93,4 +82,28 @@ int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 			return err_set(e, msg < 0 ? -msg : EPROTO, "talk to the container's first process");
 		}
 	}
+}
+
+int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
+{
+	_cleanup_close_ int sock = -EBADF;
+	int r;
+
+	if (l->later) {
+		sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_SEQPACKET);
+		if (sock < 0)
+			return err_set(e, -sock, "reach the container's first process");
+	} else {
+		sock = TAKE_FD(l->sync);
+	}
+	if (sync_send(sock, SYNC_START, 0, NULL, -1) < 0)
+		return err_text(e, ESRCH,
+			"container not running: no such process: its first process ended before it was "
+			"started");
+	l->told = true;
+	r = follow(p, l, sock, e);
+	/* It is what says "created" (ns_status()): poststart hooks that ask shall hear "running". */
+	if (l->later)
+		unlinkat(p->dirfd, RT_START_SOCKET, 0);
+	return r;
 }

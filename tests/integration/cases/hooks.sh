@@ -29,28 +29,59 @@ hooks_run() {
 	eq "$(tr '\n' ' ' <"$T/log")" 'prestart createRuntime createContainer poststart poststop '
 }
 
-# hook_state KIND STATUS: what the hook reads from stdin.
+# hook_state KIND STATUS PID: what the hook reads from stdin: these members and no other. PID: init's as seen from where the hook runs.
 hook_state() {
+	local keys='["annotations","bundle","id","ociVersion","pid","root","status"]'
 	bundle
 	edit '.annotations={"a.b/c":"d e"}'
-	hook "$1" "cat >$T/state.json"
+	if [[ $1 == startContainer ]]; then hook "$1" "cat >/tmp/state.json"; else hook "$1" "cat >$T/state.json"; fi
 	made
 	good start "$ID"
 	down
+	[[ $1 != startContainer ]] || mv "$ROOTFS/tmp/state.json" "$T"
 	json "$(<"$T/state.json")" '.id==$i' --arg i "$ID"
-	json "$(<"$T/state.json")" '.ociVersion|test("^1\\.[0-9]+")'
+	json "$(<"$T/state.json")" '.ociVersion==$v' --arg v "$(jq -r .ociVersion "$B/config.json")"
 	json "$(<"$T/state.json")" '.bundle==$b' --arg b "$B"
 	json "$(<"$T/state.json")" '.status==$s' --arg s "$2"
-	json "$(<"$T/state.json")" '.annotations["a.b/c"]=="d e"'
+	json "$(<"$T/state.json")" '.annotations=={"a.b/c":"d e"}'
 	hasnt "$(<"$T/state.json")" '\/'
-	[[ $1 == createContainer || $1 == poststop ]] || json "$(<"$T/state.json")" '.pid==($p|tonumber)' --arg p "$PID"
+	case $3 in
+	host) json "$(<"$T/state.json")" '.pid==($p|tonumber)' --arg p "$PID" ;;
+	none) keys='["annotations","bundle","id","ociVersion","root","status"]' ;;
+	*) json "$(<"$T/state.json")" '.pid==($p|tonumber)' --arg p "$3" ;;
+	esac
+	# crun gives root as well, for the hooks that came before the bundle was a member.
+	json "$(<"$T/state.json")" 'keys==$k and .root==$r' --argjson k "$keys" --arg r "$ROOTFS"
 }
-# crun: status "created" for createRuntime. runc 1.1: no pid for poststop.
-tc 'hook_state prestart creating' '1.7: prestart reads the state: id, bundle, status creating, pid, annotations'
-tc 'hook_state createRuntime creating' '1.7: createRuntime reads the state: status creating'
-tc 'hook_state createContainer creating' '1.7: createContainer reads the state: status creating'
-tc 'hook_state poststart running' '1.7: poststart reads the state: status running'
-tc 'hook_state poststop stopped' '1.7: poststop reads the state: status stopped'
+# crun: status "created" for createRuntime, pid 0 for createContainer. runc 1.1: no pid for poststop.
+tc 'hook_state prestart creating host' '1.7: prestart reads the state: id, bundle, status creating, pid, annotations'
+tc 'hook_state createRuntime creating host' '1.7: createRuntime reads the state: status creating'
+tc 'hook_state createContainer creating 1' '1.7: createContainer reads the state: status creating, its own view of the pid'
+tc 'hook_state startContainer created 1' '1.7: startContainer reads the state: status created, its own view of the pid'
+tc 'hook_state poststart running host' '1.7: poststart reads the state: status running'
+tc 'hook_state poststop stopped none' '1.7: poststop reads the state: status stopped, no pid'
+
+tc hook_state_host_pid '1.7: without a pid namespace createContainer and startContainer are told the pid that everybody sees'
+hook_state_host_pid() {
+	bundle
+	no_ns pid
+	hook createContainer "cat >$T/state.json"
+	hook startContainer 'cat >/tmp/state.json'
+	up
+	json "$(<"$T/state.json")" '.pid==($p|tonumber)' --arg p "$PID"
+	json "$(<"$ROOTFS/tmp/state.json")" '.pid==($p|tonumber)' --arg p "$PID"
+}
+
+tc hook_asks_state '1.7: a hook that asks for the state hears the same: creating, running'
+hook_asks_state() {
+	bundle
+	hook createRuntime "$RT ${GOPTS[*]} state $ID >$T/creating"
+	hook poststart "$RT ${GOPTS[*]} state $ID >$T/running"
+	made
+	json "$(<"$T/creating")" '.status=="creating" and .pid==($p|tonumber)' --arg p "$PID"
+	good start "$ID"
+	json "$(<"$T/running")" '.status=="running" and .pid==($p|tonumber)' --arg p "$PID"
+}
 
 tc hooks_start_container '1.7: startContainer: path inside, state with the pid of its own view, status created'
 hooks_start_container() {
@@ -99,25 +130,30 @@ hooks_create_runtime_ns() {
 	ne "$(<"$T/net")" "$(nslink net)"
 }
 
-hook_env() { # KIND
+# hook_env KIND: the third hook lists its environment, the second has none listed.
+hook_env() {
+	local at=$T cwd
 	bundle
+	cwd=$B
+	[[ $1 != startContainer ]] || { at=/tmp && cwd=/; }
 	edit '.process.env+=["LD_PRELOAD=/evil.so","IMAGE=1"]'
-	edit '.hooks[$k]=[{path:"/usr/bin/env",args:["env","-0"],env:["ONE=1","TWO=two words"]},
-		{path:"/bin/sh",args:["sh","-c",$s]}]' --arg k "$1" --arg s "tr '\\0' '\\n' </proc/self/environ >$T/none; pwd >$T/cwd"
-	hook "$1" "tr '\\0' '\\n' </proc/self/environ >$T/env"
+	hook "$1" true
+	hook "$1" "tr '\\0' '\\n' </proc/self/environ >$at/none; /bin/readlink /proc/self/cwd >$at/cwd; exit 0"
+	hook "$1" "tr '\\0' '\\n' </proc/self/environ >$at/env; exit 0"
 	edit '.hooks[$k][2].env=["ONE=1","TWO=two words"]' --arg k "$1"
-	HOST_SECRET=1 runs_true
-	eq "$(grep -v '^PWD=\|^SHLVL=\|^_=\|^OLDPWD=' "$T/env")" $'ONE=1\nTWO=two words'
-	eq "$(grep -v '^PWD=' "$T/none")" '' "environment without hook.env"
-	eq "$(<"$T/cwd")" "$B" "working directory"
-}
-runs_true() {
-	args true
-	runs
+	HOST_SECRET=1 up
+	down
+	[[ $1 != startContainer ]] || at=$ROOTFS/tmp
+	eq "$(grep -v '^PWD=\|^SHLVL=\|^_=\|^OLDPWD=' "$at/env")" $'ONE=1\nTWO=two words'
+	eq "$(grep -v '^PWD=\|^SHLVL=\|^_=\|^OLDPWD=' "$at/none")" '' "environment without hook.env"
+	eq "$(<"$at/cwd")" "$cwd" "working directory"
 }
 # crun: hooks without env get the runtime's. runc 1.1: createContainer gets the image's.
+tc 'hook_env prestart' '1.7: prestart: the environment is hook.env and nothing else, cwd is the bundle'
 tc 'hook_env createRuntime' '1.7: createRuntime: the environment is hook.env and nothing else, cwd is the bundle'
 tc 'hook_env createContainer' 'CVE-2025-23266: createContainer: hook.env and nothing else, cwd is the bundle'
+tc 'hook_env startContainer' '1.7: startContainer: hook.env and nothing else, cwd is / inside'
+tc 'hook_env poststart' '1.7: poststart: hook.env and nothing else, cwd is the bundle'
 tc 'hook_env poststop' '1.7: poststop: hook.env and nothing else, cwd is the bundle'
 
 tc hooks_args '1.7: args are the whole argv; without them it is the path'
@@ -135,18 +171,54 @@ hooks_args() {
 	hasnt "$(tail -n 1 "$T/log")" one
 }
 
-# failing KIND: a failure is an error that names the hook; nothing is left, poststop has run.
+# taken_back COMMAND...: fails and names the hook; then nothing is left, the payload never ran, no later hook did, and poststop has run.
+taken_back() {
+	local kind=$1
+	shift
+	hook "$kind" "touch $T/later"
+	hook poststop "cat >$T/poststop"
+	bad "$kind hook 0 .*exit status 3.*no luck" "$@"
+	gone
+	fails test -e "$T/later"
+	json "$(<"$T/poststop")" '.status=="stopped" and .id==$i' --arg i "$ID"
+}
+# failing KIND create|start|run: which command fails.
 failing() {
+	local dir=''
 	bundle
 	hook "$1" 'echo no luck >&2; exit 3'
-	hook poststop "touch $T/poststop"
-	bad "${2:-$1|hook}" create --bundle "$B" "$ID"
-	gone
-	ok test -e "$T/poststop"
+	case $1 in
+	prestart) hook createRuntime "touch $T/later" ;;
+	createRuntime) hook createContainer "touch $T/later" ;;
+	createContainer) hook startContainer 'touch /tmp/later' ;;
+	startContainer) hook poststart "touch $T/later" ;;
+	esac
+	script 'touch /tmp/ran; exec rft pause'
+	case $2 in
+	create) taken_back "$1" create --bundle "$B" "$ID" ;;
+	run) taken_back "$1" run --bundle "$B" "$ID" ;;
+	start)
+		edit '.hooks.poststop=[{path:"/bin/sh",args:["sh","-c",$s]}]' --arg s "cat >$T/poststop"
+		made
+		dir=$(cg_dir pids)
+		taken_back "$1" start "$ID"
+		ok dead "$PID"
+		fails test -e "$dir"
+		;;
+	esac
+	fails test -e "$ROOTFS/tmp/later"
+	# The payload of a poststart hook runs already.
+	[[ $1 == poststart ]] || fails test -e "$ROOTFS/tmp/ran"
 }
-tc 'failing prestart' '1.7: prestart fails: error, destroyed, poststop runs'
-tc 'failing createRuntime' '1.7: createRuntime fails: error, destroyed, poststop runs'
-tc 'failing createContainer' '1.7: createContainer fails: error, destroyed, poststop runs'
+for k in prestart createRuntime createContainer; do
+	tc "failing $k create" "1.7: $k fails: error, destroyed, poststop runs"
+	tc "failing $k run" "1.7: $k fails in run: the same"
+done
+# runc leaves it stopped, for delete. crun and runc up to 1.3 only warn about poststart.
+tc 'failing startContainer start' '1.7: startContainer fails: start is an error, the payload never ran, destroyed, poststop runs'
+tc 'failing startContainer run' '1.7: startContainer fails in run: the same'
+tc 'failing poststart start' '1.7 (1.3): poststart fails: start is an error, the payload is killed, destroyed, poststop runs'
+tc 'failing poststart run' '1.7 (1.3): poststart fails in run: the same'
 
 tc hooks_start_container_filter '1.7: a startContainer hook, whose program is the image'\''s, has the payload'\''s filter and capabilities'
 hooks_start_container_filter() {
@@ -184,28 +256,17 @@ hooks_start_container_notify() {
 	eq "$OUT" 'ret=-1 errno=ENOSYS'
 }
 
-tc hooks_start_container_fails '1.7: startContainer fails: start is an error, the payload never ran'
-hooks_start_container_fails() {
+tc hooks_start_exec_fails '1.7: a payload that cannot be executed after all: start is an error, the partition is stopped and can be deleted'
+hooks_start_exec_fails() {
 	bundle
-	edit '.hooks.startContainer=[{path:"/bin/sh",args:["sh","-c","exit 3"]}]'
-	script 'touch /tmp/ran'
-	good create --bundle "$B" "$ID"
-	try start "$ID"
-	ne "$RC" 0 "exit status"
-	fails test -e "$ROOTFS/tmp/ran"
-	until_ok 10 eval '! is running'
-}
-
-# crun and runc up to 1.3 only warn.
-tc hooks_poststart_fails '1.7 (1.3): poststart fails: start is an error and the partition is stopped'
-hooks_poststart_fails() {
-	bundle
-	hook poststart 'exit 3'
+	own_files
+	hook poststart "touch $T/poststart"
 	made
-	bad 'poststart|hook' start "$ID"
-	until_ok 10 dead "$PID"
-	try state "$ID"
-	[[ $RC != 0 ]] || eq "$(jq -r .status <<<"$OUT")" stopped
+	rm "$ROOTFS/bin/rft"
+	bad 'exec: "rft"' start "$ID"
+	until_is stopped
+	fails test -e "$T/poststart"
+	good delete "$ID"
 }
 
 tc hooks_poststop_fails '1.7: poststop fails: a warning, the next one runs, delete succeeds'
@@ -219,13 +280,42 @@ hooks_poststop_fails() {
 	gone
 }
 
-tc hooks_timeout '1.7: a hook that takes longer than its timeout is killed, and create fails'
-hooks_timeout() {
+# late KIND create|start: a hook that takes longer than its timeout is killed, and that is a failure like any other.
+late() {
 	bundle
-	hook createRuntime "echo \$\$ >$T/pid.hook; exec sleep 100" 1
-	bad 'timeout|timed out|hook|time' create --bundle "$B" "$ID"
+	hook "$1" "echo \$\$ >$T/pid.hook; exec sleep 100" 1
+	hook poststop "touch $T/poststop"
+	[[ $1 != startContainer ]] || edit '.hooks.startContainer[0].args[2]="exec sleep 100"'
+	if [[ $2 == create ]]; then
+		bad "$1 hook 0 .*killed.*timeout of 1 s" create --bundle "$B" "$ID"
+	else
+		made
+		bad "$1 hook 0 .*killed.*timeout of 1 s" start "$ID"
+		ok dead "$PID"
+	fi
 	gone
+	# createContainer hooks are in the pid namespace, and went with it.
+	[[ $1 == *Container ]] || ok dead "$(<"$T/pid.hook")"
+	ok test -e "$T/poststop"
+}
+for k in prestart createRuntime createContainer; do
+	tc "late $k create" "1.7: timeout: a $k hook that takes longer is killed, create fails, all is taken back"
+done
+for k in startContainer poststart; do
+	tc "late $k start" "1.7: timeout: a $k hook that takes longer is killed, start fails, all is taken back"
+done
+
+tc hooks_timeout_poststop '1.7: timeout: a poststop hook that takes longer is killed, the next one runs, delete succeeds'
+hooks_timeout_poststop() {
+	bundle
+	hook poststop "echo \$\$ >$T/pid.hook; exec sleep 100" 1
+	hook poststop "touch $T/second"
+	up
+	good --debug delete --force "$ID"
+	has "$ERR" 'poststop hook 0'
 	ok dead "$(<"$T/pid.hook")"
+	ok test -e "$T/second"
+	gone
 }
 
 tc hooks_timeout_enough '1.7: one that ends in time is left alone'
