@@ -163,7 +163,7 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
 		return r;
 	strv_each (unknown, pl->seccomp.unknown)
 		log_debug("seccomp: system call %s is not known here and was left out", unknown);
-	return 0;
+	return pl->seccomp.has_notify ? seccomp_probe_agent(s->seccomp.listener_path, e) : 0;
 }
 
 void payload_free(struct payload *pl)

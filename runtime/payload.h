@@ -12,6 +12,15 @@
  * payload_restrict(): without no_new_privs the filter needs CAP_SYS_ADMIN, which is kept until then and for
  * nothing else; with it the filter is the very last thing, so that it need not allow our own calls.
  *
+ *   Why not at create, as runc does it: whatever a process does between its filter and its execve(2), the
+ * profile has to allow. At create that would be the wait for start (a socket; runc's is a FIFO) and the work
+ * of forking the startContainer hooks, and an agent would be asked about all of it. One that is part of the
+ * engine, and gets to its listener when `create` has returned, would never let `create` return. So the filter
+ * is loaded when there is nothing left to do but to hand the listener over (a write and a read) and to
+ * execute the program, and the agent reads "created" in the state that comes with it. What the specification
+ * wants of create, an error for a config that cannot be applied, it has: the profile is compiled there, and
+ * an agent that is not there is found out without its noticing (seccomp_probe_agent()).
+ *
  *   Who shares a pid namespace with us and has CAP_SYS_PTRACE there may become our tracer at any moment
  * (CVE-2016-9962). So what he could gain by it is given up as early as it can be, and `exec` does all of this
  * before the process is born where he sees it (exec_ns.c).

@@ -75,7 +75,6 @@ void sync_hand_over(int listener, void *sock)
 	if (write(fd, &f, offsetof(struct sync_frame, text)) < 0 || read(fd, &f, sizeof(f)) <= 0 ||
 		f.msg != SYNC_GO)
 		_exit(1);
-	close(listener);
 }
 
 pid_t *sync_birth_page(struct err *e)

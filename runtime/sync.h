@@ -58,8 +58,9 @@ void sync_expect(int sock, enum sync_msg wanted);
 
 /*
  * Child, with its filter on: tells the number of the listener by write(2), the one call that a profile may
- * not notify on, and waits with read(2) until the agent has it. `sock` points to the socket. Closes the
- * listener. For payload_restrict().
+ * not notify on, and waits with read(2) until the agent has it; these two are all that a profile has to let
+ * through for it. `sock` points to the socket. The listener stays open until it closes at the exec. For
+ * payload_restrict().
  */
 void sync_hand_over(int listener, void *sock);
 

@@ -9,7 +9,8 @@ libsecurity_a_SOURCES = \
 if HAVE_CMOCKA
 SECURITY_TEST_LIBS = libsecurity.a libspec.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lseccomp -lcap -lm
 SECURITY_TESTS = \
-	tests/unit/security_caps_test tests/unit/security_lsm_test tests/unit/security_proc_attrs_test \
+	tests/unit/security_caps_test tests/unit/security_lsm_test tests/unit/security_notify_test \
+	tests/unit/security_proc_attrs_test \
 	tests/unit/security_seccomp_test tests/unit/security_seccomp_cache_test \
 	tests/unit/security_seccomp_program_test tests/unit/security_seccomp_same_test
 check_PROGRAMS += $(SECURITY_TESTS)
@@ -23,13 +24,17 @@ tests_unit_security_lsm_test_SOURCES = tests/unit/security_lsm_test.c tests/unit
 tests_unit_security_lsm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_security_lsm_test_LDADD = $(SECURITY_TEST_LIBS)
 
+tests_unit_security_notify_test_SOURCES = tests/unit/security_notify_test.c tests/unit/security_bpf.h
+tests_unit_security_notify_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_security_notify_test_LDADD = $(SECURITY_TEST_LIBS) -lpthread
+
 tests_unit_security_proc_attrs_test_SOURCES = tests/unit/security_proc_attrs_test.c tests/unit/security_bpf.h
 tests_unit_security_proc_attrs_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_security_proc_attrs_test_LDADD = $(SECURITY_TEST_LIBS)
 
 tests_unit_security_seccomp_test_SOURCES = tests/unit/security_seccomp_test.c tests/unit/security_bpf.h
 tests_unit_security_seccomp_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_security_seccomp_test_LDADD = $(SECURITY_TEST_LIBS) -lpthread
+tests_unit_security_seccomp_test_LDADD = $(SECURITY_TEST_LIBS)
 
 tests_unit_security_seccomp_cache_test_SOURCES = tests/unit/security_seccomp_cache_test.c
 tests_unit_security_seccomp_cache_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

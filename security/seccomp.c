@@ -139,8 +139,45 @@ static int check_notify(const struct spec_seccomp *s, size_t i, struct err *e)
 	return 0;
 }
 
+/* As far as that can be told without looking at arguments: a condition gets the benefit of the doubt. */
+static bool lets_through(const struct spec_seccomp *s, const char *call)
+{
+	const char *action = s->default_action;
+
+	for (size_t i = 0; i < s->n_rules; i++) {
+		const struct spec_seccomp_rule *rule = &s->rules[i];
+
+		if (!strv_has(rule->names, call))
+			continue;
+		if (rule->n_args)
+			return true;
+		action = rule->action;
+	}
+	return str_eq(action, "SCMP_ACT_ALLOW") || str_eq(action, "SCMP_ACT_LOG") ||
+	       str_eq(action, "SCMP_ACT_NOTIFY");
+}
+
+/*
+ * What the process itself needs with the filter on, to have its listener handed over (sync_hand_over()).
+ * Better refused than started without a word from it. That an agent is asked about read is no harm: by then
+ * it has the listener.
+ */
+static int check_hand_over(const struct spec_seccomp *s, struct err *e)
+{
+	static const char *const needed[] = { "read", "write" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!lets_through(s, needed[i]))
+			return err_text(e, EINVAL,
+				SECTION ": a profile with SCMP_ACT_NOTIFY has to allow %s, which the process "
+					"needs to have its listener handed over",
+				needed[i]);
+	return 0;
+}
+
 static int check(const struct spec_seccomp *s, struct err *e)
 {
+	bool notify = false;
 	uint32_t action;
 	const char *name;
 	unsigned int flag;
@@ -170,8 +207,9 @@ static int check(const struct spec_seccomp *s, struct err *e)
 			r = check_notify(s, i, e);
 		if (r < 0)
 			return r;
+		notify |= action == SCMP_ACT_NOTIFY;
 	}
-	return 0;
+	return notify ? check_hand_over(s, e) : 0;
 }
 
 /* --- flags ------------------------------------------------------------------------------------ */

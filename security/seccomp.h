@@ -67,6 +67,12 @@ uint32_t seccomp_verdict(const struct seccomp_prog *p, int nr, const uint64_t ar
 int seccomp_install(const struct seccomp_prog *p, int *listener, struct err *e);
 
 /*
+ * Whether an agent is there to get a listener: before anything is made. It notices nothing of it. An error
+ * says why not.
+ */
+int seccomp_probe_agent(const char *path, struct err *e);
+
+/*
  * Sends the listener to an agent: connect(2) to the listenerPath, one message of the containerProcessState
  * JSON with the fd attached. The fd stays the caller's. For the parent half, which has the host's paths.
  */

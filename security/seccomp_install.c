@@ -188,6 +188,35 @@ int seccomp_install(const struct seccomp_prog *p, int *listener, struct err *e)
 	return -code;
 }
 
+/* Not with the text of ENOENT, which engines take for a missing command. */
+static int no_agent(const char *path, int code, struct err *e)
+{
+	if (code == ENOENT || code == ECONNREFUSED)
+		return err_text(e, code,
+			"linux.seccomp.listenerPath: nobody listens on %s; start the seccomp agent first",
+			path);
+	return err_set(e, code, "linux.seccomp.listenerPath: connect to %s", path);
+}
+
+/*
+ * The agent is promised one message a connection (config-linux.md, "Seccomp"), so a connection to try it out
+ * would be one that breaks the promise. But a socket of another type is refused with EPROTOTYPE by a path
+ * that a living socket is bound to, and with something else by any other, after all checks of permission and
+ * before the owner could notice (unix_find_other() in net/unix/af_unix.c).
+ */
+int seccomp_probe_agent(const char *path, struct err *e)
+{
+	_cleanup_close_ int sock = fd_connect_unix(AT_FDCWD, path, SOCK_DGRAM);
+
+	if (sock == -EPROTOTYPE)
+		return 0;
+	if (sock >= 0)
+		return err_text(e, EPROTOTYPE,
+			"linux.seccomp.listenerPath: %s is a datagram socket; an agent's is a stream socket",
+			path);
+	return no_agent(path, -sock, e);
+}
+
 int seccomp_send_listener(const char *path, const char *process_state_json, int listener, struct err *e)
 {
 	_cleanup_close_ int sock = -EBADF;
@@ -195,7 +224,7 @@ int seccomp_send_listener(const char *path, const char *process_state_json, int 
 
 	sock = fd_connect_unix(AT_FDCWD, path, SOCK_STREAM);
 	if (sock < 0)
-		return err_set(e, -sock, "linux.seccomp.listenerPath: connect to %s", path);
+		return no_agent(path, -sock, e);
 	r = fd_send(sock, process_state_json, strlen(process_state_json), &listener, 1);
 	if (r < 0)
 		return err_set(e, -r, "linux.seccomp.listenerPath: send the seccomp listener to %s", path);

@@ -3,19 +3,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <linux/audit.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <cmocka.h>
 
 #include "base/fd.h"
@@ -580,127 +577,6 @@ static void installing_needs_a_right(void **state)
 	assert_int_equal(in_child(installs_without_privilege, &p), 0);
 }
 
-/* --- the listener ----------------------------------------------------------------------------- */
-
-struct agent {
-	int sock;
-	char json[256];
-	int cloexec;
-	const char *path; /* of the notified mkdirat, as the agent saw its number */
-	int calls;
-	char why[128];
-};
-
-static int serve(struct agent *a, int listener)
-{
-	for (;;) {
-		struct pollfd pfd = { .fd = listener, .events = POLLIN };
-		struct seccomp_notif req = { 0 };
-		struct seccomp_notif_resp resp = { 0 };
-
-		/* POLLHUP: nobody is left whom the filter concerns. */
-		if (poll(&pfd, 1, 10000) <= 0)
-			return -1;
-		if (!(pfd.revents & POLLIN))
-			return 0;
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) < 0)
-			return -1;
-		if (req.data.nr != SYS_mkdirat || req.data.arch != NATIVE)
-			return -1;
-		resp.id = req.id;
-		if (a->calls++ == 0)
-			resp.error = -EMLINK;
-		else
-			resp.val = 4242;
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) < 0)
-			return -1;
-	}
-}
-
-static void *agent_thread(void *arg)
-{
-	struct agent *a = arg;
-	_cleanup_close_ int conn = accept4(a->sock, NULL, NULL, SOCK_CLOEXEC);
-	_cleanup_close_ int listener = -EBADF;
-	size_t n = 1;
-	ssize_t len;
-
-	len = fd_recv(conn, a->json, sizeof(a->json) - 1, &listener, &n);
-	if (len <= 0 || n != 1) {
-		snprintf(a->why, sizeof(a->why), "received %zd bytes, %zu descriptors", len, n);
-		return NULL;
-	}
-	if (recv(conn, a->json + len, 1, 0) != 0)
-		snprintf(a->why, sizeof(a->why), "more than one message");
-	else if (serve(a, listener) < 0)
-		snprintf(a->why, sizeof(a->why), "the listener: %s", strerror(errno));
-	return NULL;
-}
-
-struct notified {
-	struct seccomp_prog p;
-	const char *path;
-};
-
-static int asks_the_agent(void *arg)
-{
-	struct notified *t = arg;
-	int listener = install(&t->p);
-
-	if (listener < 0 || !(fcntl(listener, F_GETFD) & FD_CLOEXEC))
-		return 1;
-	if (seccomp_send_listener(t->path, "{\"pid\":42}", listener, NULL) < 0)
-		return 2;
-	if (close(listener) < 0) /* still ours */
-		return 3;
-	if (syscall(SYS_mkdirat, AT_FDCWD, "/nonexistent/x", 0755) != -1 || errno != EMLINK)
-		return 4;
-	if (syscall(SYS_mkdirat, AT_FDCWD, "/nonexistent/y", 0755) != 4242)
-		return 5;
-	return 0;
-}
-
-static void an_agent_answers(void **state)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char dir[] = "/tmp/rf-seccomp-XXXXXX", path[64];
-	struct notified t = { .path = path };
-	struct agent a = { 0 };
-	pthread_t thread;
-	struct spec_seccomp s = { .present = true,
-		.default_action = "SCMP_ACT_ALLOW",
-		.listener_path = path,
-		RULES({ .names = NAMES("mkdirat"), .action = "SCMP_ACT_NOTIFY" }) };
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/agent", dir);
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	a.sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(a.sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(a.sock, 1), 0);
-	prepare(&s, &t.p);
-	assert_true(t.p.has_notify);
-	assert_int_equal(pthread_create(&thread, NULL, agent_thread, &a), 0);
-	assert_int_equal(in_child(asks_the_agent, &t), 0);
-	pthread_join(thread, NULL);
-	close(a.sock);
-	unlink(path);
-	rmdir(dir);
-	seccomp_prog_free(&t.p);
-	assert_string_equal(a.why, "");
-	assert_string_equal(a.json, "{\"pid\":42}");
-	assert_int_equal(a.calls, 2);
-}
-
-static void no_agent_is_an_error(void **state)
-{
-	struct err e = ERR_INIT;
-
-	assert_int_equal(seccomp_send_listener("/nonexistent/agent", "{}", 0, &e), -ENOENT);
-	assert_string_equal(e.text,
-		"linux.seccomp.listenerPath: connect to /nonexistent/agent: No such file or directory");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -722,8 +598,6 @@ int main(void)
 		cmocka_unit_test(the_kernel_agrees),
 		cmocka_unit_test(verdicts_that_end_a_process),
 		cmocka_unit_test(installing_needs_a_right),
-		cmocka_unit_test(an_agent_answers),
-		cmocka_unit_test(no_agent_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

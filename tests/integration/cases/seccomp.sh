@@ -283,3 +283,27 @@ seccomp_userns() {
 	runs
 	eq "$OUT" 'ret=-1 errno=EPERM'
 }
+
+tc seccomp_minimal 'P10: with noNewPrivileges a profile of nothing but what the payload does is enough: execve is all of ours'
+seccomp_minimal() {
+	bundle
+	seccomp SCMP_ACT_KILL_PROCESS '[{"names":["execve","brk","arch_prctl","set_tid_address","set_robust_list","rseq","prlimit64",
+		"readlink","readlinkat","getrandom","mprotect","mmap","munmap","fstat","newfstatat","statx","ioctl","write","exit_group",
+		"exit","rt_sigprocmask","uname"],"action":"SCMP_ACT_ALLOW"},{"names":["getppid"],"action":"SCMP_ACT_ERRNO","errnoRet":33}]'
+	calls getppid
+	made
+	good start "$ID"
+	until_is stopped
+	down
+	runs
+	eq "$OUT" 'ret=-1 errno=EDOM'
+}
+
+tc seccomp_no_execve 'a profile that does not allow execve: an error that says so, not a payload that ended'
+seccomp_no_execve() {
+	bundle
+	seccomp SCMP_ACT_ERRNO '[{"names":["write","exit_group"],"action":"SCMP_ACT_ALLOW"}]'
+	calls getppid
+	bad 'exec: "rft".*not permitted' run --bundle "$B" "$ID"
+	gone
+}
