@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "namespaces/ns.h"
 
@@ -178,36 +179,62 @@ static int call_helper(const char *name, pid_t pid, const struct spec_id_map *ma
 		name, *said ? said : "no message", name[3]);
 }
 
-static int set_map(pid_t pid, bool gid, const struct spec_id_map *map, size_t n, struct err *e)
+static bool is_own(const struct spec_id_map *map, size_t n, bool gid)
 {
-	const char *file = gid ? "gid_map" : "uid_map", *helper = gid ? "newgidmap" : "newuidmap";
-	bool single = n == 1 && map[0].size == 1 && map[0].host_id == (gid ? getegid() : geteuid());
+	return n == 1 && map[0].size == 1 && map[0].host_id == (gid ? getegid() : geteuid());
+}
+
+static int write_directly(pid_t pid, bool gid, const struct spec_id_map *map, size_t n, struct err *e)
+{
+	const char *file = gid ? "gid_map" : "uid_map";
+	int r = write_map(pid, file, map, n, e);
+
+	if (r == -EPERM && gid && is_own(map, n, gid)) {
+		r = deny_setgroups(pid, e);
+		if (r == 0)
+			r = write_map(pid, file, map, n, e);
+		if (r == 0)
+			err_clear(e);
+	}
+	return r;
+}
+
+static int set_map(pid_t pid, bool gid, const struct spec_id_map *map, size_t n, bool settle, struct err *e)
+{
+	const char *helper = gid ? "newgidmap" : "newuidmap";
 	char path[64];
 	int r;
 
 	if (n == 0)
 		return 0;
-	if (geteuid() == 0 || single) {
-		r = write_map(pid, file, map, n, e);
-		if (r == -EPERM && single && gid) {
-			r = deny_setgroups(pid, e);
-			if (r == 0)
-				r = write_map(pid, file, map, n, e);
-			if (r == 0)
-				err_clear(e);
-		}
+	if (geteuid() == 0 || is_own(map, n, gid)) {
+		r = write_directly(pid, gid, map, n, e);
 		/* Root of a user namespace may be refused ranges that the helper has a grant for. */
 		if (r != -EPERM || !find_helper(helper, path, sizeof(path)))
 			return r;
 	}
-	return call_helper(helper, pid, map, n, e);
+	r = call_helper(helper, pid, map, n, e);
+	if (r == 0)
+		err_clear(e);
+	if (r == 0 || !settle || n == 1)
+		return r;
+	log_debug("%s; going on with one's own id alone", e ? e->text : helper);
+	err_clear(e);
+	return write_directly(pid, gid, map, 1, e);
+}
+
+bool ns_has_map_helpers(void)
+{
+	char path[64];
+
+	return find_helper("newuidmap", path, sizeof(path)) && find_helper("newgidmap", path, sizeof(path));
 }
 
 int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid,
-	size_t n_gid, struct err *e)
+	size_t n_gid, bool settle, struct err *e)
 {
 	/* Groups first: root that is only root of the old namespace keeps its right to write either. */
-	int r = set_map(pid, true, gid, n_gid, e);
+	int r = set_map(pid, true, gid, n_gid, settle, e);
 
-	return r < 0 ? r : set_map(pid, false, uid, n_uid, e);
+	return r < 0 ? r : set_map(pid, false, uid, n_uid, settle, e);
 }

@@ -43,10 +43,34 @@ int ns_join_all(const int fds[SPEC_NS_KINDS], struct err *e);
  * Writes uid_map, gid_map and setgroups of the new user namespace that `pid` is in. As root (or with one's
  * own single id) directly; otherwise through newuidmap(1) and newgidmap(1) (absolute paths only, empty
  * environment). Deny of setgroups where the kernel asks for it. The text of an error names the map and
- * /etc/subuid or the missing package.
+ * /etc/subuid or the missing package. `settle`: nobody asked for more than the first line, which is one's own
+ * id; where the helper refuses the rest, that one must do.
  */
 int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid,
-	size_t n_gid, struct err *e);
+	size_t n_gid, bool settle, struct err *e);
+bool ns_has_map_helpers(void);
+
+/* The maps of a user namespace. */
+struct ns_maps {
+	struct spec_id_map *uid, *gid;
+	size_t n_uid, n_gid;
+};
+
+/*
+ * Those of a namespace that is there (userns_fd; -1: our own), as seen from our own user namespace; the lists
+ * are `a`'s. Forks a process into it, for the kernel shows maps by process.
+ */
+int ns_read_maps(int userns_fd, struct arena *a, struct ns_maps *out, struct err *e);
+
+/* Do two lists say the same, in whatever order and in however many pieces? */
+bool ns_same_map(const struct spec_id_map *a, size_t n_a, const struct spec_id_map *b, size_t n_b,
+	struct arena *arena);
+
+/*
+ * A config that names a user namespace by path and maps as well, as containerd and CRI-O write it for pods:
+ * -EINVAL unless the maps are those that the namespace has.
+ */
+int ns_check_maps(const struct spec *s, const struct ns_maps *there, struct arena *a, struct err *e);
 
 /* The host id that a container id has, through a map; -1 if it has none. An empty map is the identity. */
 int64_t ns_map_to_host(const struct spec_id_map *map, size_t n, uint32_t container_id);

@@ -55,7 +55,7 @@ static int make_userns(const struct map_userns *m, const char *destination, stru
 		close(out);
 		wait_for_end(in);
 	}
-	r = ns_write_maps(pid, m->uid, m->n_uid, m->gid, m->n_gid, e);
+	r = ns_write_maps(pid, m->uid, m->n_uid, m->gid, m->n_gid, false, e);
 	if (r == 0) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -9,37 +9,12 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "runtime/engine.h"
+#include "runtime/lookup.h"
 
 void rt_info_free(struct rt_info *i)
 {
 	arena_free(i->arena);
 	*i = (struct rt_info){ 0 };
-}
-
-/* A user's name out of /etc/passwd, the number where there is none. Not getpwuid(3): a static program has no
- * NSS. */
-static char *user_name(struct arena *a, uid_t uid)
-{
-	_cleanup_free_ char *text = NULL;
-	char wanted[16];
-
-	snprintf(wanted, sizeof(wanted), "%u", (unsigned int)uid);
-	if (fd_read_at(AT_FDCWD, "/etc/passwd", 4U << 20, &text, NULL) < 0)
-		return arena_strdup(a, wanted);
-	for (char *line = text, *next; line; line = next) {
-		char *name, *id;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		name = strsep(&line, ":");
-		if (!line || !strsep(&line, ":") || !line)
-			continue;
-		id = strsep(&line, ":");
-		if (id && str_eq(id, wanted))
-			return arena_strdup(a, name);
-	}
-	return arena_strdup(a, wanted);
 }
 
 static char *copy(struct arena *a, const char *s)
@@ -67,7 +42,7 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 		.bundle = copy(a, p->bundle),
 		.rootfs = copy(a, p->rootfs),
 		.created = copy(a, p->created),
-		.owner = user_name(a, p->owner),
+		.owner = lookup_user(a, p->owner),
 		.oci_version = copy(a, p->oci_version ? p->oci_version : "1.0.0"),
 		.engine = copy(a, p->engine->name),
 		.status = status,

@@ -23,6 +23,7 @@
 #include "runtime/launch.h"
 #include "runtime/notify.h"
 #include "runtime/seccomp_cache.h"
+#include "runtime/subids.h"
 
 /* --- create
  * -------------------------------------------------------------------------------------------------------------------------------
@@ -160,6 +161,8 @@ static int begin(struct creation *c, struct err *e)
 	strv_each (note, spec->notes)
 		log_debug("config.json: %s", note);
 	r = rt_adapt_spec(spec, e);
+	if (r == 0)
+		r = subids_extend(spec, e);
 	if (r < 0)
 		return r;
 	if (!spec->has_process && !c->l.later)

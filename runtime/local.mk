@@ -7,17 +7,22 @@ libruntime_a_SOURCES = \
 	runtime/lifecycle.c runtime/lookup.c runtime/lookup.h runtime/notify.c runtime/notify.h runtime/ops_ns.c \
 	runtime/partition.c runtime/partition.h runtime/payload.c runtime/payload.h runtime/prepare_ns.c runtime/process.c \
 	runtime/rdt.c runtime/rdt.h runtime/root.c runtime/runtime.h runtime/seal.c runtime/seal.h runtime/seccomp_cache.h \
-	runtime/start_ns.c runtime/state.c runtime/sync.c runtime/sync.h runtime/verbs.c
+	runtime/start_ns.c runtime/state.c runtime/subids.c runtime/subids.h runtime/sync.c runtime/sync.h runtime/verbs.c
 
 if HAVE_CMOCKA
 RUNTIME_TEST_LIBS = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) $(CMOCKA_LIBS) $(YAJL_LIBS) -lpthread -lm
-check_PROGRAMS += tests/unit/runtime_partition_test tests/unit/runtime_lookup_test
-TESTS += tests/unit/runtime_partition_test tests/unit/runtime_lookup_test
+RUNTIME_TESTS = \
+	tests/unit/runtime_partition_test tests/unit/runtime_lookup_test tests/unit/runtime_subids_test
+check_PROGRAMS += $(RUNTIME_TESTS)
+TESTS += $(RUNTIME_TESTS)
 tests_unit_runtime_partition_test_SOURCES = tests/unit/runtime_partition_test.c
 tests_unit_runtime_partition_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_runtime_partition_test_LDADD = $(RUNTIME_TEST_LIBS)
 tests_unit_runtime_lookup_test_SOURCES = tests/unit/runtime_lookup_test.c
 tests_unit_runtime_lookup_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_runtime_lookup_test_LDADD = $(RUNTIME_TEST_LIBS)
+tests_unit_runtime_subids_test_SOURCES = tests/unit/runtime_subids_test.c
+tests_unit_runtime_subids_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_runtime_subids_test_LDADD = $(RUNTIME_TEST_LIBS)
 endif

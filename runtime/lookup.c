@@ -248,3 +248,28 @@ const char *lookup_home(struct arena *a, int rootfd, unsigned int uid)
 	}
 	return "/";
 }
+
+/* Not getpwuid(3): a static program has no NSS. */
+char *lookup_user(struct arena *a, uid_t uid)
+{
+	_cleanup_free_ char *text = NULL;
+	char wanted[16];
+
+	snprintf(wanted, sizeof(wanted), "%u", (unsigned int)uid);
+	if (fd_read_at(AT_FDCWD, "/etc/passwd", 4U << 20, &text, NULL) < 0)
+		return arena_strdup(a, wanted);
+	for (char *line = text, *next; line; line = next) {
+		char *name, *id;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		name = strsep(&line, ":");
+		if (!line || !strsep(&line, ":") || !line)
+			continue;
+		id = strsep(&line, ":");
+		if (id && str_eq(id, wanted))
+			return arena_strdup(a, name);
+	}
+	return arena_strdup(a, wanted);
+}

@@ -3,6 +3,8 @@
 #ifndef RUNTIME_LOOKUP_H
 #define RUNTIME_LOOKUP_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -23,5 +25,8 @@ int lookup_explain(const char *name, const char *path, int code, struct err *e);
 /* HOME of a user id in the partition's /etc/passwd (a regular file of at most 1 MiB, or it is not looked at);
  * "/" if there is none. */
 const char *lookup_home(struct arena *a, int rootfd, unsigned int uid);
+
+/* A user's name out of the host's /etc/passwd, the number where there is none. NULL: no memory. */
+char *lookup_user(struct arena *a, uid_t uid);
 
 #endif

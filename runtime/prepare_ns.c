@@ -82,6 +82,28 @@ int ns_fill_hierarchies(struct make *m, struct err *e)
 	return 0;
 }
 
+/* Whoever is host id what in a user namespace that is joined: where the config says it too, it must agree. */
+static int joined_maps(struct make *m, struct err *e)
+{
+	struct spec *s = m->p->spec;
+	struct ns_maps maps;
+	int r;
+
+	if (!s->ns[SPEC_NS_USER].path)
+		return 0;
+	r = ns_read_maps(m->in.ns[SPEC_NS_USER], m->p->arena, &maps, e);
+	if (r == 0)
+		r = ns_check_maps(s, &maps, m->p->arena, e);
+	/* Our own has no ids but ours. */
+	if (r < 0 || m->in.ns[SPEC_NS_USER] < 0)
+		return r;
+	s->uid_map = maps.uid;
+	s->n_uid_map = maps.n_uid;
+	s->gid_map = maps.gid;
+	s->n_gid_map = maps.n_gid;
+	return 0;
+}
+
 int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 {
 	const struct spec *s = m->s;
@@ -121,6 +143,8 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 	r = sysctl_check(s, e);
 	if (r == 0)
 		r = ns_open_paths(s, m->in.ns, e);
+	if (r == 0)
+		r = joined_maps(m, e);
 	if (r == 0)
 		r = mnt_init(&m->in.mnt, e);
 	if (r == 0 && s->has_process)

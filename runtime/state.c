@@ -238,14 +238,25 @@ int rt_snapshot_head_read(struct rt_partition *p)
 
 /*
  * A user without a user namespace in the config can make none of the others: one is added, in which its own
- * ids are root's (crun does the same). What needs more ids than one says so in its maps.
+ * ids are root's (crun does the same), and so are they in one that comes without maps. What more ids there
+ * are to have is added by subids_extend().
+ *
+ * For root, crun maps the host's root then, and nobody else: a partition that was to be kept from being the
+ * host's root is just that. runc refuses, and so do we.
  */
 static int add_user_ns(struct spec *s, struct err *e)
 {
+	const struct spec_ns_entry *user = &s->ns[SPEC_NS_USER];
 	struct spec_id_map *maps;
 
-	if (rt_caller() == 0 || s->ns[SPEC_NS_USER].present)
+	if (user->present ? user->path || s->n_uid_map : rt_caller() == 0)
 		return 0;
+	if (rt_caller() == 0) {
+		err_text(e, EINVAL,
+			"linux.uidMappings and linux.gidMappings must have entries: linux.namespaces has a "
+			"new user namespace");
+		return err_hint(e, "for example {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}");
+	}
 	maps = arena_calloc(s->arena, 2, sizeof(*maps));
 	if (!maps)
 		return err_set(e, ENOMEM, "add a user namespace");
@@ -255,6 +266,7 @@ static int add_user_ns(struct spec *s, struct err *e)
 	s->uid_map = &maps[0];
 	s->gid_map = &maps[1];
 	s->n_uid_map = s->n_gid_map = 1;
+	s->maps_added = true;
 	return 0;
 }
 

@@ -35,30 +35,25 @@ static int check_names(struct sp *p, const struct spec *s)
 }
 
 /*
- * A namespace that is joined has its maps and offsets already; one that is made needs maps, or nobody in it
- * is anybody.
+ * Both maps or neither: without any, whoever knows who the caller is decides (rt_adapt_spec()). Those that
+ * come with the path of a namespace are compared with what it has, once it can be looked at.
  */
 static int check_user(struct sp *p, const struct spec *s)
 {
 	const struct sp_at uids = { .up = &linux_at, .name = "uidMappings" };
 	const struct sp_at gids = { .up = &linux_at, .name = "gidMappings" };
 
-	if (is_new(s, SPEC_NS_USER)) {
-		if (!s->n_uid_map)
-			return sp_refuse(
-				p, &uids, " must have an entry: linux.namespaces has a new user namespace");
-		if (!s->n_gid_map)
-			return sp_refuse(
-				p, &gids, " must have an entry: linux.namespaces has a new user namespace");
-	} else if (s->n_uid_map || s->n_gid_map) {
-		const struct sp_at *at = s->n_uid_map ? &uids : &gids;
-
-		if (s->ns[SPEC_NS_USER].present)
-			return sp_refuse(p, at,
-				" cannot be given for the user namespace %.200s: it has its own already",
-				s->ns[SPEC_NS_USER].path);
-		return sp_refuse(p, at, " needs a user namespace in linux.namespaces");
-	}
+	if (!s->n_uid_map && !s->n_gid_map)
+		return 0;
+	if (!s->ns[SPEC_NS_USER].present)
+		return sp_refuse(
+			p, s->n_uid_map ? &uids : &gids, " needs a user namespace in linux.namespaces");
+	if (!is_new(s, SPEC_NS_USER))
+		return 0;
+	if (!s->n_uid_map)
+		return sp_refuse(p, &uids, " must have an entry: linux.namespaces has a new user namespace");
+	if (!s->n_gid_map)
+		return sp_refuse(p, &gids, " must have an entry: linux.namespaces has a new user namespace");
 	return 0;
 }
 

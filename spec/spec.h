@@ -363,6 +363,7 @@ struct spec {
 	struct spec_ns_entry ns[SPEC_NS_KINDS];
 	struct spec_id_map *uid_map, *gid_map;
 	size_t n_uid_map, n_gid_map;
+	bool maps_added; /* not in the document: by the runtime, for a user that is not root */
 	struct spec_time_offset time_monotonic, time_boottime;
 	struct spec_device *devices;
 	size_t n_devices;

@@ -279,7 +279,7 @@ static inline int run_inside(struct fixture *f, check_fn *check)
 		skip();
 	}
 	if (f->user_ns)
-		assert_int_equal(ns_write_maps(pid, f->map, 1, f->map, 1, &e), 0);
+		assert_int_equal(ns_write_maps(pid, f->map, 1, f->map, 1, false, &e), 0);
 	if (mnt_needs_userns(&f->ctx)) {
 		char path[64];
 		int fd;

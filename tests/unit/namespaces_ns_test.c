@@ -153,7 +153,7 @@ static int join_all_inside(void)
 
 	if (pid < 0)
 		return SKIPPED;
-	r = ns_write_maps(pid, map, 1, map, 1, &err);
+	r = ns_write_maps(pid, map, 1, map, 1, false, &err);
 	for (int k = 0; k < SPEC_NS_KINDS; k++) {
 		static char paths[SPEC_NS_KINDS][64];
 
@@ -202,7 +202,7 @@ static int join_unprivileged(void)
 	if (pid < 0)
 		return SKIPPED;
 	/* A single own id needs no helper, but gives up setgroups. */
-	r = ns_write_maps(pid, map, 1, map, 1, &err);
+	r = ns_write_maps(pid, map, 1, map, 1, false, &err);
 	snprintf(paths[0], sizeof(paths[0]), "/proc/%d/ns/user", (int)pid);
 	snprintf(paths[1], sizeof(paths[1]), "/proc/%d/ns/net", (int)pid);
 	s.ns[SPEC_NS_USER] = (struct spec_ns_entry){ true, paths[0] };
@@ -234,14 +234,14 @@ static void test_maps(void **state)
 	pid = held(CLONE_NEWUSER);
 	if (pid < 0)
 		skip();
-	assert_int_equal(ns_write_maps(pid, map, 2, map, 1, &err), 0);
+	assert_int_equal(ns_write_maps(pid, map, 2, map, 1, false, &err), 0);
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
 	assert_true(fd_get_at(AT_FDCWD, path, text, sizeof(text)) > 0);
 	assert_int_equal(sscanf(text, "%u %u %u %u %u %u", &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]), 6);
 	assert_int_equal(a[1], 100000);
 	assert_int_equal(a[4], 5);
 	/* A map is written once. */
-	assert_true(ns_write_maps(pid, map, 2, map, 1, &err) < 0);
+	assert_true(ns_write_maps(pid, map, 2, map, 1, false, &err) < 0);
 	drop(pid);
 }
 
@@ -257,9 +257,89 @@ static void test_too_many_maps(void **state)
 	pid = held(CLONE_NEWUSER);
 	if (pid < 0)
 		skip();
-	assert_int_equal(ns_write_maps(pid, map, 5000, map, 5000, &err), -EINVAL);
+	assert_int_equal(ns_write_maps(pid, map, 5000, map, 5000, false, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "340"));
 	drop(pid);
+}
+
+static void test_same_map(void **state)
+{
+	static const struct {
+		struct spec_id_map a[3], b[3];
+		size_t n_a, n_b;
+		bool same;
+	} all[] = {
+		{ { { 0, 100, 10 } }, { { 0, 100, 10 } }, 1, 1, true },
+		{ { { 0, 100, 10 } }, { { 0, 100, 11 } }, 1, 1, false },
+		{ { { 0, 100, 10 } }, { { 1, 100, 10 } }, 1, 1, false },
+		{ { { 0, 100, 10 } }, { { 0, 101, 10 } }, 1, 1, false },
+		/* The order says nothing. */
+		{ { { 5, 7, 1 }, { 0, 100, 5 } }, { { 0, 100, 5 }, { 5, 7, 1 } }, 2, 2, true },
+		/* One range in pieces. */
+		{ { { 0, 100, 10 } }, { { 4, 104, 6 }, { 0, 100, 4 } }, 1, 2, true },
+		{ { { 0, 100, 10 } }, { { 4, 105, 6 }, { 0, 100, 4 } }, 1, 2, false },
+		{ { { 0, 100, 10 } }, { { 5, 105, 5 }, { 0, 100, 4 } }, 1, 2, false },
+		{ { { 0, 100, 10 } }, { { 0 } }, 1, 0, false },
+		{ { { 0 } }, { { 0 } }, 0, 0, true },
+		/* No sum may wrap into a match. */
+		{ { { 0, 4294967290U, 5 }, { 5, 4294967295U, 1 } }, { { 0, 4294967290U, 6 } }, 2, 1, true },
+		{ { { 0, 4294967295U, 1 }, { 1, 0, 1 } }, { { 0, 4294967295U, 1 }, { 1, 0, 1 } }, 2, 2,
+			true },
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (ns_same_map(all[i].a, all[i].n_a, all[i].b, all[i].n_b, a) != all[i].same)
+			fail_msg("pair %zu", i);
+	arena_free(a);
+}
+
+static void test_read_maps(void **state)
+{
+	struct spec_id_map map[] = { { 1000, 5, 1 }, { 0, 100000, 1000 } };
+	struct spec s = { .ns[SPEC_NS_USER] = { true, "/path/of/it" } };
+	struct arena *a = arena_new();
+	struct ns_maps m = { 0 };
+	char path[64];
+	pid_t pid;
+	int fd;
+
+	assert_int_equal(ns_read_maps(-1, a, &m, &err), 0);
+	assert_true(m.n_uid > 0 && m.n_gid > 0);
+	if (geteuid() != 0)
+		skip();
+	pid = held(CLONE_NEWUSER);
+	if (pid < 0)
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Before they are written there are none. */
+	assert_int_equal(ns_read_maps(fd, a, &m, &err), 0);
+	assert_int_equal(m.n_uid + m.n_gid, 0);
+	assert_int_equal(ns_write_maps(pid, map, 2, map, 1, false, &err), 0);
+	assert_int_equal(ns_read_maps(fd, a, &m, &err), 0);
+	assert_true(ns_same_map(m.uid, m.n_uid, map, 2, a));
+	assert_true(ns_same_map(m.gid, m.n_gid, map, 1, a));
+	/* A config without maps, with the same, with others. */
+	assert_int_equal(ns_check_maps(&s, &m, a, &err), 0);
+	s.uid_map = map;
+	s.n_uid_map = 2;
+	assert_int_equal(ns_check_maps(&s, &m, a, &err), 0);
+	s.gid_map = map;
+	s.n_gid_map = 2;
+	assert_int_equal(ns_check_maps(&s, &m, a, &err), -EINVAL);
+	assert_string_equal(err.text,
+		"linux.gidMappings (1000 5 1, 0 100000 1000) is not what the user namespace /path/of/it has "
+		"(1000 5 1): a namespace that is joined keeps its own; leave the property out, or say the "
+		"same");
+	close(fd);
+	/* What is no user namespace. */
+	fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(ns_read_maps(fd, a, &m, &err), -EINVAL);
+	close(fd);
+	drop(pid);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	arena_free(a);
 }
 
 static int time_inside(void)
@@ -332,6 +412,8 @@ int main(void)
 		cmocka_unit_test(test_join_unprivileged),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_too_many_maps),
+		cmocka_unit_test(test_same_map),
+		cmocka_unit_test(test_read_maps),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_bad_time),
 	};

@@ -144,22 +144,78 @@ rootless_auto() {
 	ne "$(kv ns.user)" "$(nslink user)"
 }
 
+tc rootless_no_maps 'N7: a user namespace without maps: the same'
+rootless_no_maps() {
+	own
+	edit 'del(.linux.uidMappings,.linux.gidMappings)'
+	inspect
+	user_rt run --bundle "$B" "$ID"
+	eq "$RC" 0
+	kv_is uid 0
+}
+
+# granted: what /etc is to say of uid 4200, who gets subordinate ids there.
+granted() {
+	can newuidmap || skip "no newuidmap (Debian: uidmap)"
+	local file
+	for file in passwd group subuid subgid; do
+		[[ -e /etc/$file ]] || skip "no /etc/$file to put another over"
+		cat "/etc/$file" >"$T/$file"
+	done
+	echo 'rft:x:4200:4200::/:/bin/sh' >>"$T/passwd"
+	echo 'rft:x:4200:' >>"$T/group"
+	printf '%s\n' rft:500000:1000 someone:700000:9 4200:600000:500 >"$T/subuid"
+	echo rft:500000:1000 >"$T/subgid"
+}
+# The runtime as that user, with that /etc; the helpers are set-user-id programs, so the capabilities that one may gain stay.
+granted_rt() {
+	# shellcheck disable=SC2016
+	grab unshare --mount --propagation private sh -c 'for f in passwd group subuid subgid; do
+			mount --bind "$0/$f" "/etc/$f" || exit 77; done
+		exec setpriv --reuid 4200 --regid 4200 --clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$0/xdg" HOME=/ "$@"' \
+		"$T" "$RT" "${GOPTS[@]}" "$@"
+}
+
+tc rootless_subids_auto 'N7: and with it come the subordinate ids that the user has been granted'
+# crun does the same.
+rootless_subids_auto() {
+	own
+	granted
+	no_ns user
+	edit 'del(.linux.uidMappings,.linux.gidMappings)|.process.user={uid:1001,gid:7,additionalGids:[8]}'
+	script 'cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; id -u; id -G'
+	granted_rt run --bundle "$B" "$ID"
+	eq "$RC" 0
+	eq "$OUT" $' 0 4200 1\n 1 500000 1000\n 1001 600000 500\n 0 4200 1\n 1 500000 1000\n1001\n7 8'
+}
+
+tc rootless_subids_refused 'N7: ranges that the helper does not grant after all are done without'
+rootless_subids_refused() {
+	own
+	granted
+	no_ns user
+	edit 'del(.linux.uidMappings,.linux.gidMappings)'
+	# More ranges than the kernel takes lines would be an error, too.
+	printf 'rft:500000:1000\nrft:500500:1000\n' >"$T/subuid"
+	script 'cat /proc/self/uid_map /proc/self/gid_map | tr -s " "'
+	granted_rt run --bundle "$B" "$ID"
+	eq "$RC" 0
+	eq "$OUT" $' 0 4200 1\n 0 4200 1\n 1 500000 1000'
+}
+
 tc rootless_subids 'N6: many ids through newuidmap and newgidmap'
 rootless_subids() {
 	own
-	can newuidmap || skip "no newuidmap (Debian: uidmap)"
-	grep -q '^lab:' /etc/subuid 2>/dev/null || skip "no user with subordinate ids here"
-	local user uid start
-	user=lab
-	uid=$(id -u $user)
-	start=$(sed -n "s/^$user:\([0-9]*\):.*/\1/p" /etc/subuid)
-	belongs "$uid"
-	edit ".linux.uidMappings=[{containerID:0,hostID:$uid,size:1},{containerID:1,hostID:$start,size:1000}]
-		|.linux.gidMappings=[{containerID:0,hostID:$(id -g $user),size:1},{containerID:1,hostID:$start,size:1000}]
-		|.process.user={uid:5,gid:6}"
+	granted
+	edit '.linux.uidMappings=[{containerID:0,hostID:4200,size:1},{containerID:1,hostID:500000,size:1000}]
+		|.linux.gidMappings=.linux.uidMappings|.process.user={uid:5,gid:6}'
 	inspect
-	grab setpriv --reuid "$uid" --regid "$(id -g $user)" --init-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$T/xdg" HOME=/ \
-		"$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
+	granted_rt run --bundle "$B" "$ID"
 	eq "$RC" 0
 	kv_is uid 5
+	kv_is gid 6
+	edit '.linux.uidMappings[1].size=1001'
+	granted_rt run --bundle "$B" "$ID"
+	eq "$RC" 1
+	imatch "$ERR" 'newuidmap failed.*/etc/subuid'
 }

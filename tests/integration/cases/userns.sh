@@ -71,16 +71,79 @@ userns_maps_without() {
 	refused 'map|user namespace'
 }
 
-tc userns_path_and_maps 'N6: a path and maps: refused'
-# crun takes both.
+# other_userns UIDMAP GIDMAP: a process in a user namespace with these; its pid in HOLDER.
+other_userns() {
+	unshare -U sleep 1000 >/dev/null 2>&1 </dev/null &
+	HOLDER=$!
+	until_ok 5 eval '[[ $(<"/proc/$HOLDER/comm") == sleep && $(nslink user $HOLDER) != $(nslink user) ]]'
+	# In one write(2), as the kernel wants it.
+	cat >"/proc/$HOLDER/uid_map" <<<"$1" && cat >"/proc/$HOLDER/gid_map" <<<"$2" || die "cannot write a map"
+}
+
+tc userns_path_and_maps 'N6: a path and maps that say what the namespace has, as containerd and CRI-O write them for pods: joined'
+# runc takes it with a warning if they are the same, crun whatever they are.
 userns_path_and_maps() {
 	need_userns
 	bundle
-	unshare -U sleep 1000 &
-	until_ok 5 eval '[[ $(nslink user $!) != $(nslink user) ]]'
+	other_userns $'0 100000 1000\n1000 200000 64536' '0 100000 65536'
 	userns
-	ns user "/proc/$!/ns/user"
-	refused 'map|user'
+	ns user "/proc/$HOLDER/ns/user"
+	# In another order, and in more pieces.
+	edit '.linux.uidMappings=[{containerID:1000,hostID:200000,size:64536},{containerID:0,hostID:100000,size:500},
+		{containerID:500,hostID:100500,size:500}]'
+	up
+	eq "$(nslink user "$PID")" "$(nslink user "$HOLDER")"
+	eq "$(proc Uid)" '100000 100000 100000 100000'
+	exec_good id -u
+	eq "$OUT" 0
+	eq "$(nslink user "$PID")" "$(nslink user "$HOLDER")"
+}
+
+tc userns_path_and_other_maps 'N6: a path and maps that differ from the namespace'\''s: refused, both are told'
+userns_path_and_other_maps() {
+	need_userns
+	bundle
+	other_userns '0 100000 65536' '0 100000 65536'
+	userns
+	ns user "/proc/$HOLDER/ns/user"
+	edit '.linux.gidMappings[0].size=1000'
+	refused 'linux.gidmappings \(0 100000 1000\) is not what the user namespace .* has \(0 100000 65536\)'
+	edit '.linux.gidMappings[0].size=65536|.linux.uidMappings[0].hostID=0'
+	refused 'linux.uidmappings \(0 0 65536\) is not what the user namespace .* has \(0 100000 65536\)'
+}
+
+tc userns_path_and_idmap 'R12: idmap of a mount with the maps of a namespace that is joined by path'
+userns_path_and_idmap() {
+	need_userns
+	need_idmap
+	bundle
+	other_userns '0 100000 65536' '0 100000 65536'
+	userns
+	ns user "/proc/$HOLDER/ns/user"
+	mkdir -m 777 "$T/vol"
+	touch "$T/vol/root"
+	mount_entry /v bind "$T/vol" rbind,idmap
+	mount_entry /w bind "$T/vol" rbind,idmap
+	edit '.mounts[-1].uidMappings=.linux.uidMappings|.mounts[-1].gidMappings=.linux.gidMappings'
+	mount_entry /x bind "$T/vol" 'rbind,idmap=uids=@0-7-10;gids=@0-8-10'
+	script 'stat -c %u:%g /v/root /w/root /x/root'
+	runs
+	eq "$OUT" $'0:0\n0:0\n7:8'
+	# The namespace alone says who is who.
+	edit 'del(.linux.uidMappings,.linux.gidMappings)'
+	runs
+	eq "$OUT" $'0:0\n0:0\n7:8'
+}
+
+tc userns_no_maps 'N6: a new user namespace without maps, for root: refused, with an example'
+# crun maps the host's root and nobody else; runc refuses.
+userns_no_maps() {
+	need_userns
+	bundle
+	ns user
+	refused 'linux.uidmappings and linux.gidmappings must have entries.*100000'
+	edit '.linux.uidMappings=[{containerID:0,hostID:100000,size:1}]'
+	refused 'linux.gidmappings must have an entry'
 }
 
 tc userns_overlap 'N6: maps that overlap: refused'
