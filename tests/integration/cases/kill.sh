@@ -23,7 +23,10 @@ tc 'signalled RTMAX 64' '2.2: kill ID RTMAX'
 tc kill_default '2.2: without a signal: TERM'
 kill_default() {
 	bundle
+	# A pid 1 that does not wait for it yet takes no notice.
+	args rft pause up
 	up
+	until_has 10 "$T/out" up
 	good kill "$ID"
 	until_is stopped
 	ok dead "$PID"
