@@ -13,7 +13,8 @@ if HAVE_CMOCKA
 RUNTIME_TEST_LIBS = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) $(CMOCKA_LIBS) $(YAJL_LIBS) -lpthread -lm
 RUNTIME_TESTS = \
-	tests/unit/runtime_partition_test tests/unit/runtime_lookup_test tests/unit/runtime_subids_test
+	tests/unit/runtime_partition_test tests/unit/runtime_lookup_test tests/unit/runtime_rdt_test \
+	tests/unit/runtime_subids_test
 check_PROGRAMS += $(RUNTIME_TESTS)
 TESTS += $(RUNTIME_TESTS)
 tests_unit_runtime_partition_test_SOURCES = tests/unit/runtime_partition_test.c
@@ -22,6 +23,11 @@ tests_unit_runtime_partition_test_LDADD = $(RUNTIME_TEST_LIBS)
 tests_unit_runtime_lookup_test_SOURCES = tests/unit/runtime_lookup_test.c
 tests_unit_runtime_lookup_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_runtime_lookup_test_LDADD = $(RUNTIME_TEST_LIBS)
+tests_unit_runtime_rdt_test_SOURCES = tests/unit/runtime_rdt_test.c
+tests_unit_runtime_rdt_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_runtime_rdt_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fstatfs -Wl,--wrap=mkdirat -Wl,--wrap=unlinkat -Wl,--wrap=fd_put_at
+tests_unit_runtime_rdt_test_LDADD = $(RUNTIME_TEST_LIBS)
 tests_unit_runtime_subids_test_SOURCES = tests/unit/runtime_subids_test.c
 tests_unit_runtime_subids_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_runtime_subids_test_LDADD = $(RUNTIME_TEST_LIBS)
