@@ -87,9 +87,8 @@ int cgrp_find(const struct cgrp_params *p, struct cgrp **out, struct err *e);
 int cgrp_clone_fd(const struct cgrp *c);
 
 /*
- * The caller's clone3() could not use that fd (ENOSYS under an old seccomp filter, EACCES, EBUSY): from now
- * on cgrp_clone_fd() is -1 and cgrp_join_self() joins by hand, which costs an RCU grace period. Before the
- * fork that follows.
+ * The caller's clone3() could not use that fd (before Linux 5.7): from now on cgrp_clone_fd() is -1 and
+ * cgrp_join_self() joins by hand, which costs an RCU grace period. Before the clone that follows.
  */
 void cgrp_no_clone(struct cgrp *c);
 

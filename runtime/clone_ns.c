@@ -83,6 +83,18 @@ static void run_joiner(struct make *m)
 	_exit(0);
 }
 
+/*
+ * CLONE_INTO_CGROUP is of Linux 5.7. Before that its field lies beyond the structure that the kernel knows
+ * (E2BIG), or its flag is none (EINVAL): then the child joins by itself.
+ */
+static bool cannot_be_born_there(struct make *m, int code)
+{
+	if ((code != E2BIG && code != EINVAL) || !m->p->cgroup || cgrp_clone_fd(m->p->cgroup) < 0)
+		return false;
+	cgrp_no_clone(m->p->cgroup);
+	return true;
+}
+
 static const char *explain_clone(int code)
 {
 	switch (code) {
@@ -144,6 +156,8 @@ int ns_launch_child(struct make *m, struct err *e)
 			return -e->code;
 	}
 	pid = clone_into(joiner ? 0 : birth_flags(m->s), cgroup_fd, NULL);
+	if (pid < 0 && cannot_be_born_there(m, errno))
+		pid = clone_into(joiner ? 0 : birth_flags(m->s), -1, NULL);
 	if (pid < 0)
 		return clone_failed(errno, e);
 	if (pid == 0) {
@@ -247,6 +261,11 @@ int ns_launch_at_once(struct make *m, struct err *e)
 	if (m->l->attached)
 		attach_begin();
 	pid = spawn_borrowing(&args, run_borrower, m);
+	if (pid < 0 && cannot_be_born_there(m, -pid)) {
+		args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+		args.cgroup = 0;
+		pid = spawn_borrowing(&args, run_borrower, m);
+	}
 	if (pid < 0) {
 		p->pid = 0;
 		return clone_failed(-pid, e);

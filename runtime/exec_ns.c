@@ -369,6 +369,12 @@ static pid_t clone_joiner(struct exec *j, struct err *e)
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	/* As in clone_ns.c: before Linux 5.7 the joiner joins the cgroup by itself, too. */
+	if (pid < 0 && cgroup_fd >= 0 && (errno == E2BIG || errno == EINVAL)) {
+		cgrp_no_clone(j->p->cgroup);
+		args.flags = args.cgroup = 0;
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	}
 	if (pid == 0)
 		run_joiner(j);
 	if (pid < 0 && errno == EAGAIN) {
