@@ -16,9 +16,12 @@
 
 static const struct opt options[] = { { 0 } };
 
-/* Annotations that make the runtime do something: whoever runs configs of others keeps these out. A final '.'
- * stands for a prefix. */
-static const char *const unsafe_annotations[] = { "org.systemd.property.", "run.oci.", NULL };
+/*
+ * Annotations that make the runtime, or one that it stands in for, do something: whoever runs configs of
+ * others keeps these out. A final '.' stands for a prefix.
+ */
+static const char *const unsafe_annotations[] = { "org.criu.config", "org.systemd.property.", "run.oci.",
+	NULL };
 
 static void put_list(struct json_writer *w, const char *name, const char *const *list)
 {

@@ -140,6 +140,10 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 	m->in.payload.procfd = -EBADF;
 	for (int i = 0; i < SPEC_NS_KINDS; i++)
 		m->in.ns[i] = -EBADF;
+	if (s->vm.present)
+		return err_text(e, EOPNOTSUPP,
+			"vm asks for a machine of its own, and this partition is made of namespaces: leave "
+			"the section out");
 	r = sysctl_check(s, e);
 	if (r == 0)
 		r = ns_open_paths(s, m->in.ns, e);

@@ -144,30 +144,90 @@ features_versions() {
 	json "$OUT" '(.ociVersionMin|test("^1[.]0[.]0")) and (.ociVersionMax|test("^1[.][0-9]+[.][0-9]+"))'
 }
 
-tc features_lists '1.8: features: hooks, mountOptions, namespaces, capabilities'
-features_lists() {
-	grab "$RT" features
-	json "$OUT" '.hooks|contains(["prestart","createRuntime","createContainer","startContainer","poststart","poststop"])'
-	json "$OUT" '.linux.namespaces|contains(["cgroup","ipc","mount","network","pid","time","user","uts"])'
-	json "$OUT" '.linux.capabilities|contains(["CAP_CHOWN","CAP_SYS_ADMIN","CAP_NET_RAW"])'
-	json "$OUT" '.mountOptions|contains(["ro","rw","bind","rbind","rro","nosuid","rprivate","rslave","rshared","runbindable","tmpcopyup"])'
+# lists PATH WORD...: the list has exactly these.
+lists() {
+	local path=$1
+	shift
+	eq "$(jq -r "$path|sort|join(\" \")" <<<"$OUT")" "$(printf '%s\n' "$@" | sort | paste -sd' ')" "$path"
 }
 
-tc features_linux '1.8: features: cgroup, seccomp, LSMs, idmap'
+tc features_lists '1.8: features: hooks, namespaces, capabilities'
+features_lists() {
+	grab "$RT" features
+	lists .hooks prestart createRuntime createContainer startContainer poststart poststop
+	lists .linux.namespaces cgroup ipc mount network pid time user uts
+	lists .linux.capabilities CAP_{CHOWN,DAC_OVERRIDE,DAC_READ_SEARCH,FOWNER,FSETID,KILL,SETGID,SETUID,SETPCAP,LINUX_IMMUTABLE} \
+		CAP_{NET_BIND_SERVICE,NET_BROADCAST,NET_ADMIN,NET_RAW,IPC_LOCK,IPC_OWNER,SYS_MODULE,SYS_RAWIO,SYS_CHROOT,SYS_PTRACE} \
+		CAP_{SYS_PACCT,SYS_ADMIN,SYS_BOOT,SYS_NICE,SYS_RESOURCE,SYS_TIME,SYS_TTY_CONFIG,MKNOD,LEASE,AUDIT_WRITE,AUDIT_CONTROL} \
+		CAP_{SETFCAP,MAC_OVERRIDE,MAC_ADMIN,SYSLOG,WAKE_ALARM,BLOCK_SUSPEND,AUDIT_READ,PERFMON,BPF,CHECKPOINT_RESTORE}
+}
+
+tc features_options '1.8: features: every mount option of the specification, and those that are crun'\''s'
+features_options() {
+	grab "$RT" features
+	json "$OUT" '.mountOptions|contains(["async","atime","bind","defaults","dev","diratime","dirsync","exec","iversion",
+		"lazytime","loud","noatime","nodev","nodiratime","noexec","noiversion","nolazytime","norelatime","nostrictatime","nosuid",
+		"private","rbind","relatime","remount","ro","rprivate","rshared","rslave","runbindable","rw","shared","silent","slave",
+		"strictatime","suid","sync","unbindable"])'
+	json "$OUT" '.mountOptions|contains(["nosymfollow","symfollow","ratime","rdev","rdiratime","rexec","rnoatime","rnodev",
+		"rnodiratime","rnoexec","rnorelatime","rnostrictatime","rnosuid","rnosymfollow","rrelatime","rro","rrw","rstrictatime",
+		"rsuid","rsymfollow","idmap","ridmap","mand","nomand","tmpcopyup"])'
+	json "$OUT" '.mountOptions|contains(["copy-symlink","src-nofollow","dest-nofollow"])'
+	json "$OUT" '.mountOptions|length==(unique|length)'
+}
+
+tc features_linux '1.8: features: cgroup, seccomp, LSMs, intelRdt, idmap'
 features_linux() {
 	grab "$RT" features
-	json "$OUT" '.linux.cgroup|.v1==true and .v2==true and has("systemd")'
-	json "$OUT" '.linux.seccomp|.enabled==true and (.actions|index("SCMP_ACT_ERRNO")) and (.operators|index("SCMP_CMP_EQ")) and
-		(.archs|index("SCMP_ARCH_X86_64")) and (.knownFlags|index("SECCOMP_FILTER_FLAG_LOG")) and has("supportedFlags")'
-	json "$OUT" '.linux|has("apparmor") and has("selinux")'
+	json "$OUT" '.linux.cgroup|.v1==true and .v2==true and .rdma==true and (.systemd|type)=="boolean" and .systemdUser==.systemd'
+	json "$OUT" '.linux.seccomp.enabled==true'
+	lists .linux.seccomp.actions SCMP_ACT_{KILL,KILL_PROCESS,KILL_THREAD,TRAP,ERRNO,TRACE,ALLOW,LOG,NOTIFY}
+	lists .linux.seccomp.operators SCMP_CMP_{NE,LT,LE,EQ,GE,GT,MASKED_EQ}
+	lists .linux.seccomp.archs SCMP_ARCH_{X86,X86_64,X32,ARM,AARCH64,MIPS,MIPS64,MIPS64N32,MIPSEL,MIPSEL64,MIPSEL64N32,PPC,PPC64} \
+		SCMP_ARCH_{PPC64LE,S390,S390X,PARISC,PARISC64,RISCV64,LOONGARCH64,M68K,SH,SHEB}
+	lists .linux.seccomp.knownFlags SECCOMP_FILTER_FLAG_{TSYNC,LOG,SPEC_ALLOW,WAIT_KILLABLE_RECV}
+	json "$OUT" '.linux.seccomp|.supportedFlags-.knownFlags==[]'
+	json "$OUT" '.linux|.apparmor.enabled==true and .selinux.enabled==true'
+	json "$OUT" '.linux.intelRdt=={enabled:true,schemata:true,monitoring:true}'
 	json "$OUT" '.linux.mountExtensions.idmap.enabled==true'
+}
+
+tc features_flags '1.8: features: supportedFlags are those that this kernel has, and they work'
+features_flags() {
+	local pair
+	grab "$RT" features
+	for pair in TSYNC:1 LOG:2 SPEC_ALLOW:4; do
+		if can seccomp_flag "${pair#*:}"; then
+			json "$OUT" '.linux.seccomp.supportedFlags|index($f)' --arg f "SECCOMP_FILTER_FLAG_${pair%:*}"
+		else
+			json "$OUT" '.linux.seccomp.supportedFlags|index($f)|not' --arg f "SECCOMP_FILTER_FLAG_${pair%:*}"
+		fi
+	done
+	bundle
+	edit '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",flags:$f,syscalls:[]}' \
+		--argjson f "$(jq -c .linux.seccomp.supportedFlags <<<"$OUT")"
+	args true
+	runs
 }
 
 tc features_new '1.8: features of 1.3: memoryPolicy, netDevices'
 features_new() {
 	grab "$RT" features
-	json "$OUT" '.linux.memoryPolicy.modes|index("MPOL_BIND")'
+	lists .linux.memoryPolicy.modes MPOL_{DEFAULT,BIND,INTERLEAVE,WEIGHTED_INTERLEAVE,PREFERRED,PREFERRED_MANY,LOCAL}
+	lists .linux.memoryPolicy.flags MPOL_F_{NUMA_BALANCING,RELATIVE_NODES,STATIC_NODES}
 	json "$OUT" '.linux.netDevices.enabled==true'
+}
+
+tc features_annotations '1.8: features: versions, no checkpoints promised that are not there, annotations that are not for strangers'
+features_annotations() {
+	grab "$RT" features
+	json "$OUT" '.annotations|map_values(type)|all(.=="string")'
+	json "$OUT" '.annotations["io.github.seccomp.libseccomp.version"]|test("^[0-9]+[.][0-9]+[.][0-9]+$")'
+	json "$OUT" '.potentiallyUnsafeConfigAnnotations|contains(["run.oci.","org.systemd.property.","org.criu.config"])'
+	if [[ $(jq -r '.annotations["org.opencontainers.runc.checkpoint.enabled"]' <<<"$OUT") == true ]]; then
+		grab "$RT" checkpoint --help
+		eq "$RC" 0
+	fi
 }
 
 tc features_true '1.8: every mount option that features lists is understood'
@@ -183,11 +243,31 @@ features_true() {
 	runs
 }
 
-tc config_vm 'vm: a section for machines is checked and does no harm where namespaces are used'
+# runc takes no notice of it.
+tc config_vm 'vm: a section for machines is checked, and refused by name where a partition is made of namespaces'
 config_vm() {
 	bundle
 	args true
-	edit '.vm={kernel:{path:"/vmlinuz"},hypervisor:{path:"/usr/bin/hv"}}'
-	try run --bundle "$B" "$ID"
-	[[ $RC == 0 ]] || imatch "$ERR" 'vm|hypervisor|kernel'
+	edit '.vm={kernel:{path:"/vmlinuz",parameters:["a"],initrd:"/initrd"},hypervisor:{path:"/usr/bin/hv",parameters:["-x"]},
+		image:{path:"/image",format:"raw"},hwConfig:{vcpus:1,memory:1048576,irqs:[1]}}'
+	refused '^ringfence: vm asks for a machine'
+	edit '.vm={hypervisor:{path:"/usr/bin/hv"}}'
+	refused 'vm.kernel is required'
+	edit '.vm={kernel:{path:"relative"}}'
+	refused 'vm.kernel.path'
+	edit '.vm={kernel:{path:"/k"},image:{path:"/i",format:"iso"}}'
+	refused 'vm.image.format'
+	edit '.vm=null'
+	runs
+}
+
+tc config_directory 'config.json that is a directory, or larger than anybody means: refused'
+config_directory() {
+	bundle
+	rm "$B/config.json"
+	mkdir "$B/config.json"
+	refused 'config.json'
+	rmdir "$B/config.json"
+	truncate -s 20M "$B/config.json"
+	refused 'config.json'
 }
