@@ -2,11 +2,6 @@
 /* config.json as a whole: the top level, and the functions of spec.h that take a document. */
 #include "spec/parse.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/str.h"
 
 /* --- ociVersion ----------------------------------------------------------------------------------------- */
@@ -225,64 +220,5 @@ int spec_parse_resources(
 
 	if (r == 0)
 		*out = res;
-	return r;
-}
-
-/* --- files ---------------------------------------------------------------------------------------------- */
-
-/*
- * All of a regular file of known size: one read(2) as a rule, where fd_read_all() takes an fstat(2) and a
- * second read(2) more. A file that changes underneath is read as far as its size was.
- */
-static int read_sized(int fd, char *buf, size_t size, size_t *len)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t n = read(fd, buf + used, size - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	*len = used;
-	return 0;
-}
-
-int spec_load(int dirfd, const char *name, const char *shown, struct spec **out, struct err *e)
-{
-	/* Symlinks are followed: bundles have them. O_NONBLOCK: a FIFO must not hang us before it is refused.
-	 */
-	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
-	size_t len = 0;
-	int r;
-
-	if (fd < 0 && errno == ENOENT)
-		return err_text(
-			e, ENOENT, "%s does not exist; a bundle needs one, see `ringfence spec`", shown);
-	if (fd < 0)
-		return err_set(e, errno, "open %s", shown);
-	if (fstat(fd, &st) < 0)
-		return err_set(e, errno, "stat %s", shown);
-	if (!S_ISREG(st.st_mode))
-		return err_text(e, EINVAL, "%s is no regular file", shown);
-	if (st.st_size > SPEC_FILE_MAX)
-		return err_text(e, EFBIG, "%s has %lld bytes; more than %u are not read", shown,
-			(long long)st.st_size, SPEC_FILE_MAX);
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return err_set(e, ENOMEM, "read %s", shown);
-	r = read_sized(fd, text, (size_t)st.st_size, &len);
-	if (r < 0)
-		return err_set(e, -r, "read %s", shown);
-	r = spec_parse(text, len, out, e);
-	if (r < 0)
-		err_wrap(e, "load %s", shown);
 	return r;
 }

@@ -401,10 +401,8 @@ DEFINE_CLEANUP(struct spec *, spec_free);
  */
 int spec_parse(const char *text, size_t len, struct spec **out, struct err *e);
 
-/* Reads dirfd/name (at most SPEC_FILE_MAX bytes; a regular file) and parses it. `shown` is its path for
- * messages. */
+/* The most that is read of a document. */
 #define SPEC_FILE_MAX (16U * 1024U * 1024U)
-int spec_load(int dirfd, const char *name, const char *shown, struct spec **out, struct err *e);
 
 /* A process.json as `exec --process` takes it: the process object alone. Lives in the arena that is given. */
 int spec_parse_process(
@@ -421,9 +419,6 @@ const char *spec_annotation(const struct spec *s, const char *key);
  * linux/capability.h up to 40. */
 int spec_cap_from_name(const char *name);
 const char *spec_cap_name(int cap); /* "CAP_CHOWN"; NULL beyond the last */
-
-/* "RLIMIT_NOFILE" or "nofile": RLIMIT_*, or -EINVAL. */
-int spec_rlimit_from_name(const char *name);
 
 /* The document that `ringfence spec` writes: a default config.json, pretty, with a final newline. malloc()ed.
  */

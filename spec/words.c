@@ -221,13 +221,3 @@ const char *spec_cap_name(int cap)
 {
 	return cap >= 0 && cap <= SPEC_CAP_LAST ? cap_names[cap] : NULL;
 }
-
-int spec_rlimit_from_name(const char *name)
-{
-	if (strncasecmp(name, "RLIMIT_", 7) == 0)
-		name += 7;
-	for (const struct spec_word *w = spec_rlimit_words; w->name; w++)
-		if (strcasecmp(w->name + 7, name) == 0)
-			return (int)w->value;
-	return -EINVAL;
-}

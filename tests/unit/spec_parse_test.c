@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The top level of config.json, mounts, hooks, vm; documents of engines; files. */
+/* The top level of config.json, mounts, hooks, vm; documents of engines. */
 #include "tests/unit/spec_test.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static int parse(const char *text, struct err *e)
 {
@@ -360,79 +358,20 @@ static void test_long_keys_in_errors(void **state)
 	strbuf_reset(&b);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------- */
-
-static char dir[] = "/tmp/spec-parse-test-XXXXXX";
-static int dirfd_ = -EBADF;
-
-static int make_dir(void **state)
-{
-	if (!mkdtemp(dir))
-		return -1;
-	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int remove_dir(void **state)
-{
-	static const char *const names[] = { "config.json", "link", "fifo", "big", "bad" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		unlinkat(dirfd_, names[i], 0);
-	close(dirfd_);
-	return rmdir(dir);
-}
-
-static void put(const char *name, const char *text)
-{
-	_cleanup_close_ int fd = openat(dirfd_, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static void test_load(void **state)
-{
-	_cleanup_close_ int big = -EBADF;
-	struct err e = ERR_INIT;
-	struct spec *s = NULL;
-
-	put("config.json", "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"}}\n");
-	assert_int_equal(spec_load(dirfd_, "config.json", "/b/config.json", &s, &e), 0);
-	assert_string_equal(s->root_path, "r");
-	spec_free(s);
-	assert_int_equal(symlinkat("config.json", dirfd_, "link"), 0);
-	assert_int_equal(spec_load(dirfd_, "link", "/b/link", &s, &e), 0);
-	spec_free(s);
-
-	assert_int_equal(spec_load(dirfd_, "none", "/b/none", &s, &e), -ENOENT);
-	assert_true(str_starts(e.text, "/b/none does not exist"));
-	assert_int_equal(mkfifoat(dirfd_, "fifo", 0600), 0);
-	assert_int_equal(spec_load(dirfd_, "fifo", "/b/fifo", &s, &e), -EINVAL);
-	assert_string_equal(e.text, "/b/fifo is no regular file");
-	assert_int_equal(spec_load(dirfd_, ".", "/b", &s, &e), -EINVAL);
-	assert_string_equal(e.text, "/b is no regular file");
-	put("bad", "{\"ociVersion\":\"1.0.2\",\"root\":{}}\n");
-	assert_int_equal(spec_load(dirfd_, "bad", "/b/bad", &s, &e), -EINVAL);
-	assert_string_equal(e.text, "load /b/bad: root.path is required");
-	put("bad", "");
-	assert_int_equal(spec_load(dirfd_, "bad", "/b/bad", &s, &e), -EINVAL);
-	big = openat(dirfd_, "big", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(ftruncate(big, SPEC_FILE_MAX + 1L), 0);
-	assert_int_equal(spec_load(dirfd_, "big", "/b/big", &s, &e), -EFBIG);
-}
-
 /* --- documents as engines write them -------------------------------------------------------------------- */
 
 static struct spec *load_data(const char *name)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = NULL, *text = NULL;
 	const char *src = getenv("SRCDIR");
+	size_t len = 0;
 	struct err e = ERR_INIT;
 	struct spec *s = NULL;
 
 	assert_true(asprintf(&path, "%s/tests/unit/data/%s", src ? src : ".", name) > 0);
-	if (spec_load(AT_FDCWD, path, path, &s, &e) < 0)
+	if (fd_read_at(AT_FDCWD, path, SPEC_FILE_MAX, &text, &len) < 0)
+		fail_msg("cannot read %s", path);
+	if (spec_parse(text, len, &s, &e) < 0)
 		fail_msg("%s", e.text);
 	return s;
 }
@@ -531,7 +470,6 @@ int main(void)
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_notes_are_limited),
 		cmocka_unit_test(test_long_keys_in_errors),
-		cmocka_unit_test_setup_teardown(test_load, make_dir, remove_dir),
 		cmocka_unit_test(test_podman),
 		cmocka_unit_test(test_docker),
 		cmocka_unit_test(test_containerd),
