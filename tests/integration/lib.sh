@@ -2,14 +2,17 @@
 # shellcheck shell=bash disable=SC2016,SC2034
 # What a case has at hand: bundles, the runtime, assertions. Sourced by run (to list) and by the process of each case.
 #
-# A case is a shell function below a line `tc FUNCTION 'ROW: what is true'`. It runs in a bash of its own, below a subreaper and in a
-# mount namespace of its own, with
+# A case is a shell function below a line `tc FUNCTION 'ROW: what is true'`. It runs in a shell of its own, below a subreaper and in a
+# mount namespace that it shares with cases before and after it, with
 #   RT GOPTS ROOT  the runtime, its global options, its --root
 #   T              an empty directory
 #   ID             an id that nobody else has; others are made by appending to it
 # and after it nothing may be left: see case_end.
 
-# tc is what lists a file's cases; case_main overrides it with nothing.
+# jq takes a while to start: whoever is in a hurry installs gojq.
+! command -v gojq >/dev/null || jq() { command gojq "$@"; }
+
+# tc is what lists a file's cases; a worker overrides it with nothing.
 tc() { printf '%s\t%s\t%s\n' "$RF_FILE" "$1" "$2"; }
 
 # --- assertions: each ends the case ---------------------------------------------------------------------------------------
@@ -56,8 +59,7 @@ sanitized() { [[ -n ${RF_SANITIZED:-} ]]; }
 bundle() {
 	B=$T/${1:-b}
 	ROOTFS=$B/rootfs
-	cp -al "$RF_TEMPLATE/bundle" "$B"
-	printf '%s\n' "$(<"$RF_TEMPLATE/config.json")" >"$B/config.json"
+	"$RF_RFT" bundle "$RF_TEMPLATE" "$B" || die "bundle"
 }
 # The files of a bundle's root file system are links to the template's. own_files makes them copies, for whoever means to change them.
 own_files() {
@@ -92,20 +94,28 @@ no_ns() {
 }
 # A user namespace: container 0.. is host 100000.., and the root file system belongs to it.
 userns() {
-	ns user
-	edit '.linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]|.linux.gidMappings=.linux.uidMappings'
+	edit '.linux.namespaces|=map(select(.type!="user"))+[{type:"user"}]
+		|.linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]|.linux.gidMappings=.linux.uidMappings'
 	find "$ROOTFS" -type d -exec chown 100000:100000 {} +
 }
 
 # --- the runtime --------------------------------------------------------------------------------------------------------------
 
 rt() { "$RT" "${GOPTS[@]}" "$@"; }
+# slurp VARIABLE FILE: as VARIABLE=$(<FILE), without the process.
+slurp() {
+	local slurped_part slurped=''
+	while IFS= read -r -d '' slurped_part; do slurped+=$slurped_part; done <"$2"
+	slurped+=$slurped_part
+	while [[ $slurped == *$'\n' ]]; do slurped=${slurped%$'\n'}; done
+	printf -v "$1" %s "$slurped"
+}
 # grab COMMAND...: RC, OUT, ERR. Files, not pipes: a container that stays behind would hold a pipe open.
 grab() {
 	"$@" >"$T/out" 2>"$T/err" </dev/null
 	RC=$?
-	OUT=$(<"$T/out")
-	ERR=$(<"$T/err")
+	slurp OUT "$T/out"
+	slurp ERR "$T/err"
 }
 # try ARGS...: the runtime with these; good: must succeed.
 try() { grab rt "$@"; }
@@ -150,7 +160,12 @@ gone() {
 	try state "${1:-$ID}"
 	[[ $RC != 0 ]] || die "${1:-$ID} still has a state: $OUT"
 }
-status() { rt state "${1:-$ID}" | jq -r .status; }
+status() {
+	local text
+	rt state "${1:-$ID}" >"$T/state.$BASHPID" || return
+	slurp text "$T/state.$BASHPID"
+	[[ $text =~ \"status\":[[:space:]]*\"([a-z]+)\" ]] && echo "${BASH_REMATCH[1]}"
+}
 is() { [[ $(status "${2:-$ID}") == "$1" ]]; }
 until_is() { until_ok 10 is "$@"; }
 # ex ARGS...: exec in $ID; RC, OUT, ERR.
@@ -219,30 +234,23 @@ bg_rft() {
 
 # --- the frame of a case ------------------------------------------------------------------------------------------------------
 
-declare -A MOUNTS_BEFORE=()
-# case_main FILE FUNCTION: exits 0 passed, 77 skipped (reason is the last line), anything else failed.
+# case_main FUNCTION: returns 0 passed, 77 skipped (reason is the last line), anything else failed.
 case_main() {
 	local rc
-	# shellcheck disable=SC2317
-	tc() { :; }
-	set -o pipefail
 	ROOT=$T/state
 	GOPTS=(--root "$ROOT")
 	[[ $RF_MANAGER != systemd ]] || GOPTS+=(--systemd-cgroup)
 	cd "$T" || exit 1
-	# shellcheck source=/dev/null
-	source "$1"
-	cg_scan
-	while read -r rc _; do MOUNTS_BEFORE[$rc]=1; done </proc/self/mountinfo
+	slurp MOUNTS_BEFORE /proc/self/mountinfo
 	(
 		# shellcheck disable=SC2046
 		trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT
 		# A case may be a function with arguments, quoted as for the shell.
-		eval "$2"
+		eval "$1"
 	)
 	rc=$?
 	case_end "$rc" || [[ $rc != 0 && $rc != 77 ]] || rc=1
-	exit "$rc"
+	return "$rc"
 }
 
 # Deletes what the case left running, which must succeed, and then looks for leftovers of any kind.
@@ -262,7 +270,6 @@ case_end() {
 		bad=1
 	done
 	mounts_gone || bad=1
-	cgroups_gone || bad=1
 	for file in "$T"/san.*; do
 		[[ -e $file ]] || continue
 		head -n 40 "$file"
@@ -271,40 +278,37 @@ case_end() {
 	return "$bad"
 }
 
-# No mount that was not there before; those that the case made itself, below $T but in no rootfs, are taken away first.
+# No mount that was not there before; those that the case made itself, below $T but in no rootfs, are taken away first. The others go
+# as well, since other cases come after this one.
 mounts_gone() {
-	local id path own=() left=''
+	local id path now own=() left=()
+	slurp now /proc/self/mountinfo
+	[[ $now != "$MOUNTS_BEFORE" ]] || return 0
 	while read -r id _ _ _ path _; do
-		[[ -n ${MOUNTS_BEFORE[$id]:-} ]] || case $path in
-		"$T"/*/rootfs*) left+=" $path" ;;
+		[[ $'\n'$MOUNTS_BEFORE != *$'\n'"$id "* ]] || continue
+		case $path in
+		"$T"/*/rootfs*) left=("$path" "${left[@]}") ;;
 		"$T"/*) own=("$path" "${own[@]}") ;;
-		*) left+=" $path" ;;
+		*) left=("$path" "${left[@]}") ;;
 		esac
-	done </proc/self/mountinfo
+	done <<<"$now"
 	[[ ${#own[@]} == 0 ]] || umount -l "${own[@]}"
-	[[ -n $left ]] || return 0
-	echo "left behind: mounts$left"
+	[[ ${#left[@]} != 0 ]] || return 0
+	echo "left behind: mounts ${left[*]}"
+	umount -l "${left[@]}"
 	return 1
 }
 
-# No cgroup with our id in its name after a grace period; what is left is told, thawed, killed and removed.
-cgroups_gone() {
-	local n=0 left dir pid
-	while :; do
-		left=$(find "$RF_CGROUP" -type d -name "*$ID*" 2>/dev/null)
-		[[ -n $left ]] || return 0
-		((n++ < 100 * RF_SCALE)) || break
-		sleep 0.02
-	done
-	echo "left behind: cgroups" "$left"
-	for dir in $left; do
+# remove_cgroups DIRECTORY...: what a case left is thawed, killed and removed.
+remove_cgroups() {
+	local dir pid
+	for dir; do
 		echo THAWED >"$dir/freezer.state"
 		echo 0 >"$dir/cgroup.freeze"
 		while read -r pid; do kill -9 "$pid"; done <"$dir/cgroup.procs"
 	done 2>/dev/null
 	sleep 0.1
-	find "$RF_CGROUP" -depth -type d -path "*$ID*" -exec rmdir {} + 2>/dev/null
-	return 1
+	find "$@" -depth -type d -exec rmdir {} + 2>/dev/null
 }
 
 # shellcheck source=lib-host.sh

@@ -82,6 +82,8 @@ static const struct {
 	{ "sd-notify", cmd_sd_notify },
 	{ "sd-recv", cmd_sd_recv },
 	{ "reap", cmd_reap },
+	{ "bundle", cmd_bundle },
+	{ "links", cmd_links },
 	{ "exchange", cmd_exchange },
 	{ "tiocsti", cmd_tiocsti },
 	{ "steal-exe", cmd_steal_exe },

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rft reap: runs one case as its subreaper, as conmon or a shim would, and tells which processes the case
- * left behind. */
+/*
+ * rft reap: the process above a worker of the suite. It is the subreaper of the worker's cases, as conmon or
+ * a shim would be, ends those that take too long, and tells what they left behind: processes and cgroups.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,11 +15,20 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rft.h"
+
+/* The worker's end of the conversation. */
+#define WORKER_FD 8
+
+static pid_t worker;
+static int signals, sock;
 
 static double now(void)
 {
@@ -47,33 +59,58 @@ static pid_t parent_of(const char *pid, char *name, size_t size)
 	return ppid;
 }
 
-/* Children of ours, which by now are all that is left of the case: says who, and ends them if asked to. */
-static int children(bool tell, bool end)
+static void tell(const char *pid, const char *name)
 {
-	DIR *d = opendir("/proc");
+	char cmd[256] = "", path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ssize_t got = read(fd, cmd, sizeof cmd - 1);
+
+		for (ssize_t i = 0; i < got - 1; i++)
+			if (!cmd[i] || cmd[i] == '\n')
+				cmd[i] = ' ';
+		close(fd);
+	}
+	dprintf(sock, "left behind: process %s (%s) %s\n", pid, name, cmd);
+}
+
+/* Is the worker our only child? The kernel need not have that file. */
+static bool alone(void)
+{
+	char path[64], text[64] = "", *end;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof text - 1) < 0)
+		text[0] = 'x';
+	close(fd);
+	return strtol(text, &end, 10) == worker && end[strspn(end, " ")] == 0;
+}
+
+/* Children of ours but for the worker, which is all that is left of a case: says who, and ends them if asked
+ * to.
+ */
+static int children(bool say, bool end)
+{
+	DIR *d = alone() ? NULL : opendir("/proc");
 	struct dirent *e;
 	int n = 0;
 
 	while (d && (e = readdir(d))) {
-		char name[64] = "", cmd[256] = "", path[64];
-		int fd;
+		char name[64] = "";
 
 		if (e->d_name[0] < '0' || e->d_name[0] > '9' ||
-			parent_of(e->d_name, name, sizeof name) != getpid())
+			parent_of(e->d_name, name, sizeof name) != getpid() || number(e->d_name) == worker)
 			continue;
 		n++;
-		snprintf(path, sizeof path, "/proc/%.20s/cmdline", e->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0) {
-			ssize_t got = read(fd, cmd, sizeof cmd - 1);
-
-			for (ssize_t i = 0; i < got - 1; i++)
-				if (!cmd[i])
-					cmd[i] = ' ';
-			close(fd);
-		}
-		if (tell)
-			printf("left behind: process %s (%s) %s\n", e->d_name, name, cmd);
+		if (say)
+			tell(e->d_name, name);
 		if (end)
 			kill((pid_t)number(e->d_name), SIGKILL);
 	}
@@ -82,7 +119,125 @@ static int children(bool tell, bool end)
 	return n;
 }
 
-/* A mount namespace of the case's own, shared within itself as systemd makes a host's, so that propagation
+static void end_all(void)
+{
+	if (worker > 0)
+		kill(worker, SIGKILL);
+	worker = 0;
+	for (int round = 0; round < 50 && children(false, true) > 0; round++) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		sleep_ms(20);
+	}
+}
+
+/* Waits for a signal, or for the descriptor if it is not -1, and reaps. */
+static void pause_for(int fd, int ms)
+{
+	struct pollfd p[] = { { .fd = signals, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	poll(p, 2, ms);
+	while (read(signals, &info, sizeof info) == sizeof info)
+		if (info.ssi_signo != SIGCHLD) {
+			end_all();
+			exit(128 + (int)info.ssi_signo);
+		}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == worker) {
+			worker = 0;
+			end_all();
+			exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		}
+}
+
+/* Directories below `path` whose name has `id` in it and no further digit: how many. */
+static int cgroups(char *path, size_t size, const char *id, bool say)
+{
+	size_t len = strlen(path);
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d))) {
+		const char *found = strstr(e->d_name, id);
+		char after = found ? found[strlen(id)] : '0';
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.' || len + strlen(e->d_name) + 2 > size)
+			continue;
+		snprintf(path + len, size - len, "/%s", e->d_name);
+		if (after < '0' || after > '9') {
+			n++;
+			if (say)
+				dprintf(sock, "left behind: cgroup %s\n", path);
+		}
+		n += cgroups(path, size, id, say);
+		path[len] = 0;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static int cgroups_below(const char *top, const char *id, bool say)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s", top);
+	return cgroups(path, sizeof path, id, say);
+}
+
+/* One case: "PID SECONDS GRACE ID DIRECTORY". The answer's last line is "end" and 0, 98 (late) or 99
+ * (leftovers). */
+static void serve(char *line)
+{
+	char id[256], top[256];
+	double limit, grace, end;
+	int pid, pidfd, rc = 0;
+
+	if (sscanf(line, "%d %lf %lf %255s %255s", &pid, &limit, &grace, id, top) != 5)
+		die("request \"%s\"", line);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	end = now() + limit;
+	while (pidfd >= 0 && now() < end) {
+		struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+		pause_for(pidfd, 1000);
+		if (poll(&p, 1, 0) > 0)
+			rc = -1;
+		if (rc < 0)
+			break;
+	}
+	if (pidfd >= 0 && rc == 0) {
+		dprintf(sock, "timeout: the case ran for more than %g s\n", limit);
+		rc = 98;
+		kill(pid, SIGKILL);
+		children(true, false);
+	} else {
+		rc = 0;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+
+	end = now() + grace;
+	while (children(false, false) > 0 && now() < end)
+		pause_for(-1, 20);
+	if (children(rc == 0, true) > 0) {
+		rc = rc ? rc : 99;
+		for (int round = 0; round < 50 && children(false, true) > 0; round++)
+			pause_for(-1, 100);
+	}
+	/* systemd, for one, removes them in its own time. */
+	for (end = now() + grace; cgroups_below(top, id, false) > 0 && now() < end;)
+		pause_for(-1, 20);
+	if (cgroups_below(top, id, true) > 0)
+		rc = rc ? rc : 99;
+	dprintf(sock, "end %d\n", rc);
+}
+
+/* A mount namespace of the worker's own, shared within itself as systemd makes a host's, so that propagation
  * shows. */
 static void private_mounts(void)
 {
@@ -91,62 +246,71 @@ static void private_mounts(void)
 		die("mount namespace");
 }
 
-/* Waits for `pid` (or, if 0, for all children) up to a point in time. Returns false if that passed. */
-static bool wait_until(pid_t pid, int *status, double end)
+static void run_worker(int theirs, char **argv)
 {
-	for (;;) {
-		int st;
-		pid_t got = waitpid(-1, &st, WNOHANG);
+	sigset_t none;
 
-		if (got > 0 && got == pid) {
-			*status = st;
-			return true;
-		}
-		if (got < 0 && errno == ECHILD)
-			return true;
-		if (got > 0)
-			continue;
-		if (now() > end)
-			return false;
-		sleep_ms(5);
-	}
+	sigemptyset(&none);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(theirs, WORKER_FD) < 0)
+		die("descriptor %d", WORKER_FD);
+	execvp(argv[0], argv);
+	die("%s", argv[0]);
 }
 
-/* rft reap SECONDS GRACE COMMAND…: exits as COMMAND does; 99 if it left processes behind, 98 after SECONDS.
+/* rft reap COMMAND…: with a socket as its descriptor 8, on which it names its cases one by one: see serve().
  */
 int cmd_reap(int argc, char **argv)
 {
-	double limit = number_fraction(argv[1]), grace = number_fraction(argv[2]);
-	int status = 0, rounds = 0, rc;
-	sigset_t none;
-	pid_t pid;
+	int pair[2];
+	sigset_t set;
 
-	(void)argc;
-	sigemptyset(&none);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
-		die("PR_SET_CHILD_SUBREAPER");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (argc < 2)
+		return 2;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		die("reap");
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGPIPE, SIG_IGN);
 	private_mounts();
-	pid = fork();
-	if (pid == 0) {
-		setpgid(0, 0);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		execvp(argv[3], argv + 3);
-		die("%s", argv[3]);
+	worker = fork();
+	if (worker == 0)
+		run_worker(pair[1], argv + 1);
+	close(pair[1]);
+	sock = pair[0];
+	for (;;) {
+		static char line[1024];
+		static size_t len;
+		struct pollfd p = { .fd = sock, .events = POLLIN };
+		char *newline;
+		ssize_t n;
+
+		pause_for(sock, -1);
+		if (poll(&p, 1, 0) <= 0)
+			continue;
+		n = read(sock, line + len, sizeof line - 1 - len);
+		if (n <= 0) {
+			sock = -1; /* all ends are closed: only the worker's end is awaited */
+			continue;
+		}
+		len += (size_t)n;
+		line[len] = 0;
+		newline = strchr(line, '\n');
+		if (!newline)
+			continue;
+		*newline = 0;
+		serve(line);
+		len = 0;
 	}
-	if (!wait_until(pid, &status, now() + limit)) {
-		printf("timeout: the case ran for more than %s s\n", argv[1]);
-		children(true, false);
-		kill(-pid, SIGKILL);
-		wait_until(pid, &status, now() + 5);
-		rc = 98;
-	} else {
-		rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	}
-	if (!wait_until(0, &status, now() + grace) && children(true, true) > 0 && (rc == 0 || rc == 77))
-		rc = 99;
-	while (rounds++ < 50 && children(false, true) > 0)
-		wait_until(0, &status, now() + 0.1);
-	return rc;
 }

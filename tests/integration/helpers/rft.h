@@ -38,6 +38,8 @@ int cmd_agent(int argc, char **argv);
 int cmd_sd_notify(int argc, char **argv);
 int cmd_sd_recv(int argc, char **argv);
 int cmd_reap(int argc, char **argv);
+int cmd_bundle(int argc, char **argv);
+int cmd_links(int argc, char **argv);
 int cmd_exchange(int argc, char **argv);
 int cmd_tiocsti(int argc, char **argv);
 int cmd_steal_exe(int argc, char **argv);
