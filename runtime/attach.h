@@ -13,6 +13,10 @@
  */
 void attach_begin(void);
 
+/* After attach_begin(): a descriptor that is readable once a signal has come that asks us to end. -1 and an
+ * error. */
+int attach_stop_fd(struct err *e);
+
 /*
  * Waits for `pid`, our child, and reaps it and whatever else becomes our child; signals sent to us are sent
  * on to it. With `master` >= 0, our stdin and stdout are joined to that terminal: raw mode while it lasts,

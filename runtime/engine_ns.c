@@ -120,6 +120,8 @@ static int runtime_hooks(struct make *m, struct err *e)
 		.cwd = m->p->bundle,
 		.out_path = spec_annotation(m->s, "run.oci.hooks.stdout"),
 		.err_path = spec_annotation(m->s, "run.oci.hooks.stderr"),
+		.stop_fd = m->sync[0],
+		.stop_why = "the container's first process has ended",
 	};
 	int r;
 
@@ -137,6 +139,16 @@ static void adopt(struct make *m)
 	m->p->pid = *m->birth;
 	waitpid(m->joiner, NULL, 0);
 	m->joiner = 0;
+}
+
+/* By what the process is known from now on, beside its pid. */
+static int know(struct make *m, struct err *e)
+{
+	char state;
+
+	if (m->p->start_time || rt_proc_stat(m->p->pid, &m->p->start_time, &state) == 0)
+		return 0;
+	return ns_child_gone(m, e);
 }
 
 /* Serves the child until it says that it is created. */
@@ -162,8 +174,11 @@ static int serve(struct make *m, struct err *e)
 				r = sync_send(m->sync[0], SYNC_GO, 0, NULL, -1) < 0 ? ns_child_gone(m, e) : 0;
 			break;
 		case SYNC_HOOKS:
-			/* They may ask for the state: it must name the process by now. */
-			r = rt_partition_save(m->p, e);
+			/* They may ask for the state: it must name the process by now. And one that hangs is
+			 * ended by `delete --force`, which ends that process. */
+			r = know(m, e);
+			if (r == 0)
+				r = rt_partition_save(m->p, e);
 			if (r == 0)
 				r = runtime_hooks(m, e);
 			if (r == 0)
@@ -279,7 +294,6 @@ static int ns_create(
 	struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
 {
 	struct make m = { .p = p, .s = p->spec, .l = l, .sync = { -EBADF, -EBADF }, .time_ns = -EBADF };
-	char state;
 	int r;
 
 	l->sync = l->master = -EBADF;
@@ -287,8 +301,8 @@ static int ns_create(
 	r = ns_prepare(&m, o, e);
 	if (r == 0) {
 		r = build(&m, o, e);
-		if (r == 0 && !l->started && rt_proc_stat(p->pid, &p->start_time, &state) < 0)
-			r = ns_child_gone(&m, e);
+		if (r == 0 && !l->started)
+			r = know(&m, e);
 		if (r < 0)
 			undo(&m);
 	}

@@ -22,6 +22,7 @@
 #include <grp.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ struct exec {
 	int pidfd; /* of the partition's first process */
 	int slave; /* the terminal's inner end, or -1 */
 	int console_socket;
+	int stop_fd; /* readable when we are to give up, or -1 */
 	int rootfd, host_ptmx;
 	pid_t *birth; /* sync_birth_page() */
 	bool by_file; /* namespaces are joined by these */
@@ -384,6 +386,26 @@ static pid_t clone_joiner(struct exec *j, struct err *e)
 	return pid < 0 ? err_set(e, errno, "clone a process into container \"%s\"", j->p->id) : pid;
 }
 
+/* Until one of them says something. In a paused partition that may take for ever, or until we are told to
+ * end. */
+static int wait_for(const struct exec *j, struct err *e)
+{
+	struct pollfd p[2] = { { .fd = j->sync[0], .events = POLLIN },
+		{ .fd = j->stop_fd, .events = POLLIN } };
+
+	while (j->stop_fd >= 0) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return err_set(e, errno, "wait for the new process");
+		if (p[0].revents)
+			break;
+		if (p[1].revents)
+			return err_text(e, ECANCELED,
+				"interrupted by a signal before the command was executed in container \"%s\"",
+				j->p->id);
+	}
+	return 0;
+}
+
 /* Serves joiner and process until the payload is executed. *pid gets the process's, as soon as there is one.
  */
 static int serve(struct exec *j, pid_t *pid, int *master, bool *exec_failed, struct err *e)
@@ -392,8 +414,14 @@ static int serve(struct exec *j, pid_t *pid, int *master, bool *exec_failed, str
 	int fd, r;
 
 	for (;;) {
-		int msg = sync_recv(j->sync[0], &f, &fd);
+		int msg;
 
+		r = wait_for(j, e);
+		/* Set by the clone, before whoever came of it could say anything. */
+		*pid = *j->birth;
+		if (r < 0)
+			return r;
+		msg = sync_recv(j->sync[0], &f, &fd);
 		*pid = *j->birth;
 		switch (msg) {
 		case SYNC_CLOSED:
@@ -439,8 +467,14 @@ static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int 
 		if (r < 0)
 			return r;
 	}
-	if (!o->detach)
+	if (!o->detach) {
 		attach_begin();
+		if (o->ignore_paused) {
+			j->stop_fd = attach_stop_fd(e);
+			if (j->stop_fd < 0)
+				return j->stop_fd;
+		}
+	}
 	joiner = clone_joiner(j, e);
 	if (joiner < 0)
 		return joiner;
@@ -448,13 +482,16 @@ static int launch(struct exec *j, const struct rt_exec_opts *o, pid_t *pid, int 
 	r = serve(j, pid, master, exec_failed, e);
 	if (r < 0)
 		kill(joiner, SIGKILL);
-	/* It has ended, or does so right after the clone. */
-	waitpid(joiner, NULL, 0);
+	/* It has ended, or does so right after the clone. What is frozen dies when it is thawed; nobody waits
+	 * for that. */
+	waitpid(joiner, NULL, r < 0 && j->stop_fd >= 0 ? WNOHANG : 0);
 	*pid = *j->birth;
 	if (r < 0 && *pid) {
 		kill(*pid, SIGKILL);
-		waitpid(*pid, NULL, 0);
+		waitpid(*pid, NULL, j->stop_fd >= 0 ? WNOHANG : 0);
 	}
+	/* From here on these signals are the process's. */
+	j->stop_fd = fd_close(j->stop_fd);
 	return r;
 }
 
@@ -466,6 +503,7 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 		.sync = { -EBADF, -EBADF },
 		.pidfd = -EBADF,
 		.console_socket = -EBADF,
+		.stop_fd = -EBADF,
 		.rootfd = -EBADF,
 		.host_ptmx = -EBADF,
 		.slave = -EBADF,

@@ -151,17 +151,22 @@ static void feed(struct running *run, const char *state)
 		run->in = fd_close(run->in);
 }
 
-/* Waits for its end, feeding and listening meanwhile. 1: the time was up and it was killed. */
-static int attend(struct running *run, const struct spec_hook *h, const char *state, int *status)
+/* Why a hook was killed, if it was. */
+enum end { ENDED, TIMED_OUT, STOPPED };
+
+/* Waits for its end, feeding and listening meanwhile. */
+static enum end attend(
+	struct running *run, const struct spec_hook *h, const struct hooks_env *env, int *status)
 {
 	int64_t deadline = h->timeout ? now_ms() + (int64_t)h->timeout * 1000 : INT64_MAX;
-	bool killed = false;
+	enum end killed = ENDED;
 
 	for (;;) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ .fd = run->pidfd, .events = POLLIN },
 			{ .fd = run->in, .events = POLLOUT },
 			{ .fd = run->out, .events = POLLIN },
+			{ .fd = env->stop_fd && !killed ? env->stop_fd : -1, .events = POLLIN },
 		};
 		int64_t left = deadline - now_ms();
 		/* Without pidfd_open(2) (before 5.3) its end is looked for every 10 ms. */
@@ -170,13 +175,17 @@ static int attend(struct running *run, const struct spec_hook *h, const char *st
 
 		if (!killed && left <= 0) {
 			kill(run->pid, SIGKILL);
-			killed = true;
+			killed = TIMED_OUT;
 		}
 		if (!killed && left < INT32_MAX && (wait < 0 || left < wait))
 			wait = (int)left;
-		poll(p, 3, wait);
+		poll(p, 4, wait);
+		if (!killed && p[3].revents) {
+			kill(run->pid, SIGKILL);
+			killed = STOPPED;
+		}
 		if (p[1].revents)
-			feed(run, state);
+			feed(run, env->state);
 		if (p[2].revents)
 			listen_to(run);
 		if (p[0].revents || run->pidfd < 0) {
@@ -194,14 +203,15 @@ static int run_one(const struct spec_hook *h, enum spec_hook_kind kind, size_t i
 	const struct hooks_env *env, struct err *e)
 {
 	struct running run = { .pidfd = -EBADF, .in = -EBADF, .out = -EBADF };
-	int status = 0, killed, r;
 	char *said = run.said;
+	int status = 0, r;
+	enum end killed;
 
 	log_debug("%s hook %zu: %s", spec_hook_names[kind], index, h->path);
 	r = spawn(h, env, &run, e);
 	if (r < 0)
 		return err_wrap(e, "%s hook %zu (%s)", spec_hook_names[kind], index, h->path);
-	killed = attend(&run, h, env->state, &status);
+	killed = attend(&run, h, env, &status);
 	fd_close(run.in);
 	fd_close(run.out);
 	fd_close(run.pidfd);
@@ -211,7 +221,10 @@ static int run_one(const struct spec_hook *h, enum spec_hook_kind kind, size_t i
 	for (size_t i = 0; i < run.n_said; i++)
 		if ((unsigned char)said[i] < ' ')
 			said[i] = ' ';
-	if (killed)
+	if (killed == STOPPED)
+		err_text(e, ECANCELED, "%s hook %zu (%s) was killed: %s", spec_hook_names[kind], index,
+			h->path, env->stop_why);
+	else if (killed)
 		err_text(e, ETIMEDOUT, "%s hook %zu (%s) was killed: it ran longer than its timeout of %d s",
 			spec_hook_names[kind], index, h->path, h->timeout);
 	else if (WIFSIGNALED(status))

@@ -21,6 +21,12 @@ struct hooks_env {
 	/* Annotations run.oci.hooks.stdout and .stderr: files that output is appended to; NULL: kept for the
 	 * message. */
 	const char *out_path, *err_path;
+	/*
+	 * Readable or hung up: nobody waits for the hook any more, and it is killed, with `stop_why` in the
+	 * error. 0: there is none (stdin never is).
+	 */
+	int stop_fd;
+	const char *stop_why;
 	/* Called in the forked child before its exec: what the hook must not keep. May be NULL. Returns 0 or
 	 * -errno. */
 	int (*confine)(void *arg);

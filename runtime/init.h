@@ -36,7 +36,7 @@ struct init {
 	bool join_cgroup;   /* there is one */
 	bool ask_parent;    /* maps, attach, devices, limits: the parent has something to do once we exist */
 	bool own_user_ns;   /* a user namespace other than the runtime's */
-	bool has_hooks;	    /* the parent runs hooks before the pivot */
+	bool has_hooks;	    /* before the pivot: the parent records the process, and runs its hooks */
 	bool no_new_keyring;
 };
 

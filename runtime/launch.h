@@ -15,6 +15,7 @@ struct rt_launch {
 	int console_socket;	/* connected, or -1 */
 	int seccomp_cache;	/* directory fd or -1 */
 	const char *cgroup_tag; /* rt_root_tag() */
+	int stop_fd;		/* start: readable when it is to give up; 0: none (stdin never is) */
 
 	/* Filled in by create. */
 	int sync;	  /* the parent's end; -1 when later */

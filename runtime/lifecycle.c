@@ -216,6 +216,13 @@ static void take_back(struct rt_partition *p, bool made)
 
 	if (!p)
 		return;
+	/* After start the lock is not always ours any more; whoever deleted the partition meanwhile did all
+	 * this. */
+	if (!p->locked && rt_partition_relock(p, &e) < 0) {
+		if (e.code != ENOENT)
+			log_warn("container \"%s\" stays behind: %s", p->id, e.text);
+		return;
+	}
 	if (made && p->engine->destroy(p, true, &e) < 0)
 		log_warn("%s", e.text);
 	if (p->pid > 0)
@@ -284,10 +291,12 @@ int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct e
  * ----------------------------------------------------------------------------------------------------------------------------------
  */
 
-static int run_poststart(struct rt_partition *p, struct err *e)
+static int run_poststart(struct rt_partition *p, int stop_fd, struct err *e)
 {
 	_cleanup_free_ char *state = NULL;
-	struct hooks_env env = { .cwd = p->bundle };
+	struct hooks_env env = {
+		.cwd = p->bundle, .stop_fd = stop_fd, .stop_why = "interrupted by a signal"
+	};
 
 	if (!p->spec->hooks.n[SPEC_HOOK_POSTSTART])
 		return 0;
@@ -305,10 +314,13 @@ static int let_go(struct rt_partition *p, struct rt_launch *l, struct err *e)
 
 	if (r == 0 && !l->started)
 		r = p->engine->start(p, l, e);
+	/* What follows may take any time: the other verbs must get at the partition meanwhile. */
+	if (r == 0 && (n.sock >= 0 || p->spec->hooks.n[SPEC_HOOK_POSTSTART]))
+		rt_partition_unlock(p);
 	if (r == 0)
-		r = run_poststart(p, e);
+		r = run_poststart(p, l->stop_fd, e);
 	if (r == 0)
-		notify_forward(&n, p);
+		r = notify_forward(&n, p, l->stop_fd, e);
 	fd_close(n.sock);
 	return r;
 }
@@ -330,6 +342,8 @@ int rt_start(const struct rt_ctx *ctx, const char *id, struct err *e)
 		return r;
 	if (status == RT_STOPPED)
 		return err_text(e, EINVAL, "cannot start a container that has stopped: \"%s\"", id);
+	if (status == RT_PAUSED)
+		return err_text(e, EINVAL, "cannot start a paused container: resume \"%s\" first", id);
 	if (status != RT_CREATED)
 		return err_text(e, EINVAL, "cannot start an already running container: \"%s\" is %s", id,
 			rt_status_names[status]);
@@ -369,6 +383,7 @@ static int clean_up(struct creation *c, struct err *e)
 static int stay(struct creation *c, int *status, struct err *e)
 {
 	struct rt_partition *p = c->p;
+	struct err busy = ERR_INIT;
 	int r;
 
 	if (c->l.master >= 0 && !p->spec->process.has_console_size)
@@ -377,10 +392,27 @@ static int stay(struct creation *c, int *status, struct err *e)
 	r = attach_wait(p->pid, TAKE_FD(c->l.master), status, e);
 	if (r < 0 || c->o->keep)
 		return r;
-	/* Somebody else may have deleted it by now; then there is nothing left to do. */
-	if (rt_partition_relock(p) < 0)
+	if (!p->locked && rt_partition_relock(p, &busy) < 0) {
+		/* Somebody else has deleted it by now: there is nothing left to do. */
+		if (busy.code != ENOENT)
+			log_warn("container \"%s\" stays behind: %s", p->id, busy.text);
 		return 0;
+	}
 	return clean_up(c, e);
+}
+
+/* Between start and stay() a signal that is to end us must not wait for what may take for ever. */
+static int may_be_stopped(struct creation *c, struct err *e)
+{
+	const struct spec_hooks *h = &c->p->spec->hooks;
+	int fd = 0;
+
+	if (h->n[SPEC_HOOK_START_CONTAINER] || h->n[SPEC_HOOK_POSTSTART] || getenv("NOTIFY_SOCKET"))
+		fd = attach_stop_fd(e);
+	if (fd < 0)
+		return fd;
+	c->l.stop_fd = fd;
+	return 0;
 }
 
 int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status, struct err *e)
@@ -399,7 +431,12 @@ int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status
 		/* Without a pid namespace, what the payload leaves behind becomes ours to reap. */
 		if (!o->detach && !o->no_subreaper && !c.p->own_pid_ns)
 			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-		r = let_go(c.p, &c.l, e);
+		if (!o->detach)
+			r = may_be_stopped(&c, e);
+		if (r == 0)
+			r = let_go(c.p, &c.l, e);
+		if (c.l.stop_fd)
+			fd_close(c.l.stop_fd);
 		if (r == 0)
 			r = tell_caller(&c, e);
 		if (r < 0)
@@ -415,12 +452,31 @@ int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status
  * ------------------------------------------------------------------------------------------------------------------------------------
  */
 
+/*
+ * With force, whoever keeps the lock must not keep it for ever: it may be waiting for the partition's process
+ * (start), or for a hook that ends when that process does (create).
+ */
+static int open_to_delete(
+	const struct rt_ctx *ctx, const char *id, bool force, struct rt_partition **out, struct err *e)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	struct err ignored;
+	int r = rt_partition_open(ctx, id, force ? RT_LOCKED_SOON : RT_LOCKED, out, e);
+
+	if (r != -EBUSY || !force)
+		return r;
+	err_clear(e);
+	if (rt_partition_open(ctx, id, RT_UNLOCKED, &p, &ignored) == 0)
+		p->engine->kill(p, SIGKILL, false, &ignored);
+	return rt_partition_open(ctx, id, RT_LOCKED, out, e);
+}
+
 int rt_delete(const struct rt_ctx *ctx, const char *id, bool force, struct err *e)
 {
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	enum rt_status status;
 	struct err ignored;
-	int r = rt_partition_open(ctx, id, RT_LOCKED, &p, e);
+	int r = open_to_delete(ctx, id, force, &p, e);
 
 	if (r == -ENOENT && force) {
 		err_clear(e);

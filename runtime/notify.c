@@ -129,24 +129,27 @@ static bool says_ready(char *text)
 	return false;
 }
 
-void notify_forward(struct notify *n, struct rt_partition *p)
+int notify_forward(const struct notify *n, struct rt_partition *p, int stop_fd, struct err *e)
 {
-	_cleanup_close_ int pidfd = -EBADF, sock = n->sock;
+	_cleanup_close_ int pidfd = -EBADF;
 	char text[4096], said[64];
 
-	if (sock < 0)
-		return;
+	if (n->sock < 0)
+		return 0;
 	pidfd = rt_pidfd(p);
 	for (;;) {
-		struct pollfd poll_for[2] = { { .fd = sock, .events = POLLIN },
-			{ .fd = pidfd, .events = POLLIN } };
+		struct pollfd poll_for[3] = { { .fd = n->sock, .events = POLLIN },
+			{ .fd = pidfd, .events = POLLIN },
+			{ .fd = stop_fd ? stop_fd : -1, .events = POLLIN } };
 		ssize_t len;
 
-		if (poll(poll_for, 2, -1) < 0 && errno != EINTR)
-			return;
+		if (poll(poll_for, 3, -1) < 0 && errno != EINTR)
+			return err_set(e, errno, "wait for the payload to be ready");
+		if (poll_for[2].revents)
+			return err_text(e, ECANCELED, "interrupted by a signal before the payload was ready");
 		if (poll_for[0].revents) {
 			/* recv() and not recvmsg(): descriptors that come along are not taken. */
-			len = recv(sock, text, sizeof(text) - 1, MSG_DONTWAIT);
+			len = recv(n->sock, text, sizeof(text) - 1, MSG_DONTWAIT);
 			if (len > 0) {
 				text[len] = '\0';
 				if (says_ready(text))
@@ -155,10 +158,10 @@ void notify_forward(struct notify *n, struct rt_partition *p)
 			continue;
 		}
 		if (pidfd < 0 || poll_for[1].revents)
-			return;
+			return 0;
 	}
 	tell_host(n->host, "READY=1");
 	snprintf(said, sizeof(said), "MAINPID=%d", (int)p->pid);
 	tell_host(n->host, said);
-	n->sock = -EBADF;
+	return 0;
 }

@@ -31,7 +31,10 @@ int notify_prepare(struct rt_partition *p, struct err *e);
 /* If NOTIFY_SOCKET is set: opens that socket for listening. For start, before the payload is let go. */
 int notify_open(struct rt_partition *p, struct notify *n, struct err *e);
 
-/* Passes READY=1 and MAINPID on. Returns when that is done, or the payload has ended. Closes it. */
-void notify_forward(struct notify *n, struct rt_partition *p);
+/*
+ * Passes READY=1 and MAINPID on. Returns when that is done, or the payload has ended; with -ECANCELED when
+ * stop_fd (0: none) became readable.
+ */
+int notify_forward(const struct notify *n, struct rt_partition *p, int stop_fd, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,6 +20,28 @@
  * takes longer than anybody waits. */
 #define DEATH_MS 10000
 
+static bool is_there(const struct rt_partition *p, const char *name)
+{
+	return faccessat(p->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* True while the first process waits for start. */
+static bool waits(const struct rt_partition *p)
+{
+	_cleanup_close_ int sock = -EBADF;
+
+	if (is_there(p, RT_START_SOCKET))
+		return true;
+	if (!is_there(p, RT_STARTING_SOCKET))
+		return false;
+	/* A start is at it; or it died, and whether that was before or after it let the payload go shows in
+	 * who listens. EAGAIN: others ask too. */
+	if (rt_partition_busy(p))
+		return true;
+	sock = fd_connect_unix(p->dirfd, RT_STARTING_SOCKET, SOCK_SEQPACKET | SOCK_NONBLOCK);
+	return sock >= 0 || sock == -EAGAIN;
+}
+
 int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e)
 {
 	struct err ignored;
@@ -26,12 +49,10 @@ int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e)
 
 	if (!rt_alive(p))
 		*out = RT_STOPPED;
-	else if (faccessat(p->dirfd, RT_START_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		*out = RT_CREATED;
 	else if (p->cgroup && cgrp_frozen(p->cgroup, &frozen, &ignored) == 0 && frozen)
 		*out = RT_PAUSED;
 	else
-		*out = RT_RUNNING;
+		*out = waits(p) ? RT_CREATED : RT_RUNNING;
 	return 0;
 }
 

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,9 +45,45 @@ static struct rt_partition *partition_alloc(void)
 /* --- making, opening, locking
  * ------------------------------------------------------------------------------------------------------ */
 
+/* Who holds the lock, for the message, out of /proc/locks: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0
+ * EOF". 0: it does not tell. */
+static int lock_holder(int fd)
+{
+	_cleanup_free_ char *text = NULL;
+	char wanted[64];
+	struct stat st;
+	int pid;
+
+	if (fstat(fd, &st) < 0 || fd_read_at(AT_FDCWD, "/proc/locks", 16U << 20, &text, NULL) < 0)
+		return 0;
+	snprintf(wanted, sizeof(wanted), "%02x:%02x:%" PRIu64, major(st.st_dev), minor(st.st_dev),
+		(uint64_t)st.st_ino);
+	for (char *line, *rest = text; (line = strsep(&rest, "\n"));) {
+		char *word[6] = { NULL };
+		size_t n = 0;
+
+		for (char *w; n < ARRAY_SIZE(word) && (w = strsep(&line, " "));)
+			if (*w)
+				word[n++] = w;
+		if (n == ARRAY_SIZE(word) && str_eq(word[1], "FLOCK") && str_eq(word[5], wanted) &&
+			str_to_int(word[4], &pid) == 0 && pid > 0)
+			return pid;
+	}
+	return 0;
+}
+
+static int busy(int fd, const char *id, int ms, struct err *e)
+{
+	int holder = lock_holder(fd);
+
+	err_text(e, EBUSY, "container \"%s\" is busy: another command has held its lock for %d seconds", id,
+		ms / 1000);
+	return holder ? err_hint(e, "it is process %d", holder) : -EBUSY;
+}
+
 /* flock(2) with a limit: a verb that hangs (a hook without a timeout) must not make every other verb hang
  * with it. */
-static int lock_dir(int fd, const char *id, bool *waited, struct err *e)
+static int lock_dir(int fd, const char *id, int ms, bool *waited, struct err *e)
 {
 	struct timespec pause = { .tv_nsec = 200 * 1000 };
 	int64_t waited_ns = 0;
@@ -55,10 +94,8 @@ static int lock_dir(int fd, const char *id, bool *waited, struct err *e)
 		if (errno != EWOULDBLOCK)
 			return err_set(e, errno, "lock the state of container \"%s\"", id);
 		*waited = true;
-		if (waited_ns > (int64_t)RT_LOCK_SECONDS * 1000000000)
-			return err_text(e, EBUSY,
-				"container \"%s\" is busy: another command has held its lock for %d seconds",
-				id, RT_LOCK_SECONDS);
+		if (waited_ns > (int64_t)ms * 1000000)
+			return busy(fd, id, ms, e);
 		nanosleep(&pause, NULL);
 		waited_ns += pause.tv_nsec;
 		if (pause.tv_nsec < 20 * 1000 * 1000)
@@ -107,7 +144,7 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 	else
 		/* A `state` that looks at just this moment may hold it for an instant, a `delete --force` for
 		 * longer. */
-		r = lock_dir(p->dirfd, id, &waited, e);
+		r = lock_dir(p->dirfd, id, RT_LOCK_SECONDS * 1000, &waited, e);
 	if (r < 0) {
 		unlinkat(p->rootfd, id, AT_REMOVEDIR);
 		return r;
@@ -144,8 +181,8 @@ int rt_partition_open(
 			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
 		return err_set(e, errno, "open the state directory of container \"%s\"", id);
 	}
-	if (lock == RT_LOCKED) {
-		r = lock_dir(p->dirfd, id, &waited, e);
+	if (lock != RT_UNLOCKED) {
+		r = lock_dir(p->dirfd, id, RT_LOCK_SECONDS * (lock == RT_LOCKED ? 1000 : 100), &waited, e);
 		if (r < 0)
 			return r;
 		p->locked = true;
@@ -171,15 +208,25 @@ void rt_partition_unlock(struct rt_partition *p)
 	p->locked = false;
 }
 
-int rt_partition_relock(struct rt_partition *p)
+int rt_partition_relock(struct rt_partition *p, struct err *e)
 {
 	bool waited;
-	int r = lock_dir(p->dirfd, p->id, &waited, NULL);
+	int r = lock_dir(p->dirfd, p->id, RT_LOCK_SECONDS * 1000, &waited, e);
 
 	if (r < 0)
 		return r;
 	p->locked = true;
-	return still_there(p) ? 0 : -ENOENT;
+	return still_there(p) ? 0 : err_text(e, ENOENT, "container \"%s\" does not exist", p->id);
+}
+
+bool rt_partition_busy(const struct rt_partition *p)
+{
+	if (p->locked)
+		return false;
+	if (flock(p->dirfd, LOCK_SH | LOCK_NB) < 0)
+		return true;
+	flock(p->dirfd, LOCK_UN);
+	return false;
 }
 
 /* --- removal

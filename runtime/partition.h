@@ -28,7 +28,10 @@ struct rt_engine;
 #define RT_STATE_FILE	 "state.json"
 #define RT_SNAPSHOT_FILE "snapshot"
 #define RT_START_SOCKET	 "start.sock"
-#define RT_NOTIFY_DIR	 "notify"
+/* The same, renamed by a start that is about to use it: whether the payload was let go, only the socket
+ * itself can tell from then on. */
+#define RT_STARTING_SOCKET "starting.sock"
+#define RT_NOTIFY_DIR	   "notify"
 
 struct rt_partition {
 	struct arena *arena;
@@ -78,12 +81,12 @@ char *rt_root_tag(const struct rt_ctx *ctx, struct err *e);
 /* A new, locked partition directory. -EEXIST if the id is taken. */
 int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partition **out, struct err *e);
 
-enum rt_lock { RT_UNLOCKED, RT_LOCKED };
+enum rt_lock { RT_UNLOCKED, RT_LOCKED_SOON, RT_LOCKED };
 
 /*
- * Opens an existing one. RT_LOCKED waits for its turn (at most RT_LOCK_SECONDS) and then reads the state, so
- * that it is the newest. Unknown ids give -ENOENT and the text that engines look for. A damaged one is opened
- * all the same, with `damaged` set.
+ * Opens an existing one. RT_LOCKED waits for its turn (at most RT_LOCK_SECONDS; RT_LOCKED_SOON: a tenth of
+ * that) and then reads the state, so that it is the newest; -EBUSY if it does not come. Unknown ids give
+ * -ENOENT and the text that engines look for. A damaged one is opened all the same, with `damaged` set.
  */
 #define RT_LOCK_SECONDS 10
 int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock lock, struct rt_partition **out,
@@ -91,7 +94,10 @@ int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock loc
 
 /* While the caller waits for something long. Relocking gives -ENOENT if it was deleted meanwhile. */
 void rt_partition_unlock(struct rt_partition *p);
-int rt_partition_relock(struct rt_partition *p);
+int rt_partition_relock(struct rt_partition *p, struct err *e);
+
+/* True if a process other than us holds the lock. */
+bool rt_partition_busy(const struct rt_partition *p);
 
 /*
  * For a wreck whose state does not tell: the cgroup that its config would have got, as far as it exists. Sets

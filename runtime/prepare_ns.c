@@ -124,7 +124,8 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 		.start_listener = -EBADF,
 		.console_socket = m->l->console_socket,
 		.own_user_ns = ns_has_user(s),
-		.has_hooks = s->hooks.n[SPEC_HOOK_PRESTART] || s->hooks.n[SPEC_HOOK_CREATE_RUNTIME],
+		.has_hooks = s->hooks.n[SPEC_HOOK_PRESTART] || s->hooks.n[SPEC_HOOK_CREATE_RUNTIME] ||
+			     s->hooks.n[SPEC_HOOK_CREATE_CONTAINER],
 		.no_new_keyring = o->no_new_keyring,
 		.mnt = {
 			.spec = s,

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,14 +25,7 @@ int rt_partition_status(const struct rt_partition *p, enum rt_status *out, struc
 {
 	if (p->damaged || p->creating) {
 		/* While its creator lives, it holds the lock; we may be the creator ourselves. */
-		if (p->locked) {
-			*out = p->damaged ? RT_STOPPED : RT_CREATING;
-		} else if (flock(p->dirfd, LOCK_SH | LOCK_NB) < 0) {
-			*out = RT_CREATING;
-		} else {
-			flock(p->dirfd, LOCK_UN);
-			*out = RT_STOPPED;
-		}
+		*out = rt_partition_busy(p) || (p->locked && !p->damaged) ? RT_CREATING : RT_STOPPED;
 		return 0;
 	}
 	return p->engine->status(p, out, e);

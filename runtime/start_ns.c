@@ -3,6 +3,9 @@
 #include "runtime/engine_ns.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -53,6 +56,38 @@ int ns_fetch_listener(const struct rt_partition *p, pid_t pid, int number, const
 	return send_listener(p, pid, status, listener, e);
 }
 
+/* Connected to the first process, and the socket renamed: should we die, ns_status() can still tell. */
+static int take_socket(const struct rt_partition *p, struct err *e)
+{
+	int sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_SEQPACKET);
+
+	if (sock == -ENOENT) /* a start before us died early */
+		sock = fd_connect_unix(p->dirfd, RT_STARTING_SOCKET, SOCK_SEQPACKET);
+	else if (sock >= 0 && renameat(p->dirfd, RT_START_SOCKET, p->dirfd, RT_STARTING_SOCKET) < 0) {
+		err_set(e, errno, "rename the start socket of container \"%s\"", p->id);
+		fd_close(sock);
+		return -e->code;
+	}
+	return sock < 0 ? err_set(e, -sock, "reach the container's first process") : sock;
+}
+
+/* Until the process says something, or somebody tells us to stop. */
+static int wait_for(int sock, const struct rt_launch *l, struct err *e)
+{
+	struct pollfd p[2] = { { .fd = sock, .events = POLLIN }, { .fd = l->stop_fd, .events = POLLIN } };
+
+	while (l->stop_fd) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return err_set(e, errno, "wait for the container's first process");
+		if (p[0].revents)
+			break;
+		if (p[1].revents)
+			return err_text(e, ECANCELED,
+				"interrupted by a signal before the container's program was executed");
+	}
+	return 0;
+}
+
 /* Serves the first process from the word to go on until it has become the payload. */
 static int follow(struct rt_partition *p, struct rt_launch *l, int sock, struct err *e)
 {
@@ -60,8 +95,12 @@ static int follow(struct rt_partition *p, struct rt_launch *l, int sock, struct 
 	int r, fd;
 
 	for (;;) {
-		int msg = sync_recv(sock, &f, &fd);
+		int msg;
 
+		r = wait_for(sock, l, e);
+		if (r < 0)
+			return r;
+		msg = sync_recv(sock, &f, &fd);
 		switch (msg) {
 		case SYNC_CLOSED:
 			/* It closed by the exec, or because the process died: that shows in its status, as
@@ -86,16 +125,11 @@ static int follow(struct rt_partition *p, struct rt_launch *l, int sock, struct 
 
 int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 {
-	_cleanup_close_ int sock = -EBADF;
+	_cleanup_close_ int sock = l->later ? take_socket(p, e) : TAKE_FD(l->sync);
 	int r;
 
-	if (l->later) {
-		sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_SEQPACKET);
-		if (sock < 0)
-			return err_set(e, -sock, "reach the container's first process");
-	} else {
-		sock = TAKE_FD(l->sync);
-	}
+	if (sock < 0)
+		return sock;
 	if (sync_send(sock, SYNC_START, 0, NULL, -1) < 0)
 		return err_text(e, ESRCH,
 			"container not running: no such process: its first process ended before it was "
@@ -104,6 +138,6 @@ int ns_start(struct rt_partition *p, struct rt_launch *l, struct err *e)
 	r = follow(p, l, sock, e);
 	/* It is what says "created" (ns_status()): poststart hooks that ask shall hear "running". */
 	if (l->later)
-		unlinkat(p->dirfd, RT_START_SOCKET, 0);
+		unlinkat(p->dirfd, RT_STARTING_SOCKET, 0);
 	return r;
 }
