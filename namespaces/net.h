@@ -14,9 +14,16 @@ int net_loopback_up(struct err *e);
 /*
  * In the parent: moves each device into the namespace behind netns_fd, renamed, its global permanent
  * addresses kept, and set up there. A name that exists there already is -EEXIST unless it is a pattern
- * ("eth%d"). Never moved back by the runtime.
+ * ("eth%d"). On failure all are where they were. *out, the caller's, is untouched where there are none.
  */
-int net_move_devices(const struct spec *s, int netns_fd, struct err *e);
+struct net_moved;
+int net_move_devices(const struct spec *s, int netns_fd, struct net_moved **out, struct err *e);
+/*
+ * When what they were moved for comes to nothing: back, with name, addresses and state. A partition that was
+ * made takes them along when it goes (config-linux.md, "Network Devices").
+ */
+void net_return_devices(const struct net_moved *m);
+void net_moved_free(struct net_moved *m);
 
 /*
  * Statistics of the interfaces (but lo) in the network namespace of `pid`: writes the array member

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "namespaces/net.h"
 #include "namespaces/netlink.h"
@@ -32,6 +33,21 @@ struct addresses {
 	size_t n;
 };
 
+struct moved {
+	const char *host_name;
+	int ifindex; /* in the partition; 0: not there */
+	bool was_up;
+	struct addresses addresses;
+};
+
+struct net_moved {
+	int outside, inside; /* netlink sockets; the second one keeps the namespace alive */
+	int home;	     /* our own network namespace */
+	int away;	     /* the partition's, not ours */
+	struct moved *list;
+	size_t n;
+};
+
 static bool name_is_valid(const char *name)
 {
 	size_t n = strlen(name);
@@ -44,30 +60,29 @@ static bool name_is_valid(const char *name)
 	return true;
 }
 
-static int take_index(uint16_t type, const void *data, size_t len, void *arg)
+static int take_info(uint16_t type, const void *data, size_t len, void *arg)
 {
-	struct ifinfomsg info;
-
-	if (type != RTM_NEWLINK || len < sizeof(info))
+	if (type != RTM_NEWLINK || len < sizeof(struct ifinfomsg))
 		return -EBADMSG;
-	memcpy(&info, data, sizeof(info));
-	*(int *)arg = info.ifi_index;
+	memcpy(arg, data, sizeof(struct ifinfomsg));
 	return 0;
 }
 
-/* The index of the interface, or -ENODEV. */
-static int find_link(int sock, const char *name)
+/* The index of the interface, or -ENODEV. `up` may be NULL. */
+static int find_link(int sock, const char *name, bool *up)
 {
-	struct ifinfomsg info = { 0 };
+	struct ifinfomsg info = { 0 }, found = { 0 };
 	struct nl_request q;
-	int index = 0, r;
+	int r;
 
 	nl_begin(&q, RTM_GETLINK, 0, &info, sizeof(info));
 	nl_attr_string(&q, IFLA_IFNAME, name);
-	r = nl_send(sock, &q, take_index, &index);
+	r = nl_send(sock, &q, take_info, &found);
 	if (r < 0)
 		return r;
-	return index > 0 ? index : -ENODEV;
+	if (up)
+		*up = found.ifi_flags & IFF_UP;
+	return found.ifi_index > 0 ? found.ifi_index : -ENODEV;
 }
 
 static size_t copy_attr(const void *attrs, size_t len, uint16_t type, void *out, size_t room)
@@ -168,7 +183,7 @@ static int choose_name(int inside, const char *wanted, char name[IFNAMSIZ], stru
 		if (n >= IFNAMSIZ || strchr(name, '%'))
 			return err_text(
 				e, EINVAL, "linux.netDevices: \"%s\" is no valid interface name", wanted);
-		r = find_link(inside, name);
+		r = find_link(inside, name, NULL);
 		if (r == -ENODEV)
 			return 0;
 		if (r < 0)
@@ -179,83 +194,162 @@ static int choose_name(int inside, const char *wanted, char name[IFNAMSIZ], stru
 		wanted);
 }
 
-static int move_one(const struct spec_net_device *d, int netns_fd, int outside, int inside,
-	struct addresses *all, struct err *e)
+static const char *name_inside(const struct spec_net_device *d)
 {
-	const char *wanted = d->name && *d->name ? d->name : d->host_name;
-	struct ifinfomsg info = { 0 };
-	struct nl_request q;
+	return d->name && *d->name ? d->name : d->host_name;
+}
+
+/* What can be told before anything is moved: an interface loses its routes by it, even if it comes back. */
+static int check_one(const struct spec_net_device *d, const struct net_moved *m, struct err *e)
+{
+	const char *wanted = name_inside(d);
 	char name[IFNAMSIZ];
 	int r;
 
 	if (!name_is_valid(d->host_name) || !name_is_valid(wanted))
 		return err_text(e, EINVAL, "linux.netDevices: \"%s\" is no valid interface name",
 			name_is_valid(d->host_name) ? wanted : d->host_name);
-	r = all->ifindex = find_link(outside, d->host_name);
+	r = find_link(m->outside, d->host_name, NULL);
 	if (r < 0)
 		return err_set(e, -r, "linux.netDevices: find %s on the host", d->host_name);
-	r = read_addresses(outside, all);
+	return choose_name(m->inside, wanted, name, e);
+}
+
+/* To the namespace `to`, whose netlink socket is `there`, under that name. Returns its index there. */
+static int move_link(int here, int ifindex, int to, int there, const char *name)
+{
+	struct ifinfomsg info = { .ifi_index = ifindex };
+	struct nl_request q;
+	int r;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &info, sizeof(info));
+	nl_attr_u32(&q, IFLA_NET_NS_FD, (uint32_t)to);
+	nl_attr_string(&q, IFLA_IFNAME, name);
+	r = nl_send(here, &q, NULL, NULL);
+	return r < 0 ? r : find_link(there, name, NULL);
+}
+
+static int move_one(
+	const struct spec_net_device *d, const struct net_moved *m, struct moved *one, struct err *e)
+{
+	struct addresses *all = &one->addresses;
+	char name[IFNAMSIZ];
+	int r;
+
+	one->host_name = d->host_name;
+	r = all->ifindex = find_link(m->outside, d->host_name, &one->was_up);
+	if (r < 0)
+		return err_set(e, -r, "linux.netDevices: find %s on the host", d->host_name);
+	r = read_addresses(m->outside, all);
 	if (r < 0)
 		return err_set(e, -r, "linux.netDevices: read the addresses of %s", d->host_name);
-	r = choose_name(inside, wanted, name, e);
+	r = choose_name(m->inside, name_inside(d), name, e);
 	if (r < 0)
 		return r;
-	info.ifi_index = all->ifindex;
-	nl_begin(&q, RTM_NEWLINK, 0, &info, sizeof(info));
-	nl_attr_u32(&q, IFLA_NET_NS_FD, (uint32_t)netns_fd);
-	nl_attr_string(&q, IFLA_IFNAME, name);
-	r = nl_send(outside, &q, NULL, NULL);
+	r = move_link(m->outside, all->ifindex, m->away, m->inside, name);
 	if (r < 0)
 		return err_set(
 			e, -r, "linux.netDevices: move %s into the partition as %s", d->host_name, name);
-	r = find_link(inside, name);
-	if (r < 0)
-		return err_set(e, -r, "linux.netDevices: find %s in the partition", name);
-	info.ifi_index = r;
+	one->ifindex = r;
 	for (size_t i = 0; i < all->n; i++) {
-		r = write_address(inside, info.ifi_index, &all->list[i]);
+		r = write_address(m->inside, one->ifindex, &all->list[i]);
 		if (r < 0)
 			return err_set(e, -r, "linux.netDevices: give %s its address back", name);
 	}
-	r = set_up(inside, info.ifi_index);
+	r = set_up(m->inside, one->ifindex);
 	return r < 0 ? err_set(e, -r, "linux.netDevices: set %s up", name) : 0;
 }
 
 /* A netlink socket stays in the namespace that it was made in: one trip there is enough. */
-static int open_inside(int netns_fd, struct err *e)
+static int open_inside(const struct net_moved *m, struct err *e)
 {
-	_cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), sock = -EBADF;
+	_cleanup_close_ int sock = -EBADF;
 	int r = 0;
 
-	if (own < 0)
-		return err_set(e, errno, "open /proc/self/ns/net");
-	if (setns(netns_fd, CLONE_NEWNET) < 0)
+	if (setns(m->away, CLONE_NEWNET) < 0)
 		return err_set(e, errno, "linux.netDevices: enter the partition's network namespace");
 	sock = nl_open(e);
-	if (setns(own, CLONE_NEWNET) < 0)
+	if (setns(m->home, CLONE_NEWNET) < 0)
 		r = err_set(e, errno, "leave the partition's network namespace");
 	return r < 0 ? r : TAKE_FD(sock);
 }
 
-int net_move_devices(const struct spec *s, int netns_fd, struct err *e)
+static int move_all(const struct spec *s, struct net_moved *m, struct err *e)
 {
-	_cleanup_close_ int outside = -EBADF, inside = -EBADF;
+	int r = 0;
+
+	m->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (m->home < 0)
+		return err_set(e, errno, "open /proc/self/ns/net");
+	m->list = calloc(s->n_net_devices, sizeof(*m->list));
+	if (!m->list)
+		return err_set(e, ENOMEM, "linux.netDevices");
+	m->outside = nl_open(e);
+	if (m->outside < 0)
+		return m->outside;
+	m->inside = open_inside(m, e);
+	if (m->inside < 0)
+		return m->inside;
+	for (size_t i = 0; i < s->n_net_devices && r == 0; i++)
+		r = check_one(&s->net_devices[i], m, e);
+	for (; m->n < s->n_net_devices && r == 0; m->n++)
+		r = move_one(&s->net_devices[m->n], m, &m->list[m->n], e);
+	return r;
+}
+
+int net_move_devices(const struct spec *s, int netns_fd, struct net_moved **out, struct err *e)
+{
+	struct net_moved *m;
+	int r;
 
 	if (s->n_net_devices == 0)
 		return 0;
-	outside = nl_open(e);
-	if (outside < 0)
-		return outside;
-	inside = open_inside(netns_fd, e);
-	if (inside < 0)
-		return inside;
-	for (size_t i = 0; i < s->n_net_devices; i++) {
-		struct addresses all = { 0 };
-		int r = move_one(&s->net_devices[i], netns_fd, outside, inside, &all, e);
-
-		free(all.list);
-		if (r < 0)
-			return r;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return err_set(e, ENOMEM, "linux.netDevices");
+	m->away = netns_fd;
+	m->outside = m->inside = m->home = -EBADF;
+	r = move_all(s, m, e);
+	m->away = -EBADF;
+	if (r < 0) {
+		net_return_devices(m);
+		net_moved_free(m);
+		return r;
 	}
+	*out = m;
 	return 0;
+}
+
+static int return_one(const struct net_moved *m, const struct moved *one)
+{
+	int r = move_link(m->inside, one->ifindex, m->home, m->outside, one->host_name), index = r;
+
+	for (size_t i = 0; i < one->addresses.n && r >= 0; i++)
+		r = write_address(m->outside, index, &one->addresses.list[i]);
+	return r >= 0 && one->was_up ? set_up(m->outside, index) : r;
+}
+
+void net_return_devices(const struct net_moved *m)
+{
+	for (size_t i = m ? m->n : 0; i-- > 0;) {
+		const struct moved *one = &m->list[i];
+		int r = one->ifindex ? return_one(m, one) : 0;
+
+		if (r < 0)
+			log_warn("linux.netDevices: give %s back to the host: %s", one->host_name,
+				strerror(-r));
+	}
+}
+
+void net_moved_free(struct net_moved *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		free(m->list[i].addresses.list);
+	free(m->list);
+	fd_close(m->outside);
+	fd_close(m->inside);
+	fd_close(m->home);
+	free(m);
 }

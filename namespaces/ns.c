@@ -59,6 +59,32 @@ bool ns_has_user(const struct spec *s)
 	return !user->path || stat(user->path, &st) < 0 || !is_own(&st, SPEC_NS_USER);
 }
 
+bool ns_is_ours(const struct spec *s, enum spec_ns kind)
+{
+	const struct spec_ns_entry *ns = &s->ns[kind];
+	struct stat st;
+
+	if (!ns->present)
+		return true;
+	return ns->path && stat(ns->path, &st) == 0 && is_own(&st, kind);
+}
+
+int ns_check_ours(const struct spec *s, struct err *e)
+{
+	const char *what = s->hostname ? "hostname" : "domainname";
+
+	if ((s->hostname || s->domainname) && ns_is_ours(s, SPEC_NS_UTS))
+		return err_text(e, EINVAL,
+			"%s: the uts namespace in linux.namespaces is the runtime's own: it would rename the "
+			"host",
+			what);
+	if (s->n_net_devices && ns_is_ours(s, SPEC_NS_NETWORK))
+		return err_text(e, EINVAL,
+			"linux.netDevices: the network namespace in linux.namespaces is the runtime's own, "
+			"where they are already");
+	return 0;
+}
+
 void ns_close(int fds[SPEC_NS_KINDS])
 {
 	for (int k = 0; k < SPEC_NS_KINDS; k++) {

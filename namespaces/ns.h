@@ -20,6 +20,12 @@ bool ns_is_of(pid_t pid, enum spec_ns kind);
 /* True if a user namespace other than the runtime's own is created or joined. */
 bool ns_has_user(const struct spec *s);
 
+/* Is the partition's namespace of that kind the runtime's own, not listed or by path? */
+bool ns_is_ours(const struct spec *s, enum spec_ns kind);
+
+/* Refuses what would change the host in a namespace that is its own: its name, or its network devices. */
+int ns_check_ours(const struct spec *s, struct err *e);
+
 /*
  * Opens every namespace that is given by path (O_RDONLY|O_CLOEXEC, in the parent, with the host's view of the
  * path) and checks with NS_GET_NSTYPE that it is an nsfs file of that type; anything else is -EINVAL, naming

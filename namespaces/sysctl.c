@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "namespaces/ns.h"
 
 /* What belongs to a namespace and to which; a name that ends in '/' is a prefix. Anything else is the host's.
  */
@@ -74,20 +74,6 @@ static int needed_namespace(const char *path)
 	return -1;
 }
 
-/* A namespace that is named by path may still be the host's own. */
-static bool is_hosts(const struct spec_ns_entry *ns, enum spec_ns kind)
-{
-	char own[48];
-	struct stat a, b;
-
-	if (!ns->present)
-		return true;
-	if (!ns->path)
-		return false;
-	snprintf(own, sizeof(own), "/proc/self/ns/%s", spec_ns_proc_names[kind]);
-	return stat(ns->path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 static int check_one(const struct spec *s, const struct spec_sysctl *c, struct err *e)
 {
 	char path[NAME_MAX + 1];
@@ -105,7 +91,7 @@ static int check_one(const struct spec *s, const struct spec_sysctl *c, struct e
 			"linux.sysctl %s: not allowed, because it is not namespaced: it would change the "
 			"whole host",
 			c->key);
-	if (is_hosts(&s->ns[ns], (enum spec_ns)ns))
+	if (ns_is_ours(s, (enum spec_ns)ns))
 		return err_text(e, EINVAL,
 			"linux.sysctl %s: not allowed without a %s namespace of the partition's own", c->key,
 			spec_ns_names[ns]);

@@ -18,6 +18,7 @@ struct make {
 	pid_t joiner;
 	pid_t *birth; /* with a joiner: sync_birth_page() */
 	struct mnt_hierarchy *hierarchies;
+	struct net_moved *net_moved;
 	struct init_report report;
 };
 

@@ -97,7 +97,7 @@ static int parents_part(struct make *m, struct err *e)
 	if (r == 0 && s->n_net_devices) {
 		_cleanup_close_ int fd = open_ns(p->pid, "net", e);
 
-		r = fd < 0 ? fd : net_move_devices(s, fd, e);
+		r = fd < 0 ? fd : net_move_devices(s, fd, &m->net_moved, e);
 	}
 	if (r == 0)
 		r = rdt_apply(s, p, e);
@@ -227,6 +227,7 @@ static void undo(struct make *m)
 	struct rt_partition *p = m->p;
 	struct err ignored;
 
+	net_return_devices(m->net_moved);
 	m->sync[0] = fd_close(m->sync[0]);
 	m->sync[1] = fd_close(m->sync[1]);
 	if (m->joiner > 0) {
@@ -306,6 +307,7 @@ static int ns_create(
 		if (r < 0)
 			undo(&m);
 	}
+	net_moved_free(m.net_moved);
 	sync_birth_free(m.birth);
 	fd_close(m.time_ns);
 	fd_close(m.in.start_listener);

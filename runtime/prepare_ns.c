@@ -147,6 +147,8 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 			"the section out");
 	r = sysctl_check(s, e);
 	if (r == 0)
+		r = ns_check_ours(s, e);
+	if (r == 0)
 		r = ns_open_paths(s, m->in.ns, e);
 	if (r == 0)
 		r = joined_maps(m, e);

@@ -210,6 +210,7 @@ static int move_inside(void)
 		{ "rfd3", "eth0" } };
 	struct spec s = { .net_devices = list, .n_net_devices = 3 };
 	_cleanup_close_ int here = -EBADF, there = -EBADF;
+	struct net_moved *moved = NULL;
 	char text[64];
 	int r;
 
@@ -224,30 +225,81 @@ static int move_inside(void)
 			return SKIPPED;
 	if (add_address("rfd0", "10.9.8.7") < 0)
 		return 1;
-	r = net_move_devices(&s, there, &err);
+	r = net_move_devices(&s, there, &moved, &err);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}
 	if (if_nametoindex("rfd0") || !if_nametoindex("rfd3"))
 		return 3;
+	net_moved_free(moved);
+	moved = NULL;
 	/* The name is taken over there. */
 	s.net_devices = &list[3];
 	s.n_net_devices = 1;
-	if (net_move_devices(&s, there, &err) != -EEXIST)
+	if (net_move_devices(&s, there, &moved, &err) != -EEXIST)
 		return 4;
 	list[3].host_name = "nosuch";
-	if (net_move_devices(&s, there, &err) != -ENODEV || !strstr(err.text, "nosuch"))
+	if (net_move_devices(&s, there, &moved, &err) != -ENODEV || !strstr(err.text, "nosuch"))
 		return 5;
 	list[3].host_name = "rfd3";
 	list[3].name = "a/b";
-	if (net_move_devices(&s, there, &err) != -EINVAL)
+	if (net_move_devices(&s, there, &moved, &err) != -EINVAL)
 		return 6;
+	if (moved || !if_nametoindex("rfd3"))
+		return 10;
 	if (setns(there, CLONE_NEWNET) < 0)
 		return 7;
 	if (!(flags_of("rfd0") & IFF_UP) || !(flags_of("eth0") & IFF_UP) || !(flags_of("eth1") & IFF_UP))
 		return 8;
 	return address_of("rfd0", text, sizeof(text)) == 0 && strcmp(text, "10.9.8.7") == 0 ? 0 : 9;
+}
+
+/* There and back: on request, and when a later device cannot go. */
+static int return_inside(void)
+{
+	struct spec_net_device list[] = { { "rfd0", "eth0" }, { "rfd1", "lan%d" }, { "rfd2", NULL } };
+	struct spec s = { .net_devices = list, .n_net_devices = 2 };
+	_cleanup_close_ int there = -EBADF;
+	struct net_moved *moved = NULL;
+	char text[64];
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return SKIPPED;
+	there = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (unshare(CLONE_NEWNET) < 0 || make_device("rfd0") < 0 || make_device("rfd1") < 0)
+		return SKIPPED;
+	if (add_address("rfd0", "10.9.8.7") < 0)
+		return 1;
+	if (net_move_devices(&s, there, &moved, &err) < 0 || if_nametoindex("rfd0") || if_nametoindex("rfd1"))
+		return 2;
+	net_return_devices(moved);
+	net_moved_free(moved);
+	moved = NULL;
+	if (!if_nametoindex("rfd0") || !if_nametoindex("rfd1"))
+		return 3;
+	if (address_of("rfd0", text, sizeof(text)) < 0 || strcmp(text, "10.9.8.7") != 0)
+		return 4;
+	/* As it was: down, and the other one too. */
+	if ((flags_of("rfd0") & IFF_UP) || (flags_of("rfd1") & IFF_UP))
+		return 5;
+	/* What is missing is found out before anything moves: the address has not even been taken away. */
+	s.n_net_devices = 3;
+	if (net_move_devices(&s, there, &moved, &err) != -ENODEV || moved || !if_nametoindex("rfd0"))
+		return 6;
+	/* Twice the same device: the second time it is there no more. The first comes back. */
+	list[2].host_name = "rfd1";
+	list[2].name = "other";
+	if (net_move_devices(&s, there, &moved, &err) != -ENODEV || moved)
+		return 7;
+	if (!if_nametoindex("rfd0") || !if_nametoindex("rfd1"))
+		return 8;
+	return address_of("rfd0", text, sizeof(text)) == 0 && strcmp(text, "10.9.8.7") == 0 ? 0 : 9;
+}
+
+static void test_return(void **state)
+{
+	in_child(return_inside);
 }
 
 static void test_move(void **state)
@@ -289,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_find_hostile),
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_move),
+		cmocka_unit_test(test_return),
 		cmocka_unit_test(test_stats),
 	};
 

@@ -259,6 +259,33 @@ ns_hostname_without() {
 	refused 'hostname|uts'
 }
 
+tc ns_hostname_own_path 'R4: hostname or domainname with the path of the runtime'\''s own uts namespace: refused, or it would rename the host'
+# crun and runc rename it. This host's is in a namespace of its own here.
+ns_hostname_own_path() {
+	bundle
+	ns uts /proc/self/ns/uts
+	args true
+	edit '.hostname="renamed"'
+	grab unshare --uts sh -c 'hostname before; "$@"; echo "exit status $?"; hostname' - "$RT" "${GOPTS[@]}" create --bundle "$B" "$ID"
+	imatch "$ERR" 'hostname.*own'
+	eq "$OUT" $'exit status 1\nbefore'
+	gone
+	edit 'del(.hostname)|.domainname="renamed"'
+	refused 'domainname.*own'
+}
+
+tc ns_hostname_joined 'R4: hostname in a uts namespace that is joined, as in a pod'
+ns_hostname_joined() {
+	bundle
+	holder --uts
+	ns uts "/proc/$HOLDER/ns/uts"
+	edit '.hostname="pod"'
+	args hostname
+	runs
+	eq "$OUT" pod
+	eq "$(nsenter -t "$HOLDER" --uts hostname)" pod
+}
+
 tc ns_domainname_without 'R4: domainname without a uts namespace: refused'
 ns_domainname_without() {
 	bundle
