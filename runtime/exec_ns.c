@@ -272,6 +272,8 @@ static int set_up(struct exec *j, struct err *e)
 	r = enter_root(j, e);
 	if (r == 0)
 		r = open_terminal(j, e);
+	if (r == 0)
+		r = sec_set_memory_policy(&s->memory_policy, e);
 	if (r == 0 && s->has_personality)
 		r = sec_set_personality(s->personality, e);
 	/* Of the next exec, and inherited by the process that does it. */

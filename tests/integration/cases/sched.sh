@@ -17,10 +17,17 @@ tc $'sched_is \'{"policy":"SCHED_BATCH","nice":3}\' 3 3' 'P12: SCHED_BATCH'
 tc $'sched_is \'{"policy":"SCHED_IDLE"}\' 5 0' 'P12: SCHED_IDLE'
 tc $'sched_is \'{"policy":"SCHED_OTHER","nice":-5}\' 0 -5' 'P12: a negative nice'
 
+# rt_place: a cgroup with a budget for real time: a new one, or, where v1 gives it none, the one that we are in.
+rt_place() {
+	! can rt_in_cgroup || return 0
+	grep -q -- '--cgroup-manager' <<<"$("$RT" --help)" || skip "no real-time scheduling in a new v1 cpu cgroup"
+	GOPTS+=(--cgroup-manager disabled)
+	edit 'del(.linux.resources)'
+}
 sched_rt() { # NAME NUMBER
 	can rt || skip "no real-time scheduling here"
-	can rt_in_cgroup || skip "no real-time scheduling in a new v1 cpu cgroup"
 	bundle
+	rt_place
 	scheduler "{\"policy\":\"$1\",\"priority\":7}"
 	inspect
 	runs
@@ -47,6 +54,10 @@ sched_bad() { # JSON
 tc $'sched_bad \'{"policy":"SCHED_NOSUCH"}\'' 'P12: an unknown policy: refused'
 tc $'sched_bad \'{"policy":"SCHED_OTHER","priority":5}\'' 'P12: priority with SCHED_OTHER: refused'
 tc $'sched_bad \'{"policy":"SCHED_OTHER","nice":20}\'' 'P12: nice 20: refused'
+tc $'sched_bad \'{"policy":"SCHED_ISO"}\'' 'P12: SCHED_ISO, which no kernel has: refused'
+tc $'sched_bad \'{"policy":"SCHED_FIFO"}\'' 'P12: SCHED_FIFO without priority: refused'
+tc $'sched_bad \'{"policy":"SCHED_RR","priority":100}\'' 'P12: priority 100: refused'
+tc $'sched_bad \'{"policy":"SCHED_DEADLINE","runtime":5,"deadline":4}\'' 'P12: a runtime over the deadline: refused'
 tc $'sched_bad \'{"policy":"SCHED_OTHER","runtime":1000}\'' 'P12: runtime with SCHED_OTHER: refused'
 tc $'sched_bad \'{"policy":"SCHED_BATCH","flags":["SCHED_FLAG_NOSUCH"]}\'' 'P12: an unknown flag: refused'
 
@@ -96,11 +107,12 @@ personality_unknown() {
 mempolicy() { edit '.linux.memoryPolicy=$p' --argjson p "$1"; }
 mempolicy_is() { # JSON MODE NODES
 	can mempolicy || skip "no memory policies in this kernel"
+	[[ $3 == 0 ]] || can mempolicy "$2" || skip "the kernel has no such mode"
 	bundle
 	mempolicy "$1"
 	inspect
 	runs
-	kv_is mempolicy.mode "$2"
+	match "$(kv mempolicy.mode)" "^$2$"
 	kv_is mempolicy.nodes "$3"
 }
 # runc 1.4, crun 1.26.
@@ -110,15 +122,34 @@ tc $'mempolicy_is \'{"mode":"MPOL_PREFERRED","nodes":"0"}\' 1 0x1' 'N11: MPOL_PR
 tc $'mempolicy_is \'{"mode":"MPOL_PREFERRED_MANY","nodes":"0"}\' 5 0x1' 'N11: MPOL_PREFERRED_MANY'
 tc $'mempolicy_is \'{"mode":"MPOL_LOCAL","nodes":""}\' 4 0' 'N11: MPOL_LOCAL with empty nodes'
 tc $'mempolicy_is \'{"mode":"MPOL_DEFAULT","nodes":""}\' 0 0' 'N11: MPOL_DEFAULT'
+tc $'mempolicy_is \'{"mode":"MPOL_DEFAULT"}\' 0 0' 'N11: MPOL_DEFAULT without nodes'
+tc $'mempolicy_is \'{"mode":"MPOL_WEIGHTED_INTERLEAVE","nodes":"0"}\' 6 0x1' 'N11: MPOL_WEIGHTED_INTERLEAVE'
+# The kernel makes MPOL_LOCAL of it (4), before 5.14 it was left as it is (1).
+tc $'mempolicy_is \'{"mode":"MPOL_PREFERRED","nodes":""}\' "[14]" 0' 'N11: MPOL_PREFERRED with empty nodes'
 
-tc mempolicy_flags 'N11: flags'
-mempolicy_flags() {
+mempolicy_flags() { # FLAG VALUE
 	can mempolicy || skip "no memory policies in this kernel"
 	bundle
-	mempolicy '{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES"]}'
+	mempolicy "{\"mode\":\"MPOL_BIND\",\"nodes\":\"0\",\"flags\":[\"$1\"]}"
 	inspect
 	runs
-	kv_is mempolicy.flags 0x8000
+	kv_is mempolicy.flags "$2"
+}
+tc 'mempolicy_flags MPOL_F_STATIC_NODES 0x8000' 'N11: MPOL_F_STATIC_NODES'
+tc 'mempolicy_flags MPOL_F_RELATIVE_NODES 0x4000' 'N11: MPOL_F_RELATIVE_NODES'
+tc 'mempolicy_flags MPOL_F_NUMA_BALANCING 0x2000' 'N11: MPOL_F_NUMA_BALANCING'
+
+tc mempolicy_exec 'N11, N9: memory policy and personality hold for processes of exec, too'
+mempolicy_exec() {
+	can mempolicy || skip "no memory policies in this kernel"
+	bundle
+	mempolicy '{"mode":"MPOL_BIND","nodes":"0"}'
+	[[ $(uname -m) != x86_64 ]] || edit '.linux.personality={domain:"LINUX32",flags:[]}'
+	up
+	exec_good rft inspect
+	kv_is mempolicy.mode 2
+	kv_is mempolicy.nodes 0x1
+	[[ $(uname -m) != x86_64 ]] || kv_is machine i686
 }
 
 mempolicy_bad() { # JSON
@@ -129,6 +160,11 @@ mempolicy_bad() { # JSON
 tc $'mempolicy_bad \'{"mode":"MPOL_NOSUCH","nodes":"0"}\'' 'N11: an unknown mode: refused'
 tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_NOSUCH"]}\'' 'N11: an unknown flag: refused'
 tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"x"}\'' 'N11: nodes that are no list: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":""}\'' 'N11: MPOL_BIND without nodes: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_LOCAL","nodes":"0"}\'' 'N11: MPOL_LOCAL with nodes: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"1023"}\'' 'N11: a node that does not exist: refused'
+tc $'mempolicy_bad \'{"nodes":"0"}\'' 'N11: no mode: refused'
+tc $'mempolicy_bad \'{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES","MPOL_F_RELATIVE_NODES"]}\'' 'N11: flags that exclude each other: refused'
 
 tc affinity_reset 'P14: a caller bound to one CPU does not bind the payload'
 # runc does so, crun does not.
@@ -185,8 +221,8 @@ rdt_off() {
 tc sched_deadline 'P12: SCHED_DEADLINE with runtime, deadline and period'
 sched_deadline() {
 	can deadline || skip "no deadline scheduling here"
-	can rt_in_cgroup || skip "no real-time scheduling in a new v1 cpu cgroup"
 	bundle
+	rt_place
 	scheduler '{"policy":"SCHED_DEADLINE","runtime":1000000,"deadline":10000000,"period":20000000}'
 	inspect
 	runs

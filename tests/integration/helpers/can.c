@@ -173,8 +173,8 @@ static bool can_mempolicy(const char *arg)
 {
 	unsigned long nodes = 1;
 
-	(void)arg;
-	return syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 64) == 0;
+	/* Linux 6.9; the header may be older. */
+	return syscall(SYS_set_mempolicy, arg ? (int)number(arg) : MPOL_BIND, &nodes, 64) == 0;
 }
 
 static bool can_seccomp_flag(const char *arg)
