@@ -9,7 +9,7 @@ libsecurity_a_SOURCES = \
 if HAVE_CMOCKA
 SECURITY_TEST_LIBS = libsecurity.a libspec.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lseccomp -lcap -lm
 SECURITY_TESTS = \
-	tests/unit/security_caps_test tests/unit/security_lsm_test tests/unit/security_notify_test \
+	tests/unit/security_caps_test tests/unit/security_lsm_test tests/unit/security_lsm_fake_test tests/unit/security_notify_test \
 	tests/unit/security_proc_attrs_test \
 	tests/unit/security_seccomp_test tests/unit/security_seccomp_cache_test \
 	tests/unit/security_seccomp_program_test tests/unit/security_seccomp_same_test
@@ -23,6 +23,12 @@ tests_unit_security_caps_test_LDADD = $(SECURITY_TEST_LIBS)
 tests_unit_security_lsm_test_SOURCES = tests/unit/security_lsm_test.c tests/unit/security_bpf.h
 tests_unit_security_lsm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_security_lsm_test_LDADD = $(SECURITY_TEST_LIBS)
+
+tests_unit_security_lsm_fake_test_SOURCES = tests/unit/security_lsm_fake_test.c
+tests_unit_security_lsm_fake_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_security_lsm_fake_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fd_get_at -Wl,--wrap=statfs -Wl,--wrap=sec_procfs_open -Wl,--wrap=fd_write_once
+tests_unit_security_lsm_fake_test_LDADD = $(SECURITY_TEST_LIBS)
 
 tests_unit_security_notify_test_SOURCES = tests/unit/security_notify_test.c tests/unit/security_bpf.h
 tests_unit_security_notify_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
