@@ -266,8 +266,10 @@ static int open_inside(const struct net_moved *m, struct err *e)
 	_cleanup_close_ int sock = -EBADF;
 	int r = 0;
 
-	if (setns(m->away, CLONE_NEWNET) < 0)
-		return err_set(e, errno, "linux.netDevices: enter the partition's network namespace");
+	if (setns(m->away, CLONE_NEWNET) < 0) {
+		r = err_set(e, errno, "linux.netDevices: enter the partition's network namespace");
+		return r == -EPERM ? err_hint(e, "to move a device of the host takes its root") : r;
+	}
 	sock = nl_open(e);
 	if (setns(m->home, CLONE_NEWNET) < 0)
 		r = err_set(e, errno, "leave the partition's network namespace");

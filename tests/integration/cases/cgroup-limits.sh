@@ -81,6 +81,18 @@ memory_swappiness_bad() {
 	refused 'swappiness'
 }
 
+tc memory_hierarchy '1.5: useHierarchy: true is what kernels do; false, which they cannot any more, an error that names it'
+memory_hierarchy() {
+	need_cg memory
+	bundle
+	limit '.memory={useHierarchy:true}'
+	args true
+	runs
+	[[ $(uname -r) != [1-4].* ]] || skip "this kernel still can"
+	limit '.memory={useHierarchy:false}'
+	refused 'usehierarchy'
+}
+
 tc memory_disable_oom '1.5: disableOOMKiller: set on v1, refused on v2'
 memory_disable_oom() {
 	need_cg memory

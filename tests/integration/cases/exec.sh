@@ -342,6 +342,23 @@ exec_cpu_affinity() {
 	ne "$(proc Cpus_allowed_list)" "$cpu"
 }
 
+tc exec_cpu_affinity_initial 'P14: execCPUAffinity initial: where the runtime is before it goes into the cgroup; the process gets all CPUs again'
+exec_cpu_affinity_initial() {
+	local cpu
+	can two_cpus || skip "needs two CPUs"
+	need_cmd strace
+	strace -qq -o /dev/null true || skip "strace cannot trace here"
+	cpu=$(last_cpu)
+	bundle
+	edit '.process.execCPUAffinity={initial:$c}' --arg c "$cpu"
+	up
+	grab strace -f -qq -o "$T/strace" -e trace=sched_setaffinity,clone3 "$RT" "${GOPTS[@]}" exec "$ID" rft inspect
+	eq "$RC" 0
+	has "$(kv affinity)" ,
+	match "$(head -n 1 "$T/strace")" "sched_setaffinity\(0, [0-9]+, \[$cpu\]\) += 0"
+	has "$(sed -n 2p "$T/strace")" clone3
+}
+
 tc exec_cpu_affinity_process 'P14: execCPUAffinity of a process file'
 exec_cpu_affinity_process() {
 	can two_cpus || skip "needs two CPUs"

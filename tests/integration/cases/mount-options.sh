@@ -31,12 +31,32 @@ done
 tc options_all 'R9 to R11: every word that is no data is understood, not handed to the file system'
 options_all() {
 	bundle
-	mount_entry /t tmpfs tmpfs async,atime,dev,diratime,exec,iversion,loud,noiversion,nolazytime,nomand,norelatime,nostrictatime,rw,silent,suid
+	mount_entry /t tmpfs tmpfs async,atime,dev,diratime,exec,iversion,loud,mand,noiversion,nolazytime,nomand,norelatime,nostrictatime,rw,silent,suid
 	mount_entry /u tmpfs tmpfs defaults
 	args cat /proc/self/mountinfo
 	runs
 	has "$(mount_in /t)" '|tmpfs|'
 	has "$(mount_in /u)" '|tmpfs|'
+}
+
+tc options_remount 'R9: remount changes the flags of what an earlier entry mounted'
+options_remount() {
+	bundle
+	mkdir "$T/vol"
+	mount_entry /t tmpfs tmpfs nosuid
+	mount_entry /t '' tmpfs remount,ro,nosuid,nodev
+	mount_entry /v bind "$T/vol" bind
+	mount_entry /v '' "$T/vol" bind,remount,ro,noexec
+	script 'cat /proc/self/mountinfo; touch /t/x /v/x 2>&1'
+	try run --bundle "$B" "$ID"
+	opt "$(mount_in /t)" ro
+	opt "$(mount_in /t)" nosuid
+	opt "$(mount_in /t)" nodev
+	opt "$(mount_in /v)" ro
+	opt "$(mount_in /v)" noexec
+	eq "$(grep -ic 'read-only file system' <<<"$OUT")" 2
+	eq "$(ls -A "$T/vol")" ''
+	ok touch "$T/vol/still-writable-outside"
 }
 
 tc options_data 'R11: unknown words are joined and go to the file system'

@@ -96,6 +96,19 @@ notify_ignored() {
 	eq "$OUT" 'ret=-1 errno=EPERM'
 }
 
+tc notify_wait_killable 'NOTIFY with SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, TSYNC and LOG; without the action the flags are no error'
+notify_wait_killable() {
+	can seccomp_flag $((32 + 8)) || skip "the kernel has no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
+	with_agent mkdir errno=28
+	edit '.linux.seccomp.flags=["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV","SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG"]'
+	args rft sys mkdir :/tmp/d 0755
+	runs
+	eq "$OUT" 'ret=-1 errno=ENOSPC'
+	edit '.linux.seccomp.syscalls[0].action="SCMP_ACT_ERRNO"'
+	runs
+	eq "$OUT" 'ret=-1 errno=EPERM'
+}
+
 tc notify_created 'NOTIFY: create looks for the agent without its noticing; it gets its listener at start, status created'
 # runc: at create, status creating. See runtime/payload.h.
 notify_created() {

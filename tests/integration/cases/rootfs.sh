@@ -160,6 +160,8 @@ tc 'propagation_root shared "shared:"' 'R18: rootfsPropagation shared'
 tc 'propagation_root slave "(^.master:)|(^..$)"' 'R18: rootfsPropagation slave'
 tc 'propagation_root private "^..$"' 'R18: rootfsPropagation private'
 tc 'propagation_root unbindable "unbindable"' 'R18: rootfsPropagation unbindable'
+tc 'propagation_root rprivate "^..$"' 'R18: rootfsPropagation rprivate'
+tc 'propagation_root runbindable "unbindable"' 'R18: rootfsPropagation runbindable'
 tc 'propagation_root rshared "shared:"' 'R18: rootfsPropagation rshared'
 tc 'propagation_root rslave "(^.master:)|(^..$)"' 'R18: rootfsPropagation rslave'
 

@@ -154,6 +154,17 @@ rootless_no_maps() {
 	kv_is uid 0
 }
 
+tc rootless_net_devices 'N10: a device of the host, which is not the user'\''s to move: an error that names it'
+rootless_net_devices() {
+	own
+	edit '.linux.netDevices={"lo":{"name":"other"}}'
+	user_rt create --bundle "$B" "$ID"
+	eq "$RC" 1
+	imatch "$ERR" 'netdevices.*not permitted.*takes its root'
+	user_rt state "$ID"
+	ne "$RC" 0 "exit status of state"
+}
+
 # granted: what /etc is to say of uid 4200, who gets subordinate ids there.
 granted() {
 	can newuidmap || skip "no newuidmap (Debian: uidmap)"

@@ -58,6 +58,7 @@ sysctl_dotted_interface() {
 refused_sysctl() { # NAMESPACE-TO-DROP KEY VALUE
 	bundle
 	[[ $1 == - ]] || no_ns "$1"
+	[[ $1 != uts ]] || edit 'del(.hostname)'
 	sysctl "$2" "$3"
 	refused "${2##*/}|sysctl"
 }
@@ -71,6 +72,35 @@ tc 'refused_sysctl - user.max_user_namespaces 5' 'N8: user.* without a user name
 tc 'refused_sysctl - net.core.nosuch 5' 'N8: a key that does not exist: refused'
 tc 'refused_sysctl - net/core/../../kernel/pid_max 4000000' 'CVE-2022-0811: ".." in a key: refused'
 tc 'refused_sysctl - net.core.somaxconn many' 'N8: a value that the kernel does not take: refused'
+
+tc 'refused_sysctl uts kernel.hostname other' 'N8: kernel.hostname without a uts namespace: refused'
+tc 'refused_sysctl ipc kernel.sem "1 2 3 4"' 'N8: kernel.sem without an ipc namespace: refused'
+tc 'refused_sysctl ipc kernel.shm_rmid_forced 1' 'N8: kernel.shm* without an ipc namespace: refused'
+tc 'refused_sysctl - kernel/../vm/swappiness 10' 'CVE-2022-0811: the way round by kernel/..: refused'
+tc 'refused_sysctl - net 5' 'N8: a directory: refused'
+
+tc sysctl_ipc_host_path 'N8: kernel.shm* with the path of the runtime'\''s own ipc namespace: refused'
+sysctl_ipc_host_path() {
+	local before
+	before=$(</proc/sys/kernel/shmmni)
+	bundle
+	ns ipc /proc/self/ns/ipc
+	sysctl kernel.shmmni 99
+	refused 'kernel.shmmni.*ipc'
+	eq "$(</proc/sys/kernel/shmmni)" "$before"
+}
+
+tc sysctl_exec 'N8: processes of exec see the values; the host does not'
+sysctl_exec() {
+	local host
+	host=$(</proc/sys/kernel/shmmni)
+	bundle
+	sysctl kernel.shmmni 77
+	up
+	exec_good cat /proc/sys/kernel/shmmni
+	eq "$OUT" 77
+	eq "$(</proc/sys/kernel/shmmni)" "$host"
+}
 
 tc sysctl_user 'N8: user.* with a user namespace'
 # crun and runc before 1.5 refuse it.
