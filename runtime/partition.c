@@ -194,6 +194,9 @@ int rt_partition_open(
 		return err_set(e, ENOMEM, "open container \"%s\"", id);
 	if (r < 0) {
 		p->damaged = rt_snapshot_head_read(p) < 0;
+		/* Files that are gone because a `delete` was at work, which has come to its end. */
+		if (p->damaged && !still_there(p))
+			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
 		if (!p->engine)
 			p->engine = &rt_engine_ns;
 	}
