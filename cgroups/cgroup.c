@@ -407,12 +407,19 @@ static int late_cpuset(struct cgrp *c, const struct spec_resources *r, struct er
 		if (h->list[i].v2 || !cg_list_has(h->list[i].controllers, "cpuset"))
 			continue;
 		q = cg_add_node(c, &h->list[i], c->path, e);
-		if (q == 0)
-			q = cg_make_member(c, n, r, e);
+		if (q < 0)
+			return q;
+		q = cg_make_member(c, n, r, e);
 		/* Its limits before its members, or they would run without for a moment. */
 		if (q == 0)
 			q = cg_v1_cpuset(n, r, true, e);
-		return q < 0 ? q : move_members(c, n, e);
+		if (q == 0)
+			return move_members(c, n, e);
+		/* As if it had not been tried: nobody could join an empty cpuset, so no exec would work. */
+		if (n->made)
+			cg_remove(n, cg_now() + 100000000, NULL);
+		c->n--;
+		return q;
 	}
 	return q;
 }

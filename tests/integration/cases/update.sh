@@ -205,6 +205,9 @@ update_too_small() {
 	before=$(cg cpuset cpuset.cpus cpuset.cpus)
 	bad 'cpuset|cpus' update --cpuset-cpus 4000 "$ID"
 	eq "$(cg cpuset cpuset.cpus cpuset.cpus)" "$before"
+	exec_good true
+	good update --cpuset-cpus "$(first_cpu)" "$ID"
+	exec_good true
 }
 
 tc update_check_before '1.5: checkBeforeUpdate: a limit below present use: refused'
