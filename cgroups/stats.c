@@ -254,7 +254,6 @@ static void cpuset(struct json_writer *w, const struct cg_node *n)
 
 	if (!n)
 		return;
-	json_open_object(w, "cpuset");
 	put_list(w, n, n->v2 ? "cpuset.cpus.effective" : "cpuset.cpus", "cpus");
 	put_list(w, n, n->v2 ? "cpuset.mems.effective" : "cpuset.mems", "mems");
 	for (size_t i = 0; !n->v2 && i < ARRAY_SIZE(v1_flags); i++) {
@@ -264,7 +263,6 @@ static void cpuset(struct json_writer *w, const struct cg_node *n)
 	if (!n->v2 && cg_get(n, "cpuset.sched_relax_domain_level", level, sizeof(level)) > 0 &&
 		str_to_i64(level, &v) == 0)
 		json_put_i64(w, "sched_relax_domain_level", v);
-	json_close_object(w);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -339,7 +337,6 @@ static void memory(struct json_writer *w, const struct cg_node *n, const struct 
 
 	if (!n)
 		return;
-	json_open_object(w, "memory");
 	cg_lines(n, "memory.stat", cg_stat_pick, cache);
 	cg_stat_put_picked(w, n->v2 ? &cache[1] : &cache[0], "cache", 1);
 	if (n->v2) {
@@ -354,7 +351,30 @@ static void memory(struct json_writer *w, const struct cg_node *n, const struct 
 	cg_lines(n, "memory.stat", raw_line, w);
 	json_close_object(w);
 	cg_stat_put_pressure(w, v2, "memory.pressure");
-	json_close_object(w);
+}
+
+static void pids(struct json_writer *w, const struct cg_node *n)
+{
+	uint64_t limit;
+
+	if (!n)
+		return;
+	cg_stat_put_number(w, n, "pids.current", "current");
+	/* "max" is left out, as engines expect. */
+	if (cg_stat_number(n, "pids.max", &limit) && limit != UINT64_MAX)
+		json_put_u64(w, "limit", limit);
+}
+
+static void cpu(struct json_writer *w, const struct cgrp *c, const struct cg_node *v2)
+{
+	const struct cg_node *v1 = cg_v1(c, "cpu"), *acct = cg_v1(c, "cpuacct");
+
+	/* v2 tells CPU time even without the controller. */
+	if (v1 || acct)
+		cpu_v1(w, v1, acct);
+	else if (v2)
+		cpu_v2(w, v2);
+	cg_stat_put_pressure(w, v2, "cpu.pressure");
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
@@ -374,33 +394,27 @@ static const struct cg_node *node_of(const struct cgrp *c, const char *v1_name, 
 
 int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e)
 {
-	const struct cg_node *v2 = cg_v2(c), *cpu = cg_v1(c, "cpu"), *acct = cg_v1(c, "cpuacct"),
-			     *pids = node_of(c, "pids", "pids");
+	const struct cg_node *v2 = cg_v2(c);
 
-	if (cpu || acct || v2) {
-		json_open_object(w, "cpu");
-		/* v2 tells CPU time even without the controller. */
-		if (cpu || acct)
-			cpu_v1(w, cpu, acct);
-		else
-			cpu_v2(w, v2);
-		cg_stat_put_pressure(w, v2, "cpu.pressure");
-		json_close_object(w);
-	}
+	/* Each member is always there, as runc has it: empty where the partition has no such cgroup. */
+	json_open_object(w, "cpu");
+	cpu(w, c, v2);
+	json_close_object(w);
+	json_open_object(w, "cpuset");
 	cpuset(w, node_of(c, "cpuset", "cpuset"));
+	json_close_object(w);
+	json_open_object(w, "memory");
 	memory(w, node_of(c, "memory", "memory"), v2);
-	if (pids) {
-		uint64_t limit;
-
-		json_open_object(w, "pids");
-		cg_stat_put_number(w, pids, "pids.current", "current");
-		/* "max" is left out, as engines expect. */
-		if (cg_stat_number(pids, "pids.max", &limit) && limit != UINT64_MAX)
-			json_put_u64(w, "limit", limit);
-		json_close_object(w);
-	}
+	json_close_object(w);
+	json_open_object(w, "pids");
+	pids(w, node_of(c, "pids", "pids"));
+	json_close_object(w);
+	json_open_object(w, "blkio");
 	cg_stat_blkio(w, node_of(c, "blkio", "io"), v2);
+	json_close_object(w);
+	json_open_object(w, "hugetlb");
 	cg_stat_hugetlb(w, node_of(c, "hugetlb", "hugetlb"));
+	json_close_object(w);
 	return 0;
 }
 

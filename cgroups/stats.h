@@ -22,7 +22,7 @@ void cg_stat_put_picked(struct json_writer *w, const struct cg_pick *p, const ch
 /* The object "psi" out of a *.pressure file, if there is one. */
 void cg_stat_put_pressure(struct json_writer *w, const struct cg_node *v2, const char *file);
 
-/* stats_io.c: the objects "blkio" and "hugetlb"; nothing for a NULL node. */
+/* stats_io.c: what is in the objects "blkio" and "hugetlb"; nothing for a NULL node. */
 void cg_stat_blkio(struct json_writer *w, const struct cg_node *n, const struct cg_node *v2);
 void cg_stat_hugetlb(struct json_writer *w, const struct cg_node *n);
 

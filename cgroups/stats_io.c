@@ -112,7 +112,6 @@ void cg_stat_blkio(struct json_writer *w, const struct cg_node *n, const struct 
 {
 	if (!n)
 		return;
-	json_open_object(w, "blkio");
 	if (n->v2) {
 		json_open_array(w, "ioServiceBytesRecursive");
 		cg_lines(n, "io.stat", io_line, &(struct io_filter){ w, "bytes" });
@@ -124,7 +123,6 @@ void cg_stat_blkio(struct json_writer *w, const struct cg_node *n, const struct 
 		blkio_v1(w, n);
 	}
 	cg_stat_put_pressure(w, v2, "io.pressure");
-	json_close_object(w);
 }
 
 /* --- huge pages ------------------------------------------------------------------------------ */
@@ -157,7 +155,6 @@ void cg_stat_hugetlb(struct json_writer *w, const struct cg_node *n)
 
 	if (!d)
 		return;
-	json_open_object(w, "hugetlb");
 	while ((f = readdir(d))) {
 		static const char units[] = "KMG";
 		char number_text[32], size[32];
@@ -175,5 +172,4 @@ void cg_stat_hugetlb(struct json_writer *w, const struct cg_node *n)
 		snprintf(size, sizeof(size), "%" PRIu64 "%cB", kb, units[unit]);
 		hugetlb_size(w, n, size);
 	}
-	json_close_object(w);
 }

@@ -143,12 +143,12 @@ int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e)
 	r = cgrp_stats(p->cgroup, w, e);
 	if (r < 0)
 		return r;
+	json_open_object(w, "intel_rdt");
+	json_close_object(w);
 	/* Only a network of its own has figures that are the partition's. */
-	if (rt_partition_spec(p, &ignored) == 0 && p->spec->ns[SPEC_NS_NETWORK].present && rt_alive(p)) {
-		json_open_array(w, "network_interfaces");
-		net_stats(p->pid, w, &ignored);
-		json_close_array(w);
-	}
+	if (rt_partition_spec(p, &ignored) < 0 || !p->spec->ns[SPEC_NS_NETWORK].present || !rt_alive(p) ||
+		net_stats(p->pid, w, &ignored) < 0)
+		json_put_strv(w, "network_interfaces", NULL);
 	return 0;
 }
 
