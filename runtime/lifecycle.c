@@ -98,27 +98,14 @@ static int find_rootfs(struct rt_partition *p, int bundlefd, struct err *e)
 	return p->rootfs ? 0 : err_set(e, ENOMEM, "root.path %s", root);
 }
 
-/*
- * RFC 3339 in UTC. Not gmtime_r(3): glibc's reads /etc/localtime for it. Days to a date as in the proleptic
- * Gregorian calendar, counted from the 1st of March of year 0, so that the leap day is a year's last.
- */
 static const char *now_rfc3339(struct arena *a)
 {
+	char text[LOG_TIME_MAX];
 	struct timespec now;
-	int64_t days, era, in_era, year, in_year, month, secs;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	secs = now.tv_sec % 86400;
-	days = now.tv_sec / 86400 + 719468; /* between 0000-03-01 and 1970-01-01 */
-	era = days / 146097;
-	in_era = days % 146097;
-	year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-	in_year = in_era - (365 * year + year / 4 - year / 100);
-	month = (5 * in_year + 2) / 153; /* 0: March */
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
-		(int)(year + era * 400 + (month >= 10)), (int)(month < 10 ? month + 3 : month - 9),
-		(int)(in_year - (153 * month + 2) / 5 + 1), (int)(secs / 3600), (int)(secs / 60 % 60),
-		(int)(secs % 60), now.tv_nsec);
+	log_time(&now, text);
+	return arena_strdup(a, text);
 }
 
 /* The inode of the host's own user namespace (include/linux/proc_ns.h, PROC_USER_INIT_INO). */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "runtime/engine.h"
 
@@ -158,6 +159,18 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 	return 0;
 }
 
+/* Of a wreck, and of what is just being created: go-runc refuses a whole list for a time that is none. */
+static void guess_created(struct rt_partition *p)
+{
+	char text[LOG_TIME_MAX];
+	struct stat st;
+
+	if (fstat(p->dirfd, &st) < 0)
+		return;
+	log_time(&st.st_mtim, text);
+	p->created = arena_strdup(p->arena, text);
+}
+
 int rt_partition_open(
 	const struct rt_ctx *ctx, const char *id, enum rt_lock lock, struct rt_partition **out, struct err *e)
 {
@@ -200,6 +213,8 @@ int rt_partition_open(
 		if (!p->engine)
 			p->engine = &rt_engine_ns;
 	}
+	if (!p->created)
+		guess_created(p);
 	*out = TAKE_PTR(p);
 	return 0;
 }

@@ -115,7 +115,8 @@ int rt_signal_parse(const char *s, struct err *e)
 	uint32_t number;
 	int sig;
 
-	if (str_to_u32(s, &number) == 0 && number > 0 && number < NSIG)
+	/* 0 as in kill(2): is it there? */
+	if (str_to_u32(s, &number) == 0 && number < NSIG)
 		return (int)number;
 	if (strncasecmp(name, "SIG", 3) == 0)
 		name += 3;
@@ -135,7 +136,7 @@ int rt_signal_parse(const char *s, struct err *e)
 	if (sig > 0)
 		return sig;
 	return err_text(e, EINVAL,
-		"unknown signal \"%s\": use a number from 1 to %d, or a name such as TERM, SIGTERM or "
+		"unknown signal \"%s\": use a number from 0 to %d, or a name such as TERM, SIGTERM or "
 		"RTMIN+3",
 		s, NSIG - 1);
 }

@@ -171,8 +171,8 @@ static void test_signals(void **state)
 		const char *text;
 		int sig;
 	} good[] = { { "9", SIGKILL }, { "KILL", SIGKILL }, { "sigkill", SIGKILL }, { "SIGTERM", SIGTERM },
-		{ "usr1", SIGUSR1 }, { "64", 64 } };
-	static const char *const bad[] = { "", "0", "65", "-9", "KILLX", "SIG", "9x", "RTMIN+99", "RTMIN-1",
+		{ "usr1", SIGUSR1 }, { "64", 64 }, { "0", 0 } };
+	static const char *const bad[] = { "", "65", "-9", "KILLX", "SIG", "9x", "RTMIN+99", "RTMIN-1",
 		"RTMAX+1" };
 	struct err e = ERR_INIT;
 

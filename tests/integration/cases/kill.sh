@@ -12,13 +12,15 @@ signalled() {
 	"$RT" "${GOPTS[@]}" kill "$ID" "$1" >"$T/k" 2>&1 || die "kill $1: $(<"$T/k")"
 	until_has 10 "$T/out" "signal $2"
 }
-for pair in USR1:10 SIGUSR1:10 sigusr1:10 usr2:12 10:10 HUP:1 SIGWINCH:28 64:64; do
+for pair in USR1:10 SIGUSR1:10 sigusr1:10 SigUsr1:10 usr2:12 10:10 HUP:1 SIGWINCH:28 34:34 64:64 IOT:6 POLL:29 PWR:30; do
 	tc "signalled ${pair%:*} ${pair#*:}" "2.2: kill ID ${pair%:*}"
 done
 # crun has no RTMIN.
 tc 'signalled RTMIN+3 37' '2.2: kill ID RTMIN+3'
 tc 'signalled SIGRTMIN 34' '2.2: kill ID SIGRTMIN'
 tc 'signalled RTMAX 64' '2.2: kill ID RTMAX'
+tc 'signalled SIGRTMIN+3 37' '2.2: kill ID SIGRTMIN+3'
+tc 'signalled rtmax-2 62' '2.2: kill ID rtmax-2'
 
 tc kill_default '2.2: without a signal: TERM'
 kill_default() {
@@ -58,16 +60,20 @@ kill_bad() { # SIGNAL
 	bad 'signal|argument|option' kill "$ID" "$1"
 	ok alive "$PID"
 }
-for s in NOSUCH 65 -1 9x 'KILL TERM' 99999999999999999999; do
+for s in NOSUCH 65 -1 9x 'KILL TERM' 99999999999999999999 '' SIG +9 RTMIN-1 RTMAX+1 RTMIN+31 SIGSIGTERM; do
 	tc "kill_bad '$s'" "2.2: kill ID '$s': refused"
 done
 
-tc kill_zero 'kill 0 tells whether it runs, or is refused; it harms nobody'
+tc kill_zero '2.2: kill 0, as kill(2): whether it is there; it harms nobody'
 kill_zero() {
 	bundle
 	up
-	try kill "$ID" 0
+	good kill "$ID" 0
+	good kill --all "$ID" 0
 	ok alive "$PID"
+	good kill "$ID" KILL
+	until_is stopped
+	bad 'container not running' kill "$ID" 0
 }
 
 kill_all() { # OPTION
