@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "cli/options.h"
+#include "cli/print.h"
 #include "runtime/runtime.h"
 
 #define CLI_FAILURE	 1   /* any failure of the runtime */
@@ -36,14 +37,6 @@ struct cli_verb {
 
 extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
 	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
-
-/* Writes to standard output, whole. */
-int cli_print(const char *text, size_t len, struct err *e);
-/* The document, and a newline. */
-int cli_print_json(struct json_writer *w, struct err *e);
-
-/* --format text/json style options: 0, or 1 for json; -EINVAL for anything but `plain` and "json". */
-int cli_format_is_json(const char *format, const char *plain, struct err *e);
 
 /*
  * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended

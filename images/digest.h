@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Digests (image-spec descriptor.md, "Digests"): "sha256:" or "sha512:" and lower-case hex. Only digest.c knows libcrypto.
+ * Digests (image-spec descriptor.md, "Digests"): "sha256:" or "sha512:" and lower-case hex. Only digest.c
+ * knows libcrypto.
  *
- * A digest is input until it has passed img_digest_parse(): afterwards it is safe as a part of a path, for then it has no '/', no '.', and exactly the
- * length of its algorithm (CVE-2024-3727).
+ * A digest is input until it has passed img_digest_parse(): afterwards it is safe as a part of a path, for
+ * then it has no '/', no '.', and exactly the length of its algorithm (CVE-2024-3727).
  */
 #ifndef IMAGES_DIGEST_H
 #define IMAGES_DIGEST_H
@@ -22,8 +23,8 @@ struct img_digest {
 };
 
 /*
- * 0; -EINVAL for what the grammar does not allow; -EOPNOTSUPP for an algorithm that is well-formed but that we cannot verify (blake3): such content is
- * refused, never taken on trust.
+ * 0; -EINVAL for what the grammar does not allow; -EOPNOTSUPP for an algorithm that is well-formed but that
+ * we cannot verify (blake3): such content is refused, never taken on trust.
  */
 int img_digest_parse(const char *text, struct img_digest *out, struct err *e);
 bool img_digest_eq(const struct img_digest *a, const struct img_digest *b);
@@ -42,8 +43,10 @@ void img_hash_add(struct img_hash *h, const void *data, size_t len);
 /* Ends it; the handle can only be freed then. */
 void img_hash_end(struct img_hash *h, struct img_digest *out);
 
-/* sha256 of a buffer; and the same check that all reads of a document go through: size first, then digest (image-spec: verify size before hashing). */
+/* sha256 of a buffer; and the same check that all reads of a document go through: size first, then digest
+ * (image-spec: verify size before hashing). */
 void img_digest_of(const void *data, size_t len, struct img_digest *out);
-int img_digest_check(const void *data, size_t len, const struct img_digest *want, int64_t want_size, const char *what, struct err *e);
+int img_digest_check(const void *data, size_t len, const struct img_digest *want, int64_t want_size,
+	const char *what, struct err *e);
 
 #endif

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A layer's tar stream into a directory, under the rules of image-spec layer.md. The only file that reads tars is unpack.c, with libarchive (which also
- * undoes gzip, zstd, xz and bzip2, in this process: no program of the host or the image is run, CVE-2026-41567).
+ * A layer's tar stream into a directory, under the rules of image-spec layer.md. The only file that reads
+ * tars is unpack.c, with libarchive (which also undoes gzip, zstd, xz and bzip2, in this process: no program
+ * of the host or the image is run, CVE-2026-41567).
  *
- * The stream is hostile, and so is what it has made so far. Every path is cleaned, split, and walked from the directory's descriptor with
- * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV for all but the last component, and that is only ever acted on by *at() calls that do not
- * follow it. So an entry "a/b" where "a" is a symlink replaces nothing outside: a symlink in the way of a directory is removed, as the spec has it.
+ * The stream is hostile, and so is what it has made so far. Every path is cleaned, split, and walked from the
+ * directory's descriptor with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV for all but the last
+ * component, and that is only ever acted on by *at() calls that do not follow it. So an entry "a/b" where "a"
+ * is a symlink replaces nothing outside: a symlink in the way of a directory is removed, as the spec has it.
  *
- * Target format: what overlayfs takes as a lower directory. A whiteout becomes a character device 0:0 (or, without mknod, an empty file with the xattr
- * user.overlay.whiteout), an opaque directory gets trusted.overlay.opaque (user.… where the store is not root's). A directory that the layer does not list but
+ * Target format: what overlayfs takes as a lower directory. A whiteout becomes a character device 0:0 (or,
+ * without mknod, an empty file with the xattr user.overlay.whiteout), an opaque directory gets
+ * trusted.overlay.opaque (user.… where the store is not root's). A directory that the layer does not list but
  * needs gets the attributes that it has in the layers below, so that it does not hide those.
  */
 #ifndef IMAGES_UNPACK_H
@@ -31,11 +34,12 @@ struct img_unpack {
 	/* Reads the packed stream: bytes, 0 at its end, -errno. */
 	ssize_t (*read)(void *arg, void *buf, size_t size);
 	void *arg;
-	int dir;		     /* an empty directory, O_RDONLY */
-	const int *lowers;	     /* unpacked layers below, nearest first: for directories that are not listed, and links to files in them */
+	int dir;	   /* an empty directory, O_RDONLY */
+	const int *lowers; /* unpacked layers below, nearest first: for directories that are not listed, and
+			      links to files in them */
 	size_t n_lowers;
-	struct img_digest diff_id;   /* to be verified; text "": not known, `*got` tells */
-	bool rootless;		     /* no chown, no devices (left out, and counted), user.overlay.* */
+	struct img_digest diff_id; /* to be verified; text "": not known, `*got` tells */
+	bool rootless;		   /* no chown, no devices (left out, and counted), user.overlay.* */
 	struct img_unpack_limits limits;
 	/* Called now and then with the packed bytes read so far; true: stop (-EINTR). May be NULL. */
 	bool (*tick)(void *arg, int64_t packed);
@@ -50,7 +54,8 @@ struct img_unpacked {
 /* On failure what was made is left for the caller to remove: it is in the caller's tmp/. */
 int img_unpack(const struct img_unpack *u, struct img_unpacked *out, struct err *e);
 
-/* Removes a tree, also one with directories that cannot be listed by their mode; never leaves `dir`'s file system. -ENOENT is no error. */
+/* Removes a tree, also one with directories that cannot be listed by their mode; never leaves `dir`'s file
+ * system. -ENOENT is no error. */
 int img_tree_remove(int parent, const char *name, struct err *e);
 
 #endif
