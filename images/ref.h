@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "images/digest.h"
 
-#define IMG_REF_MAX 512
+#define IMG_REF_MAX 1024 /* registry and path at most 255 characters each, tag 128, digest 135 */
 
 struct img_ref {
 	const char *registry;	  /* "docker.io", "localhost:5000"; NULL: short */
