@@ -14,9 +14,10 @@
 #include "base/err.h"
 #include "images/digest.h"
 
-#define IMG_DOCUMENT_MAX \
-	(4U * 1024 * 1024) /* distribution-spec: manifests of 4 MiB must be accepted; configs alike */
-#define IMG_LAYERS_MAX 4096
+/* distribution-spec: manifests of 4 MiB must be accepted; configs alike. */
+#define IMG_DOCUMENT_MAX (4U * 1024 * 1024)
+#define IMG_LAYERS_MAX	 4096
+#define IMG_INDEX_MAX	 65536 /* entries of an index */
 
 enum img_media {
 	IMG_MEDIA_OTHER,    /* unknown: no error in an index, never interpreted */
@@ -27,14 +28,15 @@ enum img_media {
 			       first bytes tell */
 	IMG_MEDIA_EMPTY,
 };
+/* Parameters behind a ';', as HTTP has them, do not count. */
 enum img_media img_media_of(const char *type);
 
 struct img_platform {
 	const char *os, *architecture, *variant, *os_version; /* Go's names; NULL: not said */
 };
 
-/* This machine's: os "linux", GOARCH, variant (armv7 and the like; amd64 levels from cpuid are not asked for
- * by images and left out). */
+/* This machine's, static strings: os "linux", GOARCH, variant (armv7 and the like; amd64 levels from cpuid
+ * are not asked for by images and left out). */
 void img_platform_host(struct img_platform *out);
 /* "linux/arm64/v8", "arm64", "linux/amd64". */
 int img_platform_parse(struct arena *a, const char *text, struct img_platform *out, struct err *e);
@@ -44,9 +46,11 @@ struct img_descriptor {
 	enum img_media media;
 	struct img_digest digest;
 	int64_t size;	      /* >= 0 */
-	const char *ref_name; /* annotation org.opencontainers.image.ref.name, or io.containerd.image.name */
-	const char *const *urls;
-	const char *data; /* base64, to be checked against size and digest; or NULL */
+	const char *ref_name; /* annotation org.opencontainers.image.ref.name: a whole name, or only a tag */
+	const char *containerd_name; /* annotation io.containerd.image.name: a whole name, where ref_name is a
+					tag */
+	char **urls;		     /* NULL-terminated; NULL: none */
+	const char *data;	     /* base64, see img_descriptor_data(); NULL: none */
 	bool has_platform;
 	struct img_platform platform;
 };
@@ -93,16 +97,29 @@ int img_manifest_parse(struct arena *a, const char *text, size_t len, const char
 int img_config_parse(struct arena *a, const char *text, size_t len, const char *what, struct img_config *out,
 	struct err *e);
 
-/* Which kind a document is whose media type nobody told; IMG_MEDIA_OTHER: none of them. */
-enum img_media img_document_kind(const struct arena *a, const char *text, size_t len);
+/*
+ * Which kind a document is whose media type nobody told; IMG_MEDIA_OTHER: none of them, or more than one. No
+ * arena, since what is parsed for it is not kept.
+ */
+enum img_media img_document_kind(const char *text, size_t len);
+
+/* What a descriptor carries in itself: 0, with content whose size and digest are right; -ENOENT, it carries
+ * none; -EBADMSG. */
+int img_descriptor_data(struct arena *a, const struct img_descriptor *d, const char *what, const char **data,
+	size_t *len, struct err *e);
 
 /*
- * The manifest for a platform: the first that matches exactly; else, for arm and arm64, the nearest older
- * variant; NULL if there is none. Entries without a platform match only if they are alone.
+ * The entry for a platform: of those with its os and architecture the one whose variant is nearest and not
+ * newer, the first of equals; NULL if there is none. An entry without a platform counts only if it is alone
+ * (attestations, of platform unknown/unknown, aside). What is chosen may be an index again.
  */
 const struct img_descriptor *img_index_choose(const struct img_index *x, const struct img_platform *p);
 
-/* A manifest's layers and its config's diff_ids must be as many. */
+/*
+ * A manifest that is an image: its config is one, its layers are tars; else it is somebody's artifact.
+ * img_image_check() also wants as many layers as the config has diff_ids.
+ */
+int img_manifest_check(const struct img_manifest *m, const char *what, struct err *e);
 int img_image_check(
 	const struct img_manifest *m, const struct img_config *c, const char *what, struct err *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parsers of config.json's sections share; private to spec/ (prefix sp_).
+ * What the parsers of config.json's sections share, and those of the documents of images/ (prefix sp_).
  *
  * A section is a table of struct sp_field: the property's name, a reader for its value, and where in the
  * section's struct the value goes. sp_object() walks it: unknown members are skipped, `null` is as good as
