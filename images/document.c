@@ -495,16 +495,20 @@ int img_image_check(const struct img_manifest *m, const struct img_config *c, co
 	return r;
 }
 
-void img_chain_id(const struct img_digest *diff_ids, size_t n, struct img_digest *out)
+void img_chain_next(struct img_digest *chain, const struct img_digest *diff_id)
 {
 	char text[2 * IMG_DIGEST_MAX];
+	int len = snprintf(text, sizeof(text), "%s %s", chain->text, diff_id->text);
+
+	img_digest_of(text, (size_t)len, chain);
+}
+
+void img_chain_id(const struct img_digest *diff_ids, size_t n, struct img_digest *out)
+{
 	struct img_digest chain = diff_ids[0];
 
-	for (size_t i = 1; i <= n; i++) {
-		int len = snprintf(text, sizeof(text), "%s %s", chain.text, diff_ids[i].text);
-
-		img_digest_of(text, (size_t)len, &chain);
-	}
+	for (size_t i = 1; i <= n; i++)
+		img_chain_next(&chain, &diff_ids[i]);
 	*out = chain;
 }
 

@@ -125,5 +125,7 @@ int img_image_check(
 
 /* ChainID of the first n + 1 diff_ids (image-spec config.md, "Layer ChainID"). */
 void img_chain_id(const struct img_digest *diff_ids, size_t n, struct img_digest *out);
+/* From the ChainID of n layers to that of n + 1. */
+void img_chain_next(struct img_digest *chain, const struct img_digest *diff_id);
 
 #endif

@@ -6,22 +6,23 @@
  *   oci-layout, index.json   names: a descriptor for each, annotation org.opencontainers.image.ref.name
  *   blobs/ALG/HEX            content; whole and verified, or not there
  *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: what overlayfs takes as a lower
- * directory layers/HEX/layer.json    its diff_id, parent, size; written last: a layer without it is a wreck
- *   tmp/                     all that is not whole yet; partial-ALG-HEX is a download that can be resumed
- *   lock                     see below
+ * directory layers/HEX/layer.json    its diff_id, parent, and how much there is in it uses/NAME an image (its
+ * target's digest) that is needed as long as NAME is, whatever becomes of its names tmp/ all that is not
+ * whole yet; partial-ALG-HEX is a download that can be resumed lock, index.lock         see below
  *
  * Where: --store, RINGFENCE_STORE, /var/lib/ringfence/store, or $XDG_DATA_HOME/ringfence/store
- * (~/.local/share). Mode 0700 all the way: unpacked images hold set-user-ID programs that no user of the host
- * may reach (CVE-2021-41091).
+ * (~/.local/share). Mode 0700: unpacked images hold set-user-ID programs that no user of the host may reach
+ * (CVE-2021-41091).
  *
  * Theory of operation
- *   Content is written to tmp/, verified, fsync()ed, and renamed to its name, which is its digest: a name is
+ *   Content is written to tmp/, verified, synced, and renamed to its name, which is its digest: a name is
  * never seen half-written, and two who bring the same content do not disturb each other. An image's name is
  * set last, in index.json, which is replaced as a whole. So a kill -9 or a power cut at any moment leaves a
  * valid store, and at most something in tmp/ or unreferenced. Whoever adds content holds a shared lock on
  * `lock` from before its first blob until the name is set; img_store_collect() takes the exclusive one, so it
  * never sees content that is about to be named. index.json is changed under a second lock (index.lock), held
- * for that moment only.
+ * for that moment only. Both are flock(2)s, which end with the process. A handle may be used by several
+ * threads; each writer belongs to one.
  */
 #ifndef IMAGES_STORE_H
 #define IMAGES_STORE_H
@@ -34,11 +35,14 @@
 
 struct img_store;
 
-/* IMG_SHARED: to read and to add. IMG_EXCLUSIVE: to collect and repair; waits for those who add, at most
- * `wait` seconds, then -EBUSY. */
+/* IMG_SHARED: to read and to add. IMG_EXCLUSIVE: to collect and repair. */
 enum img_lock { IMG_SHARED, IMG_EXCLUSIVE };
 
-/* `path` NULL: the default place. Made if it is missing and `create`. */
+/*
+ * `path` NULL: the default place. Made if it is missing and `create`; without, a missing one is -ENOENT. The
+ * lock is waited for at most `wait` seconds (-1: without limit), then -EBUSY. A directory that is neither
+ * empty nor a store is refused.
+ */
 int img_store_open(
 	const char *path, bool create, enum img_lock lock, int wait, struct img_store **out, struct err *e);
 void img_store_close(struct img_store *s);
@@ -50,19 +54,28 @@ const char *img_store_path(const struct img_store *s);
 bool img_blob_has(struct img_store *s, const struct img_digest *d, int64_t size); /* size -1: any */
 /* O_RDONLY; -ENOENT. */
 int img_blob_open(struct img_store *s, const struct img_digest *d, struct err *e);
-/* A small document, checked against its digest again, into the arena. */
+/*
+ * A small document, checked against its size and digest again, into the arena (and a NUL behind it). What the
+ * descriptor carries in itself is taken where the store has no such blob.
+ */
 int img_blob_read(struct img_store *s, const struct img_descriptor *d, const char *what, struct arena *a,
 	const char **text, size_t *len, struct err *e);
 
-/* A blob on its way in. With `want`, what was received of it before is kept and `*have` says how much: go on
- * from there. */
+/*
+ * A blob on its way in. With `want` (whose size is want_size, -1: not known) what was received of it before
+ * is kept, unless another process is receiving it just now, and `*have` says how much: go on from there.
+ * `want` NULL: sha256, whatever comes.
+ */
 struct img_writer;
 int img_writer_open(struct img_store *s, const struct img_digest *want, int64_t want_size,
 	struct img_writer **out, int64_t *have, struct err *e);
-int img_writer_add(struct img_writer *w, const void *data, size_t len,
-	struct err *e); /* more than want_size is refused at once */
-/* Verifies and gives it its name. `out` (may be NULL) gets the digest. The writer is gone in every case. */
-int img_writer_commit(struct img_writer *w, struct img_digest *out, struct err *e);
+/* More than want_size is refused at once (-EBADMSG). */
+int img_writer_add(struct img_writer *w, const void *data, size_t len, struct err *e);
+/* Forgets what there is: a server would not go on from the middle. */
+int img_writer_restart(struct img_writer *w, struct err *e);
+/* Size, then digest (-EBADMSG, and nothing is kept), then the name. `out` and `size` (may be NULL) say what
+ * came. The writer is gone in every case. */
+int img_writer_commit(struct img_writer *w, struct img_digest *out, int64_t *size, struct err *e);
 /* Ends it; `keep`: what there is can be resumed later. */
 void img_writer_abort(struct img_writer *w, bool keep);
 int img_blob_put(struct img_store *s, const void *data, size_t len, struct img_digest *out, struct err *e);
@@ -75,8 +88,26 @@ struct img_name {
 };
 /* All of them, in the order of index.json. */
 int img_names(struct img_store *s, struct arena *a, struct img_name **out, size_t *n, struct err *e);
+/*
+ * Lets `name` (qualified, see ref.h) lead to an image, whose content is all there and is made durable first.
+ * What it led to before stays as an image without a name. `name` NULL: adds an image without one, if no entry
+ * leads to it.
+ */
 int img_name_set(struct img_store *s, const char *name, const struct img_descriptor *target, struct err *e);
-int img_name_remove(struct img_store *s, const char *name, struct err *e); /* -ENOENT */
+/* `name`, or a digest: then all entries that lead to it. -ENOENT. The content stays until
+ * img_store_collect(). */
+int img_name_remove(struct img_store *s, const char *name, struct err *e);
+
+/* What is needed beside the names: `user` (a partition's name: [A-Za-z0-9_.-], not beginning with '.') needs
+ * the image with this target. */
+int img_use_set(struct img_store *s, const char *user, const struct img_digest *target, struct err *e);
+int img_use_remove(
+	struct img_store *s, const char *user, struct err *e); /* one that is not there is no error */
+struct img_use {
+	const char *user;
+	struct img_digest target;
+};
+int img_uses(struct img_store *s, struct arena *a, struct img_use **out, size_t *n, struct err *e);
 
 /* --- images */
 
@@ -86,18 +117,32 @@ struct img_image {
 	struct img_manifest manifest;
 	struct img_config config;
 	struct img_digest id; /* of the config */
-	const char *config_text;
-	size_t config_len;
+	const char *manifest_text, *config_text;
+	size_t manifest_len, config_len;
 };
-/* By name, digest ("sha256:…"), or an unambiguous beginning of at least 4 digits of its id or digest.
- * -ENOENT, -EEXIST (ambiguous: the text lists them). */
+/*
+ * By name (as people write it: short names are looked for as localhost/NAME, then docker.io's, then as the
+ * end of any name), by digest of target, manifest or config, or by an unambiguous beginning of at least 4
+ * digits of one. `p` NULL: this machine's platform, or else what there is. -ENOENT; -EEXIST: ambiguous, the
+ * text lists what it may be.
+ */
 int img_image_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
 	struct img_image *out, struct err *e);
+/* The image that an entry of the index leads to. */
+int img_image_load(struct img_store *s, struct arena *a, const struct img_name *n,
+	const struct img_platform *p, struct img_image *out, struct err *e);
 
 /* --- unpacked layers */
 
-/* Is layer n of the image there? An O_PATH fd of its diff/ directory, or -ENOENT. */
-int img_layer_open(struct img_store *s, const struct img_digest *chain_id, struct err *e);
+struct img_layer {
+	struct img_digest diff_id, parent; /* parent: ChainID; "" for a base layer */
+	int64_t bytes, entries;		   /* of files; of nodes below diff/ */
+	int64_t left_out;		   /* what could not be made without root's powers */
+	bool rootless;			   /* user.overlay.* instead of trusted.overlay.* */
+};
+/* Is it there? An O_PATH fd of its diff/ directory, or -ENOENT. `info` may be NULL. */
+int img_layer_open(
+	struct img_store *s, const struct img_digest *chain_id, struct img_layer *info, struct err *e);
 /* Unpacks what is missing of an image's layers, base first (unpack.h does the work). `progress` may be NULL.
  */
 struct img_progress;
@@ -110,12 +155,14 @@ struct img_collected {
 	size_t images, blobs, layers;
 	int64_t bytes;
 };
-/* Removes what no name leads to, and all of tmp/. Needs IMG_EXCLUSIVE. `dry`: only counts. */
+/* Removes what no name and no use leads to, images without a name among it, and all of tmp/. Needs
+ * IMG_EXCLUSIVE. `dry`: only counts. */
 int img_store_collect(struct img_store *s, bool dry, struct img_collected *out, struct err *e);
 /*
  * Reads everything back: each blob against its digest, each name's documents and layers present, each
  * unpacked layer complete. Calls `found` with a sentence for each fault; `repair` removes what is damaged
- * (and the names that then lead nowhere). Returns the number of faults. Needs IMG_EXCLUSIVE.
+ * (and the names that then lead nowhere). An index.json that cannot be read is made anew, with the images
+ * that are there, without names. Returns the number of faults. Needs IMG_EXCLUSIVE.
  */
 int img_store_check(struct img_store *s, bool repair, void (*found)(const char *text, void *arg), void *arg,
 	struct err *e);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making files, directories, links and nodes, with their attributes (see unpack_internal.h). */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "images/unpack_internal.h"
+
+#define LATE_MAX    100000
+#define ACL_ACCESS  "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+
+/* --- attributes --------------------------------------------------------------------------------- */
+
+enum verdict { TAKE, SKIP, LEAVE_OUT };
+
+/*
+ * Overlayfs's own would let an image forge directories and whiteouts. Labels and hashes of security modules
+ * are the host's to give, not an image's. Capabilities of files are the one thing there that belongs to the
+ * file.
+ */
+static enum verdict judge_xattr(const struct up *p, const char *name)
+{
+	if (str_starts(name, "trusted.overlay.") || str_starts(name, "user.overlay."))
+		return SKIP;
+	if (str_eq(name, "security.capability") || str_starts(name, "trusted."))
+		return p->u->rootless ? LEAVE_OUT : TAKE;
+	if (str_eq(name, ACL_ACCESS) || str_eq(name, ACL_DEFAULT) || str_starts(name, "user."))
+		return TAKE;
+	return SKIP;
+}
+
+/* `fd` of the node, or -1 and `via`, a path that does not end in a symlink that would be followed. */
+static int set_xattrs(struct up *p, int fd, const char *via, const char *what, const struct up_attrs *a)
+{
+	for (size_t i = 0; i < a->n_xattrs; i++) {
+		const struct up_xattr *x = &a->xattrs[i];
+		enum verdict v = judge_xattr(p, x->name);
+		int r;
+
+		if (v == TAKE) {
+			r = fd >= 0 ? fsetxattr(fd, x->name, x->value, x->size, 0)
+				    : lsetxattr(via, x->name, x->value, x->size, 0);
+			/* A file system without them, or a kind of node that has none (user.* on a device).
+			 */
+			if (r < 0 && (errno == EOPNOTSUPP || (errno == EPERM && fd < 0)) &&
+				str_starts(x->name, "user."))
+				v = LEAVE_OUT;
+			else if (r < 0)
+				return err_set(p->err, errno, "set attribute %.100s of \"%s\" (%zu bytes)",
+					x->name, what, x->size);
+			p->default_acls = p->default_acls || str_eq(x->name, ACL_DEFAULT);
+		}
+		p->out.left_out += v == LEAVE_OUT;
+	}
+	return 0;
+}
+
+/* A directory's default ACL is given to what is made in it, which has its own or none. */
+static void drop_inherited(struct up *p, int fd)
+{
+	if (!p->default_acls)
+		return;
+	(void)fremovexattr(fd, ACL_ACCESS);
+	(void)fremovexattr(fd, ACL_DEFAULT);
+}
+
+static int add_late(struct up *p, const char *path, mode_t mode)
+{
+	size_t len = strlen(path) + 1;
+	struct up_late *l;
+
+	if (++p->n_late > LATE_MAX)
+		return err_text(p->err, E2BIG,
+			"layer has more than %d directories that their owner may not enter", LATE_MAX);
+	l = malloc(sizeof(*l) + len);
+	if (!l)
+		return err_set(p->err, ENOMEM, "unpack \"%s\"", path);
+	l->mode = mode;
+	memcpy(l->path, path, len);
+	l->next = p->late;
+	p->late = l;
+	return 0;
+}
+
+int up_set_attrs(struct up *p, int fd, const char *what, const struct up_attrs *a, bool is_dir)
+{
+	mode_t mode = a->mode;
+	int r;
+
+	/* chown(2) first: it takes set-user-ID bits and capabilities away. */
+	if (!p->u->rootless && fchown(fd, a->uid, a->gid) < 0)
+		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
+	drop_inherited(p, fd);
+	if (p->u->rootless && is_dir && (mode & 0700) != 0700) {
+		r = add_late(p, what, mode);
+		if (r < 0)
+			return r;
+		mode |= 0700;
+	}
+	if (fchmod(fd, mode) < 0)
+		return err_set(p->err, errno, "change the mode of \"%s\" to %04o", what, (unsigned int)mode);
+	r = set_xattrs(p, fd, NULL, what, a);
+	if (r < 0)
+		return r;
+	if (futimens(fd, a->times) < 0)
+		return err_set(p->err, errno, "set the time of \"%s\"", what);
+	return 0;
+}
+
+/* The same for what cannot be opened: a symlink, a device, a fifo. It was just made, and the directory is
+ * nobody else's. */
+static int set_node_attrs(
+	struct up *p, const char *name, const char *what, const struct up_attrs *a, bool is_link)
+{
+	char via[FD_PATH_MAX + NAME_MAX + 2], dir[FD_PATH_MAX];
+	int r;
+
+	if (!p->u->rootless && fchownat(p->at.fd, name, a->uid, a->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
+	if (!is_link && fchmodat(p->at.fd, name, a->mode, 0) < 0)
+		return err_set(
+			p->err, errno, "change the mode of \"%s\" to %04o", what, (unsigned int)a->mode);
+	if (a->n_xattrs || (p->default_acls && !is_link)) {
+		snprintf(via, sizeof(via), "%s/%s", fd_path(dir, p->at.fd), name);
+		if (p->default_acls && !is_link)
+			(void)lremovexattr(via, ACL_ACCESS);
+		r = set_xattrs(p, -1, via, what, a);
+		if (r < 0)
+			return r;
+	}
+	if (utimensat(p->at.fd, name, a->times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(p->err, errno, "set the time of \"%s\"", what);
+	return 0;
+}
+
+/* --- making ------------------------------------------------------------------------------------- */
+
+/* A new name in the place: counted, and the place's time is to be put back. */
+static void made(struct up *p)
+{
+	p->at.touched = true;
+	p->out.tree.entries++;
+}
+
+/* What an entry that was there before is worth: the last one counts, and attributes of the first must not
+ * show through. */
+static void drop_xattrs(const struct up *p, int fd)
+{
+	char names[4096];
+	ssize_t len = flistxattr(fd, names, sizeof(names) - 1);
+
+	if (len <= 0)
+		return;
+	names[len] = '\0';
+	for (const char *s = names; s < names + len; s += strlen(s) + 1)
+		if (!str_eq(s, p->opaque))
+			(void)fremovexattr(fd, s);
+}
+
+/* mkdir(2) at `name` of the place. *old: it was a directory already; *hidden: what the layers below have
+ * there was whited out. */
+static int place_dir(struct up *p, const char *path, const char *name, bool *old, bool *hidden)
+{
+	struct stat st;
+	int r;
+
+	*old = *hidden = false;
+	for (int i = 0; i < 2; i++) {
+		if (mkdirat(p->at.fd, name, 0700) == 0) {
+			made(p);
+			return 0;
+		}
+		if (errno != EEXIST || fstatat(p->at.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			break;
+		if (S_ISDIR(st.st_mode)) {
+			*old = true;
+			return 0;
+		}
+		*hidden = up_is_whiteout(st.st_mode, st.st_rdev);
+		r = up_clear(p, name);
+		if (r < 0)
+			return r;
+	}
+	return err_set(p->err, errno, "make directory \"%s\"", path);
+}
+
+int up_make_dir(struct up *p, const char *path, const struct up_attrs *a)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char dir[PATH_MAX];
+	const char *name = up_split(path, dir);
+	bool old = true, hidden = false;
+	int r;
+
+	r = *path ? up_go(p, dir) : 0;
+	if (r == 0 && *path)
+		r = place_dir(p, path, name, &old, &hidden);
+	if (r < 0)
+		return r;
+	fd = *path ? path_open(p->at.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+			     PATH_NO_SYMLINKS | PATH_NO_XDEV)
+		   : up_open_dir(p, "");
+	if (fd < 0)
+		return err_set(p->err, fd, "open directory \"%s\"", path);
+	/* Not before the new times are set: where we are may be this directory, whose old ones would then
+	 * come last. */
+	r = up_leave(p);
+	if (r < 0)
+		return r;
+	if (old)
+		drop_xattrs(p, fd);
+	if (hidden)
+		r = up_set_opaque(p, fd);
+	if (r == 0)
+		r = up_set_attrs(p, fd, path, a, true);
+	if (r == 0)
+		up_stay(p, TAKE_FD(fd), path, a->times);
+	return r;
+}
+
+int up_make_file(struct up *p, const char *path)
+{
+	char dir[PATH_MAX];
+	const char *name = up_split(path, dir);
+	int r = up_go(p, dir);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		int fd = openat(p->at.fd, name,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+
+		if (fd >= 0) {
+			made(p);
+			return fd;
+		}
+		if (errno != EEXIST)
+			break;
+		r = up_clear(p, name);
+	}
+	return r < 0 ? r : err_set(p->err, errno, "create \"%s\"", path);
+}
+
+int up_make_symlink(struct up *p, const char *path, const char *target, const struct up_attrs *a)
+{
+	char dir[PATH_MAX];
+	const char *name = up_split(path, dir);
+	int r = up_go(p, dir);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		if (symlinkat(target, p->at.fd, name) == 0) {
+			made(p);
+			return set_node_attrs(p, name, path, a, true);
+		}
+		if (errno != EEXIST)
+			break;
+		r = up_clear(p, name);
+	}
+	return r < 0 ? r : err_set(p->err, errno, "make symlink \"%s\" to \"%.200s\"", path, target);
+}
+
+int up_make_node(struct up *p, const char *path, mode_t type, dev_t rdev, const struct up_attrs *a)
+{
+	char dir[PATH_MAX];
+	const char *name = up_split(path, dir);
+	int r = up_go(p, dir);
+
+	if (r == 0 && p->u->rootless && type != S_IFIFO && !up_is_whiteout(type, rdev)) {
+		p->out.left_out++;
+		return up_clear(p, name); /* an earlier entry of the name does not come back */
+	}
+	for (int i = 0; r == 0 && i < 2; i++) {
+		if (mknodat(p->at.fd, name, type | 0600, rdev) == 0) {
+			made(p);
+			return set_node_attrs(p, name, path, a, false);
+		}
+		if (errno != EEXIST)
+			break;
+		r = up_clear(p, name);
+	}
+	return r < 0 ? r : err_set(p->err, errno, "make device or fifo \"%s\"", path);
+}
+
+/* --- hard links --------------------------------------------------------------------------------- */
+
+static int refuse_link(struct up *p, const char *path, const char *target, const char *why)
+{
+	return err_text(
+		p->err, EINVAL, "hard link \"%.200s\" leads to \"%.200s\", which %s", path, target, why);
+}
+
+static int note_copy(struct up *p, const char *path)
+{
+	size_t len = strlen(path) + 1;
+	struct up_path *c = malloc(sizeof(*c) + len);
+
+	if (!c)
+		return err_set(p->err, ENOMEM, "unpack \"%s\"", path);
+	memcpy(c->path, path, len);
+	c->next = p->copied;
+	p->copied = c;
+	return 0;
+}
+
+/* Opens the directory of a link's target, which must be there, or is copied from a layer below. */
+static int find_target(
+	struct up *p, const char *path, const char *target, const char *tdir, const char *tname, int *out)
+{
+	struct stat st;
+	int r;
+
+	for (int i = 0; i < 2; i++) {
+		_cleanup_close_ int fd = up_open_dir(p, tdir);
+
+		if (fd == -ELOOP || fd == -ENOTDIR)
+			return refuse_link(p, path, target, "passes through what is no directory");
+		if (fd < 0 && fd != -ENOENT)
+			return err_set(p->err, fd, "open directory \"%s\"", tdir);
+		if (fd >= 0 && fstatat(fd, tname, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (S_ISDIR(st.st_mode))
+				return refuse_link(p, path, target, "is a directory");
+			if (up_is_whiteout(st.st_mode, st.st_rdev))
+				return refuse_link(p, path, target, "this layer has removed");
+			*out = TAKE_FD(fd);
+			return 0;
+		}
+		if (i > 0)
+			break;
+		r = up_copy_up(p, target);
+		if (r == 0)
+			r = note_copy(p, target);
+		if (r < 0)
+			return r;
+	}
+	return refuse_link(p, path, target, "is not there");
+}
+
+static bool same_node(int a, const char *a_name, int b, const char *b_name)
+{
+	struct stat x, y;
+
+	return fstatat(a, a_name, &x, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(b, b_name, &y, AT_SYMLINK_NOFOLLOW) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
+}
+
+/* A hard link's attributes are those of its target: what its own entry says of them is not looked at (GNU tar
+ * and umoci do the same). */
+int up_make_link(struct up *p, const char *path, const char *target)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char dir[PATH_MAX], tdir[PATH_MAX];
+	const char *name = up_split(path, dir), *tname = up_split(target, tdir);
+	int r;
+
+	if (!*target)
+		return refuse_link(p, path, target, "is the layer's root");
+	r = find_target(p, path, target, tdir, tname, &fd);
+	if (r == 0)
+		r = up_go(p, dir);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 2; i++) {
+		if (linkat(fd, tname, p->at.fd, name, 0) == 0) {
+			made(p);
+			return 0;
+		}
+		if (errno != EEXIST)
+			break;
+		if (same_node(fd, tname, p->at.fd, name))
+			return 0;
+		r = up_clear(p, name);
+		if (r < 0)
+			return r;
+		errno = EEXIST;
+	}
+	if (errno == ENOENT)
+		return refuse_link(p, path, target, "is below what the link replaces");
+	return err_set(p->err, errno, "make hard link \"%s\" to \"%s\"", path, target);
+}
+
+/* --- at the end --------------------------------------------------------------------------------- */
+
+static size_t depth_of(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+static int deepest_first(const void *a, const void *b)
+{
+	const struct up_late *const *x = a, *const *y = b;
+	size_t dx = depth_of((*x)->path), dy = depth_of((*y)->path);
+
+	return dx < dy ? 1 : dx > dy ? -1 : 0;
+}
+
+int up_finish_modes(struct up *p)
+{
+	_cleanup_free_ struct up_late **list = NULL;
+	size_t n = 0;
+
+	if (!p->late)
+		return 0;
+	list = calloc(p->n_late, sizeof(*list));
+	if (!list)
+		return err_set(p->err, ENOMEM, "set the modes of directories");
+	for (struct up_late *l = p->late; l; l = l->next)
+		list[n++] = l;
+	qsort(list, n, sizeof(*list), deepest_first);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int fd = up_open_dir(p, list[i]->path);
+
+		/* One that a later entry has replaced is none of ours any more. */
+		if (fd >= 0 && fchmod(fd, list[i]->mode) < 0)
+			return err_set(p->err, errno, "change the mode of \"%s\"", list[i]->path);
+	}
+	return 0;
+}
