@@ -17,6 +17,16 @@ ringfence_image_SOURCES = \
 	cli/image/image.h cli/image/main.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
+# What the tests in Python drive.
+check_PROGRAMS += tests/images/unpack_image tests/images/unpack_layer
+tests_images_unpack_image_SOURCES = tests/images/unpack_image.c
+tests_images_unpack_image_LDADD = $(IMAGES_LIBS)
+tests_images_unpack_layer_SOURCES = tests/images/unpack_layer.c
+tests_images_unpack_layer_LDADD = $(IMAGES_LIBS)
+dist_check_SCRIPTS += tests/images/hostile tests/images/peers
+TESTS += tests/images/hostile tests/images/peers
+EXTRA_DIST += tests/images/tars.py
+
 if HAVE_CMOCKA
 IMAGES_TESTS = \
 	tests/unit/images_digest_test tests/unit/images_document_test tests/unit/images_platform_test tests/unit/images_ref_test \

@@ -5,6 +5,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <search.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -315,10 +316,7 @@ static void set_up(struct up *p, const struct img_unpack *u, struct err *e)
 static void tear_down(struct up *p)
 {
 	fd_close(p->at.fd);
-	for (struct up_late *l = p->late, *next; l; l = next) {
-		next = l->next;
-		free(l);
-	}
+	tdestroy(p->late, free);
 	for (struct up_path *c = p->copied, *next; c; c = next) {
 		next = c->next;
 		free(c);

@@ -56,10 +56,13 @@ struct up_place {
 	bool touched;
 };
 
-/* A directory whose mode would keep us out, and therefore gets it at the end: only without root's powers. */
+/*
+ * A directory that its owner may not write to, and that gets its mode at the end: only without root's powers.
+ * As a tree by paths, since of several entries for one directory the last one counts.
+ */
 struct up_late {
-	struct up_late *next;
 	mode_t mode;
+	bool due;
 	char path[];
 };
 
@@ -74,7 +77,7 @@ struct up {
 	struct err *err; /* never NULL */
 	struct up_place at;
 	struct img_unpacked out;
-	struct up_late *late;
+	void *late; /* tsearch(3) of struct up_late */
 	struct up_path *copied;
 	size_t n_late;
 	int64_t max_bytes, max_entries, max_xattrs, bytes, entries;

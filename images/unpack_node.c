@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making files, directories, links and nodes, with their attributes (see unpack_internal.h). */
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -68,21 +69,39 @@ static void drop_inherited(struct up *p, int fd)
 	(void)fremovexattr(fd, ACL_DEFAULT);
 }
 
-static int add_late(struct up *p, const char *path, mode_t mode)
+static int by_path(const void *a, const void *b)
+{
+	const struct up_late *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+/* `due`: the mode is still to be set at the end. Else what was said of the directory before is void. */
+static int note_late(struct up *p, const char *path, mode_t mode, bool due)
 {
 	size_t len = strlen(path) + 1;
-	struct up_late *l;
+	struct up_late *l, **found;
 
-	if (++p->n_late > LATE_MAX)
-		return err_text(p->err, E2BIG,
-			"layer has more than %d directories that their owner may not enter", LATE_MAX);
+	if (!due && !p->late)
+		return 0;
 	l = malloc(sizeof(*l) + len);
 	if (!l)
 		return err_set(p->err, ENOMEM, "unpack \"%s\"", path);
-	l->mode = mode;
 	memcpy(l->path, path, len);
-	l->next = p->late;
-	p->late = l;
+	found = due ? tsearch(l, &p->late, by_path) : tfind(l, &p->late, by_path);
+	if (due && !found) {
+		free(l);
+		return err_set(p->err, ENOMEM, "unpack \"%s\"", path);
+	}
+	if (found) {
+		(*found)->mode = mode;
+		(*found)->due = due;
+	}
+	if (!found || *found != l)
+		free(l);
+	else if (++p->n_late > LATE_MAX)
+		return err_text(p->err, E2BIG,
+			"layer has more than %d directories that their owner may not write to", LATE_MAX);
 	return 0;
 }
 
@@ -95,11 +114,17 @@ int up_set_attrs(struct up *p, int fd, const char *what, const struct up_attrs *
 	if (!p->u->rootless && fchown(fd, a->uid, a->gid) < 0)
 		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
 	drop_inherited(p, fd);
-	if (p->u->rootless && is_dir && (mode & 0700) != 0700) {
-		r = add_late(p, what, mode);
+	/*
+	 * Whom no capability lets in must be able to read a directory, or the layer could be neither checked
+	 * nor copied, and to write to it until it is full: 0555, as whole distributions have it, comes at the
+	 * end.
+	 */
+	if (p->u->rootless && is_dir) {
+		mode |= 0500;
+		r = note_late(p, what, mode, !(mode & 0200));
 		if (r < 0)
 			return r;
-		mode |= 0700;
+		mode |= 0200;
 	}
 	if (fchmod(fd, mode) < 0)
 		return err_set(p->err, errno, "change the mode of \"%s\" to %04o", what, (unsigned int)mode);
@@ -383,42 +408,29 @@ int up_make_link(struct up *p, const char *path, const char *target)
 
 /* --- at the end --------------------------------------------------------------------------------- */
 
-static size_t depth_of(const char *path)
+struct finishing {
+	struct up *p;
+	int r;
+};
+
+static void finish_one(const void *node, VISIT which, void *arg)
 {
-	size_t n = 0;
+	const struct up_late *const *l = node;
+	struct finishing *f = arg;
+	_cleanup_close_ int fd = -EBADF;
 
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
-static int deepest_first(const void *a, const void *b)
-{
-	const struct up_late *const *x = a, *const *y = b;
-	size_t dx = depth_of((*x)->path), dy = depth_of((*y)->path);
-
-	return dx < dy ? 1 : dx > dy ? -1 : 0;
+	if ((which != postorder && which != leaf) || f->r < 0 || !(*l)->due)
+		return;
+	fd = up_open_dir(f->p, (*l)->path);
+	/* One that something else has replaced is none of ours any more. */
+	if (fd >= 0 && fchmod(fd, (*l)->mode) < 0)
+		f->r = err_set(f->p->err, errno, "change the mode of \"%s\"", (*l)->path);
 }
 
 int up_finish_modes(struct up *p)
 {
-	_cleanup_free_ struct up_late **list = NULL;
-	size_t n = 0;
+	struct finishing f = { .p = p };
 
-	if (!p->late)
-		return 0;
-	list = calloc(p->n_late, sizeof(*list));
-	if (!list)
-		return err_set(p->err, ENOMEM, "set the modes of directories");
-	for (struct up_late *l = p->late; l; l = l->next)
-		list[n++] = l;
-	qsort(list, n, sizeof(*list), deepest_first);
-	for (size_t i = 0; i < n; i++) {
-		_cleanup_close_ int fd = up_open_dir(p, list[i]->path);
-
-		/* One that a later entry has replaced is none of ours any more. */
-		if (fd >= 0 && fchmod(fd, list[i]->mode) < 0)
-			return err_set(p->err, errno, "change the mode of \"%s\"", list[i]->path);
-	}
-	return 0;
+	twalk_r(p->late, finish_one, &f);
+	return f.r;
 }
