@@ -69,7 +69,11 @@ static bool reap(pid_t pid, int *status)
 			return true;
 		}
 	}
-	return false;
+	if (p == 0 || errno == EINTR)
+		return false;
+	/* There is none any more: nobody will ever tell how it ended. */
+	*status = 255;
+	return true;
 }
 
 /* --- without a terminal

@@ -141,14 +141,25 @@ static void adopt(struct make *m)
 	m->joiner = 0;
 }
 
+/* A message that could not be sent to a child that lives must not make us wait for its end. */
+static int go_on(struct make *m, struct err *e)
+{
+	int r = sync_send(m->sync[0], SYNC_GO, 0, NULL, -1);
+
+	if (r == -EPIPE || r == -ECONNRESET)
+		return ns_child_gone(m, e);
+	return r < 0 ? err_set(e, -r, "talk to the container's first process") : 0;
+}
+
 /* By what the process is known from now on, beside its pid. */
 static int know(struct make *m, struct err *e)
 {
 	char state;
+	int r = m->p->start_time ? 0 : rt_proc_stat(m->p->pid, &m->p->start_time, &state);
 
-	if (m->p->start_time || rt_proc_stat(m->p->pid, &m->p->start_time, &state) == 0)
-		return 0;
-	return ns_child_gone(m, e);
+	if (r == -ESRCH)
+		return ns_child_gone(m, e);
+	return r < 0 ? err_set(e, -r, "read /proc/%d/stat", (int)m->p->pid) : 0;
 }
 
 /* Serves the child until it says that it is created. */
@@ -171,7 +182,7 @@ static int serve(struct make *m, struct err *e)
 		case SYNC_NEED_MAPS:
 			r = parents_part(m, e);
 			if (r == 0)
-				r = sync_send(m->sync[0], SYNC_GO, 0, NULL, -1) < 0 ? ns_child_gone(m, e) : 0;
+				r = go_on(m, e);
 			break;
 		case SYNC_HOOKS:
 			/* They may ask for the state: it must name the process by now. And one that hangs is
@@ -182,7 +193,7 @@ static int serve(struct make *m, struct err *e)
 			if (r == 0)
 				r = runtime_hooks(m, e);
 			if (r == 0)
-				r = sync_send(m->sync[0], SYNC_GO, 0, NULL, -1) < 0 ? ns_child_gone(m, e) : 0;
+				r = go_on(m, e);
 			break;
 		case SYNC_MASTER:
 			fd_close(m->l->master);

@@ -439,7 +439,9 @@ static int serve(struct exec *j, pid_t *pid, int *master, bool *exec_failed, str
 			r = ns_fetch_listener(j->p, *pid, f.number, rt_status_names[RT_RUNNING], e);
 			if (r < 0)
 				return r;
-			sync_send(j->sync[0], SYNC_GO, 0, NULL, -1);
+			r = sync_send(j->sync[0], SYNC_GO, 0, NULL, -1);
+			if (r < 0)
+				return err_set(e, -r, "talk to the new process");
 			break;
 		case SYNC_EXEC_ERROR:
 			*exec_failed = true;

@@ -110,7 +110,9 @@ static int follow(struct rt_partition *p, struct rt_launch *l, int sock, struct 
 			r = ns_fetch_listener(p, p->pid, f.number, rt_status_names[RT_CREATED], e);
 			if (r < 0)
 				return r;
-			sync_send(sock, SYNC_GO, 0, NULL, -1);
+			r = sync_send(sock, SYNC_GO, 0, NULL, -1);
+			if (r < 0)
+				return err_set(e, -r, "talk to the container's first process");
 			break;
 		case SYNC_EXEC_ERROR:
 			l->exec_failed = true;

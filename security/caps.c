@@ -70,27 +70,46 @@ static const char *name_of(int cap)
 	return name ? name : "a capability newer than this program";
 }
 
-int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e)
+/* 1: it is gone. 0: the kernel has no such capability. */
+static int drop_bound(int cap, struct err *e)
 {
 	int code;
 
+	if (cap_drop_bound((cap_value_t)cap) == 0)
+		return 1;
+	code = errno;
+	/* Without CAP_SETPCAP the call is refused even where there is nothing to drop. */
+	if (code == EPERM) {
+		int had = cap_get_bound((cap_value_t)cap);
+
+		if (had <= 0)
+			return had < 0 ? 0 : 1;
+	}
+	if (code == EINVAL)
+		return 0;
+	err_set(e, code, "drop %s (%d) from the bounding set", name_of(cap), cap);
+	return code == EPERM ? err_hint(e, "this needs CAP_SETPCAP in the user namespace") : -code;
+}
+
+int caps_bound(const struct spec_caps *caps, const struct caps_host *host, struct err *e)
+{
 	/*
 	 * One call for each: the kernel has no other way, and dropping what is not there costs no more than
-	 * asking.
+	 * asking. And one more, which says that there are no others: libcap found out their number by asking
+	 * too, and what it missed would stay.
 	 */
-	for (int cap = 0; cap <= host->last_cap; cap++) {
-		if (caps->bounding & cap_bit(cap))
+	for (int cap = 0; cap < 64; cap++) {
+		int r;
+
+		if (cap <= host->last_cap && (caps->bounding & cap_bit(cap)))
 			continue;
-		if (cap_drop_bound((cap_value_t)cap) == 0)
-			continue;
-		/* Without CAP_SETPCAP the call is refused even where there is nothing to drop. */
-		if (errno == EPERM && cap_get_bound((cap_value_t)cap) == 0)
-			continue;
-		code = errno;
-		err_set(e, code, "drop %s (%d) from the bounding set", name_of(cap), cap);
-		if (code == EPERM)
-			err_hint(e, "this needs CAP_SETPCAP in the user namespace");
-		return -code;
+		r = drop_bound(cap, e);
+		if (r < 0)
+			return r;
+		if (r == 0 && cap > host->last_cap)
+			break;
+		if (r == 0)
+			return err_set(e, EINVAL, "drop %s (%d) from the bounding set", name_of(cap), cap);
 	}
 	return 0;
 }

@@ -90,6 +90,7 @@ static const struct {
 	{ "watch-procs", cmd_watch_procs },
 	{ "trace-joins", cmd_trace_joins },
 	{ "keyring", cmd_keyring },
+	{ "inject", cmd_inject },
 	{ "can", cmd_can },
 	{ "pty", cmd_pty },
 	{ "sched", cmd_sched },

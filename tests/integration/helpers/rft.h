@@ -46,6 +46,7 @@ int cmd_steal_exe(int argc, char **argv);
 int cmd_watch_procs(int argc, char **argv);
 int cmd_trace_joins(int argc, char **argv);
 int cmd_keyring(int argc, char **argv);
+int cmd_inject(int argc, char **argv);
 int cmd_can(int argc, char **argv);
 int cmd_pty(int argc, char **argv);
 int cmd_sched(int argc, char **argv);
