@@ -107,7 +107,7 @@ static int lock_dir(int fd, const char *id, int ms, bool *waited, struct err *e)
 
 /* Is the directory that we hold still the one of that name? A `delete --force` may have been quicker than our
  * lock. */
-static bool still_there(const struct rt_partition *p)
+bool rt_partition_there(const struct rt_partition *p)
 {
 	struct stat mine, now;
 
@@ -150,7 +150,7 @@ int rt_partition_new(const struct rt_ctx *ctx, const char *id, struct rt_partiti
 		unlinkat(p->rootfd, id, AT_REMOVEDIR);
 		return r;
 	}
-	if (waited && !still_there(p))
+	if (waited && !rt_partition_there(p))
 		return err_text(e, EBUSY, "container \"%s\" was deleted while it was being created", id);
 	p->locked = true;
 	p->creating = true;
@@ -199,7 +199,7 @@ int rt_partition_open(
 		if (r < 0)
 			return r;
 		p->locked = true;
-		if (!still_there(p))
+		if (!rt_partition_there(p))
 			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
 	}
 	r = rt_state_read(p, NULL);
@@ -208,7 +208,7 @@ int rt_partition_open(
 	if (r < 0) {
 		p->damaged = rt_snapshot_head_read(p) < 0;
 		/* Files that are gone because a `delete` was at work, which has come to its end. */
-		if (p->damaged && !still_there(p))
+		if (p->damaged && !rt_partition_there(p))
 			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
 		if (!p->engine)
 			p->engine = &rt_engine_ns;
@@ -234,7 +234,7 @@ int rt_partition_relock(struct rt_partition *p, struct err *e)
 	if (r < 0)
 		return r;
 	p->locked = true;
-	return still_there(p) ? 0 : err_text(e, ENOENT, "container \"%s\" does not exist", p->id);
+	return rt_partition_there(p) ? 0 : err_text(e, ENOENT, "container \"%s\" does not exist", p->id);
 }
 
 bool rt_partition_busy(const struct rt_partition *p)

@@ -96,6 +96,9 @@ int rt_partition_open(const struct rt_ctx *ctx, const char *id, enum rt_lock loc
 void rt_partition_unlock(struct rt_partition *p);
 int rt_partition_relock(struct rt_partition *p, struct err *e);
 
+/* Whether the directory that we hold is still the one of that id. */
+bool rt_partition_there(const struct rt_partition *p);
+
 /* True if a process other than us holds the lock. */
 bool rt_partition_busy(const struct rt_partition *p);
 

@@ -25,7 +25,18 @@ int rt_partition_status(const struct rt_partition *p, enum rt_status *out, struc
 {
 	if (p->damaged || p->creating) {
 		/* While its creator lives, it holds the lock; we may be the creator ourselves. */
-		*out = rt_partition_busy(p) || (p->locked && !p->damaged) ? RT_CREATING : RT_STOPPED;
+		if (rt_partition_busy(p) || (p->locked && !p->damaged)) {
+			*out = RT_CREATING;
+			return 0;
+		}
+		/* Whoever was at it when we read has come to its end since: a delete, or a create. */
+		if (!p->locked && !rt_partition_there(p))
+			return err_text(e, ENOENT, "container \"%s\" does not exist", p->id);
+		if (!p->locked && faccessat(p->dirfd, RT_STATE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+			!p->damaged)
+			*out = RT_CREATING;
+		else
+			*out = RT_STOPPED;
 		return 0;
 	}
 	return p->engine->status(p, out, e);

@@ -222,7 +222,7 @@ ns_net_traffic() {
 	bundle
 	ln -s busybox "$ROOTFS/bin/nc"
 	script 'nc -l -p 4000 </dev/null >/tmp/got & n=0
-		until echo hello | nc 127.0.0.1 4000 || [ $n = 50 ]; do n=$((n+1)); usleep 50000; done; wait; cat /tmp/got'
+		until echo hello | nc 127.0.0.1 4000 || [ $n = 200 ]; do n=$((n+1)); usleep 50000; done; wait; cat /tmp/got'
 	runs
 	has "$OUT" hello
 }
