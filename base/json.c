@@ -200,6 +200,9 @@ static int syntax_error(
 	const char *why = p->problem;
 	int line, column, r;
 
+	/* What some editors put there, and nobody sees. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		why = "it starts with a byte order mark: save it as UTF-8 without one";
 	if (!why && msg)
 		why = str_starts((char *)msg, "parse error: ") ? (char *)msg + 13 : (char *)msg;
 	where(text, at < len ? at : len, &line, &column);
@@ -208,6 +211,13 @@ static int syntax_error(
 	if (msg)
 		yajl_free_error(h, msg);
 	return r;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) && text[len - 1])
+		len--;
+	return len == 0;
 }
 
 int json_parse(struct arena *a, const char *text, size_t len, const char *what, const struct json **out,
@@ -220,6 +230,10 @@ int json_parse(struct arena *a, const char *text, size_t len, const char *what, 
 
 	if (!h)
 		return err_set(e, ENOMEM, "parse %s", what);
+	if (is_blank(text, len)) {
+		yajl_free(h);
+		return err_text(e, EINVAL, "parse %s: it is empty", what);
+	}
 	p.handle = h;
 	s = yajl_parse(h, (const unsigned char *)text, len);
 	if (s == yajl_status_ok)

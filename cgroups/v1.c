@@ -121,6 +121,11 @@ int cg_v1_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 
 /* --- cpu ------------------------------------------------------------------------------------- */
 
+/* The kernel's EINVAL is all of these. */
+#define BANDWIDTH_HINT                                                                              \
+	"the period must be from 1000 to 1000000 us, the quota at least 1000 us, and its share of " \
+	"the period not above that of the cgroup above"
+
 /* The period and the quota bound each other through the parent's: one that is refused is tried again after
  * the other. */
 static int cpu_bandwidth(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
@@ -131,15 +136,21 @@ static int cpu_bandwidth(const struct cg_node *n, const struct spec_resources *r
 	if (uset(&r->cpu_period)) {
 		q = cg_put_u64(n, "cpu.cfs_period_us", r->cpu_period.v, e);
 		again = q == -EINVAL && set(&r->cpu_quota);
+		if (q == -EINVAL && !again)
+			return err_hint(e, BANDWIDTH_HINT);
 		if (q < 0 && !again)
 			return q;
 	}
 	if (limits(&r->cpu_quota, fresh)) {
 		q = cg_put_i64(n, "cpu.cfs_quota_us", r->cpu_quota.v < 0 ? -1 : r->cpu_quota.v, e);
+		if (q == -EINVAL)
+			return err_hint(e, BANDWIDTH_HINT);
 		if (q < 0)
 			return q;
 	}
-	return again ? cg_put_u64(n, "cpu.cfs_period_us", r->cpu_period.v, e) : 0;
+	if (again)
+		q = cg_put_u64(n, "cpu.cfs_period_us", r->cpu_period.v, e);
+	return q == -EINVAL ? err_hint(e, BANDWIDTH_HINT) : q;
 }
 
 int cg_v1_cpu(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
@@ -176,14 +187,32 @@ int cg_v1_cpu(const struct cg_node *n, const struct spec_resources *r, bool fres
 	return q;
 }
 
+/* A refusal says what there is to choose from: the parent's. */
+static int put_list(const struct cg_node *n, const char *file, const char *list, struct err *e)
+{
+	char path[CG_PATH_MAX], effective[32], have[CG_VALUE_MAX];
+	struct cg_node parent = *n;
+	const char *slash = strrchr(n->path, '/');
+	int r = cg_put(n, file, list, e);
+
+	if (r == 0 || !slash)
+		return r;
+	snprintf(path, sizeof(path), "%.*s", (int)(slash - n->path), n->path);
+	snprintf(effective, sizeof(effective), "%s.effective", file);
+	parent.path = path;
+	if (cg_get(&parent, n->v2 ? effective : file, have, sizeof(have)) > 0)
+		return err_hint(e, "the cgroup above has %.100s", have);
+	return r;
+}
+
 int cg_v1_cpuset(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
 {
 	int q = 0;
 
 	if (r->cpus && *r->cpus)
-		q = cg_put(n, "cpuset.cpus", r->cpus, e);
+		q = put_list(n, "cpuset.cpus", r->cpus, e);
 	if (q == 0 && r->mems && *r->mems)
-		q = cg_put(n, "cpuset.mems", r->mems, e);
+		q = put_list(n, "cpuset.mems", r->mems, e);
 	return q;
 }
 

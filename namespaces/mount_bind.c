@@ -23,7 +23,7 @@ int mnt_bind_source(const struct mnt_entry *m, struct err *e)
 	/* Without strerror()'s words for ENOENT: engines take those for a missing program (exit status 127).
 	 */
 	if (fd == -ENOENT)
-		return err_text(e, ENOENT, "mount source missing: %s", m->source);
+		return err_text(e, ENOENT, "mount source missing: %s, for %s", m->source, m->m->destination);
 	if (fd == -EINVAL)
 		return err_set(e, EINVAL,
 			"bind %s: its mount is unbindable, or has locked mounts below it (try rbind)",

@@ -209,7 +209,12 @@ static int explain(struct mnt_ctx *c, const struct mnt_entry *m, int code, struc
 	else if (code == EPERM && c->user_ns)
 		err_hint(e, "the kernel does not let a user namespace mount %s", type);
 	else if (code == EINVAL && c->user_ns && m->o.data && has_word(m->o.data, "gid="))
-		err_hint(e, "a gid= that the user namespace does not map is refused");
+		err_hint(e,
+			"a gid= that the user namespace does not map is refused; `ringfence spec --rootless` "
+			"writes a config.json without");
+	else if (code == EINVAL && m->o.data)
+		err_hint(e, "options that are not for every mount go to the file system: does %s know these?",
+			type);
 	return r;
 }
 

@@ -64,7 +64,11 @@ static int add_caps(struct spec_caps *c, char *const *names, struct err *e)
 		int cap = spec_cap_from_name(s);
 
 		if (cap < 0)
-			return err_text(e, EINVAL, "--cap \"%s\" is no capability", s);
+			return err_text(e, EINVAL,
+				"--cap \"%s\" is no capability; they are called CAP_NET_ADMIN, CAP_KILL and "
+				"so "
+				"on, see capabilities(7)",
+				s);
 		c->present = true;
 		c->bounding |= 1ULL << cap;
 		c->effective |= 1ULL << cap;

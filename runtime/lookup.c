@@ -80,7 +80,14 @@ int lookup_program(struct arena *a, const char *name, char *const *env, const ch
 		return err_text(e, EACCES,
 			"exec: \"%s\": permission denied: it is in $PATH, but not executable for this user",
 			name);
-	return err_text(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
+	err_text(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
+	if (strchr(name, ' '))
+		return err_hint(e,
+			"is it several words? each word is a string of its own in process.args, which "
+			"no shell takes apart");
+	if (!strv_env(env, "PATH"))
+		return err_hint(e, "process.env does not set it, so it is %s", dirs);
+	return err_hint(e, "it is \"%.300s\"", dirs);
 }
 
 /* The first line of a script, after "#!", into buf. False if it is none. */
@@ -195,6 +202,11 @@ int lookup_explain(const char *name, const char *path, int code, struct err *e)
 	if (code == EACCES && statvfs(path, &vfs) == 0 && (vfs.f_flag & ST_NOEXEC))
 		return err_text(
 			e, code, "exec: \"%s\": permission denied: its file system is mounted noexec", name);
+	if (code == EACCES && script_interpreter(head, n, interp, sizeof(interp)) && executable(interp) < 0)
+		return err_text(e, code,
+			"exec: \"%s\": permission denied: its interpreter %s, named in the first line, is %s",
+			name, interp,
+			executable(interp) == -EISDIR ? "a directory" : "not executable for this user");
 	if (code == EACCES)
 		return err_text(e, code, "exec: \"%s\": permission denied", name);
 	if (code == ENOENT)

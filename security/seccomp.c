@@ -65,7 +65,9 @@ static int read_action(const char *where, const char *errno_where, const char *n
 	uint32_t action, most;
 
 	if (i < 0)
-		return err_text(e, EINVAL, "%s: unknown action \"%s\"", where, name);
+		return err_text(e, EINVAL,
+			"%s: unknown action \"%s\"; they are called SCMP_ACT_ALLOW, SCMP_ACT_ERRNO and so on",
+			where, name);
 	action = action_values[i];
 	if (action != SCMP_ACT_ERRNO(0) && action != SCMP_ACT_TRACE(0)) {
 		if (errno_ret)

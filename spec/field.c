@@ -289,6 +289,17 @@ int sp_get_u64(struct sp *p, const struct sp_at *at, const struct json *j, uint6
 	return 0;
 }
 
+static int unknown_word(struct sp *p, const struct sp_at *at, const struct spec_word *words, const char *kind,
+	const char *text)
+{
+	char known[400] = "";
+	size_t n = 0;
+
+	for (; words->name && n < sizeof(known); words++)
+		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", words->name);
+	return sp_refuse(p, at, ": unknown %s %.100s; known are %s", kind, text, known);
+}
+
 int sp_get_word(struct sp *p, const struct sp_at *at, const struct json *j, const struct spec_word *words,
 	const char *kind, uint64_t *out)
 {
@@ -299,7 +310,7 @@ int sp_get_word(struct sp *p, const struct sp_at *at, const struct json *j, cons
 		return r;
 	w = spec_word_find(words, j->text);
 	if (!w)
-		return sp_refuse(p, at, ": unknown %s %.100s", kind, j->text);
+		return unknown_word(p, at, words, kind, j->text);
 	*out = w->value;
 	return 0;
 }

@@ -27,7 +27,8 @@ static int read_kind(struct sp *p, const struct sp_at *at, const struct json *j,
 			return 0;
 		}
 	}
-	return sp_refuse(p, at, ": unknown namespace %.100s", s);
+	return sp_refuse(p, at,
+		": unknown namespace %.100s; known are pid, network, mount, ipc, uts, user, cgroup, time", s);
 }
 
 static const struct sp_field namespace_fields[] = {

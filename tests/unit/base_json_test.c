@@ -98,6 +98,24 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_error_reason(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} bad[] = { { "", "parse doc: it is empty" }, { " \n\t\r\n", "parse doc: it is empty" },
+		{ "\xef\xbb\xbf{}", "parse doc: line 1, column 2: it starts with a byte order mark: save it "
+				    "as UTF-8 without one" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		const struct json *j;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(
+			json_parse(*state, bad[i].text, strlen(bad[i].text), "doc", &j, &e), -EINVAL);
+		assert_string_equal(e.text, bad[i].want);
+	}
+}
+
 static void test_error_position(void **state)
 {
 	const struct json *j;
@@ -297,6 +315,7 @@ int main(void)
 		WITH_ARENA(test_tree),
 		WITH_ARENA(test_offsets),
 		WITH_ARENA(test_refused),
+		WITH_ARENA(test_error_reason),
 		WITH_ARENA(test_error_position),
 		WITH_ARENA(test_depth),
 		WITH_ARENA(test_get),

@@ -64,7 +64,21 @@ static void test_program(void **state)
 	assert_string_equal(path, arena_printf(arena, "%s/yes-run", dir));
 	assert_int_equal(lookup_program(arena, "./yes-run", env, &path, &e), 0);
 	assert_string_equal(path, "./yes-run");
-	refused("no-such", env, ENOENT, "exec: \"no-such\": executable file not found in $PATH");
+	refused("no-such", env, ENOENT,
+		arena_printf(arena,
+			"exec: \"no-such\": executable file not found in $PATH; it is "
+			"\"/nonexistent:%s:/bin\"",
+			dir));
+	refused("no-such", (char *[]){ "PATH=", NULL }, ENOENT,
+		"exec: \"no-such\": executable file not found in $PATH; it is \"\"");
+	refused("no-such", (char *[]){ "HOME=/", NULL }, ENOENT,
+		"exec: \"no-such\": executable file not found in $PATH; process.env does not set it, so it "
+		"is "
+		"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	refused("no-such -l", env, ENOENT,
+		"exec: \"no-such -l\": executable file not found in $PATH; is it several words? each word is "
+		"a string "
+		"of its own in process.args, which no shell takes apart");
 	refused("/no/such", env, ENOENT, "exec: \"/no/such\": stat /no/such: no such file or directory");
 	refused("/etc", env, EACCES, "exec: \"/etc\": permission denied: it is a directory");
 	refused("./no-run", env, EACCES,
@@ -95,6 +109,14 @@ static void test_explain(void **state)
 	explained("#!\n", ENOEXEC, "names no interpreter");
 	explained("", ENOEXEC, "exec format error");
 	explained("x", EACCES, "permission denied");
+	explained("#!/etc\n", EACCES,
+		"permission denied: its interpreter /etc, named in the first line, is a directory");
+	put("no-run", 0644, "");
+	explained("#!./no-run\n", EACCES,
+		"its interpreter ./no-run, named in the first line, is not executable for this user");
+	unlink("no-run");
+	/* Its interpreter is not to blame. */
+	explained("#!/bin/sh\n", EACCES, "exec: \"x\": permission denied");
 	/* An ELF head that ends too early, or lies, must not lead anywhere. */
 	explained("\x7f"
 		  "ELF\x02\x01\x01",

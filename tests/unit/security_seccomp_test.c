@@ -59,6 +59,8 @@ static uint32_t ask(const struct seccomp_prog *p, uint32_t arch, uint32_t nr)
 #error "name the architecture"
 #endif
 
+#define ACTIONS "; they are called SCMP_ACT_ALLOW, SCMP_ACT_ERRNO and so on"
+
 /* --- refusals --------------------------------------------------------------------------------- */
 
 static void refused(const struct spec_seccomp *s, const char *text)
@@ -74,9 +76,9 @@ static void refused(const struct spec_seccomp *s, const char *text)
 static void refusals_of_the_section(void **state)
 {
 	refused(&(struct spec_seccomp){ .present = true, .default_action = "SCMP_ACT_MAYBE" },
-		"linux.seccomp.defaultAction: unknown action \"SCMP_ACT_MAYBE\"");
+		"linux.seccomp.defaultAction: unknown action \"SCMP_ACT_MAYBE\"" ACTIONS);
 	refused(&(struct spec_seccomp){ .present = true, .default_action = "scmp_act_allow" },
-		"linux.seccomp.defaultAction: unknown action \"scmp_act_allow\"");
+		"linux.seccomp.defaultAction: unknown action \"scmp_act_allow\"" ACTIONS);
 	refused(
 		&(struct spec_seccomp){
 			.present = true, .default_action = "SCMP_ACT_ALLOW", .has_default_errno_ret = true },
@@ -120,7 +122,7 @@ static void rule_refused(struct spec_seccomp_rule rule, const char *listener, co
 static void refusals_of_a_rule(void **state)
 {
 	rule_refused((struct spec_seccomp_rule){ .names = NAMES("read"), .action = "ALLOW" }, NULL,
-		"linux.seccomp.syscalls[1].action: unknown action \"ALLOW\"");
+		"linux.seccomp.syscalls[1].action: unknown action \"ALLOW\"" ACTIONS);
 	rule_refused(
 		(struct spec_seccomp_rule){
 			.names = NAMES("read"), .action = "SCMP_ACT_KILL", .has_errno_ret = true },

@@ -16,7 +16,9 @@ static void test_namespaces(void **state)
 		{ L("'namespaces':{}"), "linux.namespaces must be an array, not an object" },
 		{ L("'namespaces':['pid']"), "linux.namespaces[0] must be an object, not a string" },
 		{ L("'namespaces':[{}]"), "linux.namespaces[0].type is required" },
-		{ L("'namespaces':[{'type':'net'}]"), "linux.namespaces[0].type: unknown namespace net" },
+		{ L("'namespaces':[{'type':'net'}]"), "linux.namespaces[0].type: unknown namespace net; "
+						      "known are pid, network, mount, ipc, uts, "
+						      "user, cgroup, time" },
 		{ L("'namespaces':[{'type':'pid'},{'type':'uts'},{'type':'pid','path':'/x'}]"),
 			"linux.namespaces[2].type: the pid namespace is listed twice" },
 		{ L("'namespaces':[{'type':'pid','path':'ns/pid'}]"),
@@ -226,7 +228,9 @@ static void test_strings(void **state)
 	static const struct refusal refused[] = {
 		{ L("'cgroupsPath':1"), "linux.cgroupsPath must be a string, not a number" },
 		{ L("'mountLabel':[]"), "linux.mountLabel must be a string, not an array" },
-		{ L("'rootfsPropagation':'rsh'"), "linux.rootfsPropagation: unknown propagation rsh" },
+		{ L("'rootfsPropagation':'rsh'"), "linux.rootfsPropagation: unknown propagation rsh; known "
+						  "are shared, slave, private, unbindable, "
+						  "rshared, rslave, rprivate, runbindable" },
 		{ L("'rootfsPropagation':true"), "linux.rootfsPropagation must be a string, not a boolean" },
 		{ L("'sysctl':['a']"), "linux.sysctl must be an object, not an array" },
 		{ L("'sysctl':{'net.ipv4.ip_forward':1}"),
@@ -279,13 +283,18 @@ static void test_memory_policy(void **state)
 {
 	static const struct refusal refused[] = {
 		{ L("'memoryPolicy':{}"), "linux.memoryPolicy.mode is required" },
-		{ L("'memoryPolicy':{'mode':'BIND'}"), "linux.memoryPolicy.mode: unknown mode BIND" },
+		{ L("'memoryPolicy':{'mode':'BIND'}"),
+			"linux.memoryPolicy.mode: unknown mode BIND; known are MPOL_DEFAULT, MPOL_PREFERRED, "
+			"MPOL_BIND, "
+			"MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_PREFERRED_MANY, MPOL_WEIGHTED_INTERLEAVE" },
 		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0-x'}"),
 			"linux.memoryPolicy.nodes must be a list of nodes such as \"0-1,3\", not \"0-x\"" },
 		{ L("'memoryPolicy':{'mode':'MPOL_LOCAL','nodes':'0'}"),
 			"linux.memoryPolicy.nodes must be empty with MPOL_DEFAULT and MPOL_LOCAL" },
 		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_MOVE']}"),
-			"linux.memoryPolicy.flags[0]: unknown flag MPOL_F_MOVE" },
+			"linux.memoryPolicy.flags[0]: unknown flag MPOL_F_MOVE; known are "
+			"MPOL_F_NUMA_BALANCING, "
+			"MPOL_F_RELATIVE_NODES, MPOL_F_STATIC_NODES" },
 		{ L("'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC_NODES','MPOL_F_"
 		    "RELATIVE_NODES']}"),
 			"linux.memoryPolicy.flags: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude "
@@ -310,7 +319,8 @@ static void test_personality_and_rdt(void **state)
 {
 	static const struct refusal refused[] = {
 		{ L("'personality':{}"), "linux.personality.domain is required" },
-		{ L("'personality':{'domain':'BSD'}"), "linux.personality.domain: unknown domain BSD" },
+		{ L("'personality':{'domain':'BSD'}"),
+			"linux.personality.domain: unknown domain BSD; known are LINUX, LINUX32" },
 		{ L("'personality':{'domain':'LINUX','flags':['X']}"),
 			"linux.personality.flags must be empty: the runtime-spec defines no flag" },
 		{ L("'intelRdt':{'closID':'a/b'}"),

@@ -59,7 +59,7 @@ static void test_whole_document(void **state)
 	} cases[] = {
 		{ "[]", "config.json must be an object, not an array" },
 		{ "null", "config.json must be an object, not null" },
-		{ "", "parse config.json: line 1, column 1: premature EOF" },
+		{ "", "parse config.json: it is empty" },
 		{ "{}", "ociVersion is required" },
 		{ "{'ociVersion':null}", "ociVersion is required" },
 		{ "{'ociVersion':1}", "ociVersion must be a string, not a number" },

@@ -7,6 +7,11 @@
 
 #define P(members) ",'process':{'cwd':'/'" members "}"
 
+#define LIMITS                                                                                      \
+	"; known are RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, " \
+	"RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, "   \
+	"RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK"
+
 static void test_refusals(void **state)
 {
 	static const struct refusal refused[] = {
@@ -52,9 +57,9 @@ static void test_refusals(void **state)
 		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_AS','soft':1,'hard':"
 		    "1},"
 		    "{'type':'RLIMIT_FOO','soft':1,'hard':1}]"),
-			"process.rlimits[2].type: unknown limit RLIMIT_FOO" },
+			"process.rlimits[2].type: unknown limit RLIMIT_FOO" LIMITS },
 		{ P(",'rlimits':[{'type':'nofile','soft':1,'hard':1}]"),
-			"process.rlimits[0].type: unknown limit nofile" },
+			"process.rlimits[0].type: unknown limit nofile" LIMITS },
 		{ P(",'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_CPU','soft':1,'hard'"
 		    ":1}]"),
 			"process.rlimits[1].type: the same limit is listed twice" },
@@ -65,7 +70,8 @@ static void test_refusals(void **state)
 		/* scheduler */
 		{ P(",'scheduler':{}"), "process.scheduler.policy is required" },
 		{ P(",'scheduler':{'policy':'SCHED_FAST'}"),
-			"process.scheduler.policy: unknown policy SCHED_FAST" },
+			"process.scheduler.policy: unknown policy SCHED_FAST; known are SCHED_OTHER, "
+			"SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_ISO, SCHED_IDLE, SCHED_DEADLINE" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','nice':20}"),
 			"process.scheduler.nice must be from -20 to 19, not 20" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','priority':1}"),
@@ -85,11 +91,14 @@ static void test_refusals(void **state)
 		{ P(",'scheduler':{'policy':'SCHED_DEADLINE','runtime':4,'deadline':5,'period':4}"),
 			"process.scheduler: the deadline must not exceed the period" },
 		{ P(",'scheduler':{'policy':'SCHED_OTHER','flags':['SCHED_FLAG_RECLAIM','X']}"),
-			"process.scheduler.flags[1]: unknown flag X" },
+			"process.scheduler.flags[1]: unknown flag X; known are SCHED_FLAG_RESET_ON_FORK, "
+			"SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN, SCHED_FLAG_KEEP_POLICY, "
+			"SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_UTIL_CLAMP_MIN, SCHED_FLAG_UTIL_CLAMP_MAX" },
 		/* the rest */
 		{ P(",'ioPriority':{'priority':1}"), "process.ioPriority.class is required" },
 		{ P(",'ioPriority':{'class':'IOPRIO_CLASS_NONE'}"),
-			"process.ioPriority.class: unknown class IOPRIO_CLASS_NONE" },
+			"process.ioPriority.class: unknown class IOPRIO_CLASS_NONE; known are "
+			"IOPRIO_CLASS_RT, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE" },
 		{ P(",'ioPriority':{'class':'IOPRIO_CLASS_BE','priority':8}"),
 			"process.ioPriority.priority must be from 0 to 7, not 8" },
 		{ P(",'execCPUAffinity':{'initial':'0-3;7'}"),

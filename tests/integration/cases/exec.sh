@@ -155,13 +155,18 @@ exec_pid_file_failed() {
 exec_fails() { # STATUS PATTERN ARGS...
 	bundle
 	up
-	try exec "$ID" "${@:3}"
+	if [[ $3 == -* ]]; then
+		try exec "${@:3:2}" "$ID" "${@:5}"
+	else
+		try exec "$ID" "${@:3}"
+	fi
 	eq "$RC" "$1" "exit status"
 	imatch "${ERR//\\\"/\"}" "$2"
 	ok is running
 }
 # crun has other texts.
 tc "exec_fails 255 'exec: \"nope\": executable file not found in .path' nope" '2.3, 2.4: exec of a missing command: 255 and the text'
+tc "exec_fails 1 'is no capability; they are called CAP_NET_ADMIN' --cap NETADMIN true" '2.4: exec with a capability that is none: the text'
 tc "exec_fails 255 'exec: \"/nope\": stat /nope: no such file or directory' /nope" '2.3, 2.4: exec of a missing file: 255 and the text'
 tc "exec_fails 255 'exec: \"/etc\":.* permission denied' /etc" '2.3, 2.4: exec of a directory: 255 and the text'
 tc "exec_fails 255 'exec: \"/etc/passwd\":.* permission denied' /etc/passwd" '2.3, 2.4: exec of a file without x: 255 and the text'

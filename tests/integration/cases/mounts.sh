@@ -125,7 +125,7 @@ tc mounts_source_missing '2.4: a missing bind source: "mount source missing: PAT
 mounts_source_missing() {
 	bundle
 	mount_entry /vol bind "$T/nothing" bind
-	refused "mount source missing: $T/nothing"
+	refused "mount source missing: $T/nothing, for /vol"
 	hasnt "$ERR" 'o such file'
 }
 

@@ -81,6 +81,18 @@ update_cpu_period_first() {
 	cg_is cpu cpu.cfs_period_us 1000 cpu.max '1000 1000'
 }
 
+tc update_cpu_refused '2.4: a quota or a period that is refused: the message says what is possible'
+update_cpu_refused() {
+	need_cgfile cpu cpu.cfs_quota_us -
+	local hint='the period must be from 1000 to 1000000 us, the quota at least 1000 us'
+	bundle
+	up
+	bad "cpu.cfs_quota_us.*$hint" update --cpu-quota 10 "$ID"
+	bad "cpu.cfs_period_us.*$hint" update --cpu-period 2000000 "$ID"
+	bad "cpu.cfs_.*$hint" update --cpu-period 2000000 --cpu-quota 5000 "$ID"
+	good update --cpu-quota 5000 "$ID"
+}
+
 tc update_cpu_burst '2.2: update --cpu-burst'
 update_cpu_burst() {
 	need_cgfile cpu cpu.cfs_burst_us cpu.max.burst
@@ -203,7 +215,7 @@ update_too_small() {
 	up
 	local before
 	before=$(cg cpuset cpuset.cpus cpuset.cpus)
-	bad 'cpuset|cpus' update --cpuset-cpus 4000 "$ID"
+	bad 'cpuset.cpus.*; the cgroup above has [0-9]' update --cpuset-cpus 4000 "$ID"
 	eq "$(cg cpuset cpuset.cpus cpuset.cpus)" "$before"
 	exec_good true
 	good update --cpuset-cpus "$(first_cpu)" "$ID"

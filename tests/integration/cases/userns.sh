@@ -234,6 +234,15 @@ userns_pts() {
 	has "$OUT" ptmx
 }
 
+tc userns_pts_gid '2.4: a gid= that is not mapped: the message says so, and what writes a config.json without'
+userns_pts_gid() {
+	need_userns
+	bundle
+	userns
+	edit '.mounts|=map(if .type=="devpts" then .options+=["gid=4000000000"] else . end)'
+	refused 'devpts.*; a gid= that the user namespace does not map is refused; .ringfence spec --rootless.'
+}
+
 tc userns_stat_bind 'N6: a bind mount keeps its owners: what is not mapped is nobody'
 userns_stat_bind() {
 	need_userns
