@@ -28,7 +28,8 @@
 #define WORKER_FD 8
 
 static pid_t worker;
-static int signals, sock;
+static int signals, sock, last_fd;
+static const char *last_words;
 
 static double now(void)
 {
@@ -119,7 +120,8 @@ static int children(bool say, bool end)
 	return n;
 }
 
-static void end_all(void)
+/* With everything that is below us. */
+static void end_all(int status)
 {
 	if (worker > 0)
 		kill(worker, SIGKILL);
@@ -129,6 +131,8 @@ static void end_all(void)
 			;
 		sleep_ms(20);
 	}
+	dprintf(last_fd, "%s\n", last_words);
+	exit(status);
 }
 
 /* Waits for a signal, or for the descriptor if it is not -1, and reaps. */
@@ -141,15 +145,12 @@ static void pause_for(int fd, int ms)
 
 	poll(p, 2, ms);
 	while (read(signals, &info, sizeof info) == sizeof info)
-		if (info.ssi_signo != SIGCHLD) {
-			end_all();
-			exit(128 + (int)info.ssi_signo);
-		}
+		if (info.ssi_signo != SIGCHLD)
+			end_all(128 + (int)info.ssi_signo);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == worker) {
 			worker = 0;
-			end_all();
-			exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+			end_all(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		}
 }
 
@@ -269,8 +270,12 @@ int cmd_reap(int argc, char **argv)
 	int pair[2];
 	sigset_t set;
 
-	if (argc < 2)
+	if (argc < 4)
 		return 2;
+	last_fd = (int)number(argv[1]);
+	last_words = argv[2];
+	if (fcntl(last_fd, F_SETFD, FD_CLOEXEC))
+		die("descriptor %d", last_fd);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -286,7 +291,7 @@ int cmd_reap(int argc, char **argv)
 	private_mounts();
 	worker = fork();
 	if (worker == 0)
-		run_worker(pair[1], argv + 1);
+		run_worker(pair[1], argv + 3);
 	close(pair[1]);
 	sock = pair[0];
 	for (;;) {
