@@ -62,7 +62,7 @@ struct cgrp_params {
 	 */
 	bool visible;
 	bool delegate; /* v2 + new cgroup namespace + writable cgroup mount: chown the delegatable files */
-	uid_t delegate_uid; /* host ids of the partition's root */
+	uid_t delegate_uid; /* host ids of the partition's process */
 	gid_t delegate_gid;
 };
 
@@ -217,6 +217,9 @@ int cgrp_usage(const struct cgrp *c, struct cgrp_usage *u, struct err *e);
  * been (v2 oom_kill, v1 oom_control's or the eventfd's own).
  */
 int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e);
+/* After it woke us: reads it, so that it does not do so again. False if the cgroup is gone, and the fd of no
+ * more use. */
+bool cgrp_oom_seen(int fd, short events);
 int cgrp_oom_count(const struct cgrp *c, uint64_t *n, struct err *e);
 
 /* --- arithmetic, pure ------------------------------------------------------------------------ */

@@ -48,6 +48,16 @@ int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e)
 	return TAKE_FD(event);
 }
 
+bool cgrp_oom_seen(int fd, short events)
+{
+	uint64_t count;
+	char text[64];
+
+	if (events & POLLIN)
+		return read(fd, &count, sizeof(count)) > 0 || errno == EAGAIN;
+	return pread(fd, text, sizeof(text), 0) > 0;
+}
+
 int cgrp_oom_count(const struct cgrp *c, uint64_t *count, struct err *e)
 {
 	const struct cg_node *n = cg_v1(c, "memory");

@@ -70,13 +70,22 @@ static int send_oom(struct rt_partition *p, int (*line)(const char *text, void *
 	return line(text, arg);
 }
 
-/* What woke us is read, so that it does not wake us again. */
-static void drain(int fd, short how)
+/*
+ * v1's eventfd tells of each time. v2's memory.events changes for other reasons too, so that the number of
+ * kills counts; the kernel may tell of a kill up to 10 ms late, so the last look comes after the end.
+ */
+static int look_for_oom(struct rt_partition *p, short how, bool woken, uint64_t *seen,
+	int (*line)(const char *text, void *arg), void *arg)
 {
 	uint64_t count;
+	struct err ignored;
 
 	if (how & POLLIN)
-		(void)!read(fd, &count, sizeof(count));
+		return woken ? send_oom(p, line, arg) : 0;
+	if (cgrp_oom_count(p->cgroup, &count, &ignored) < 0 || count == *seen)
+		return 0;
+	*seen = count;
+	return send_oom(p, line, arg);
 }
 
 static int follow(struct rt_partition *p, int interval_ms, int (*line)(const char *text, void *arg),
@@ -84,48 +93,43 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 {
 	_cleanup_close_ int pidfd = rt_pidfd(p), oom = -EBADF;
 	int64_t next = now_ms() + interval_ms;
-	uint64_t seen = 0, count;
+	uint64_t seen = 0;
 	struct err ignored;
 	short how = 0;
+	bool ended = pidfd < 0;
+	int r = 0;
 
 	if (p->cgroup) {
 		oom = cgrp_oom_fd(p->cgroup, &how, &ignored);
 		cgrp_oom_count(p->cgroup, &seen, &ignored);
 	}
-	while (pidfd >= 0) {
+	while (r == 0 && !ended) {
 		struct pollfd poll_for[2] = { { .fd = pidfd, .events = POLLIN },
 			{ .fd = oom, .events = how } };
 		int64_t left = next - now_ms();
-		int r = 0;
 
-		if (left <= 0) {
+		/* Also when a line is due: they may all be late, where a look takes longer than the interval.
+		 */
+		poll(poll_for, 2, left > 0 ? (int)left : 0);
+		ended = poll_for[0].revents != 0;
+		/* A cgroup that is gone would wake us for ever. */
+		if (poll_for[1].revents && (!cgrp_oom_seen(oom, how) || (poll_for[1].revents & POLLHUP)))
+			oom = fd_close(oom);
+		if (p->cgroup && how && (ended || poll_for[1].revents))
+			r = look_for_oom(p, how, poll_for[1].revents != 0, &seen, line, arg);
+		if (r == 0 && !ended && now_ms() >= next) {
 			_cleanup_free_ char *text = NULL;
 
 			if (stats_line(p, &text, e) == 0)
 				r = line(text, arg);
 			next += interval_ms;
-		} else {
-			poll(poll_for, 2, (int)left);
+			if (next < now_ms())
+				next = now_ms();
 		}
-		if (poll_for[1].revents) {
-			if (!(how & POLLIN) && cgrp_oom_count(p->cgroup, &count, &ignored) == 0 &&
-				count == seen)
-				count = 0; /* another line of memory.events changed */
-			else
-				r = r ? r : send_oom(p, line, arg);
-			cgrp_oom_count(p->cgroup, &seen, &ignored);
-			drain(oom, how);
-			/* A cgroup that is gone hangs up for ever. */
-			if (poll_for[1].revents & (POLLHUP | POLLNVAL))
-				oom = fd_close(oom);
-		}
-		if (r)
-			return r;
-		if (poll_for[0].revents)
-			break;
 	}
-	err_clear(e);
-	return 0;
+	if (r == 0)
+		err_clear(e);
+	return r;
 }
 
 int rt_events(const struct rt_ctx *ctx, const char *id, int interval_ms,

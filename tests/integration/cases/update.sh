@@ -334,6 +334,45 @@ events_oom() {
 	kill $!
 }
 
+tc events_fast 'events --interval 1ms, shorter than a look takes: still an oom is told, once, and the end is seen'
+events_fast() {
+	need_cg memory
+	! sanitized || skip "memory cases are not for a sanitized build"
+	bundle
+	limit '.memory={limit:16777216}'
+	! can swap || limit '.memory.swap=16777216'
+	script 'until [ -e /tmp/go ]; do usleep 20000; done; rft alloc 60; exec rft pause'
+	up
+	"$RT" "${GOPTS[@]}" events --interval 1ms "$ID" >"$T/ev" 2>&1 </dev/null &
+	until_has 20 "$T/ev" stats
+	touch "$ROOTFS/tmp/go"
+	until_has 20 "$T/ev" '"type":"oom"'
+	# What woke it once must not do so for ever: looks take their time, and it sleeps in between.
+	good kill "$ID" KILL
+	until_ok 20 dead $!
+	eq "$(grep -c '"type":"oom"' "$T/ev")" 1 "events of type oom"
+}
+
+tc events_quiet 'events with a long interval takes no time of the processor after an oom'
+events_quiet() {
+	need_cg memory
+	! sanitized || skip "memory cases are not for a sanitized build"
+	bundle
+	limit '.memory={limit:16777216}'
+	! can swap || limit '.memory.swap=16777216'
+	script 'rft alloc 60; exec rft pause'
+	made
+	"$RT" "${GOPTS[@]}" events --interval 1000s "$ID" >"$T/ev" 2>&1 </dev/null &
+	local events=$! before after
+	until_ok 20 eval '[[ $(readlink /proc/$events/fd/* 2>/dev/null) == *pidfd* ]]'
+	good start "$ID"
+	until_has 20 "$T/ev" '"type":"oom"'
+	before=$(awk '{ print $14 + $15 }' "/proc/$events/stat")
+	sleep 2
+	after=$(awk '{ print $14 + $15 }' "/proc/$events/stat")
+	at_most $((after - before)) 50 "hundredths of a second of two"
+}
+
 tc events_stopped 'events --stats of what is stopped: an error'
 events_stopped() {
 	bundle
