@@ -32,13 +32,14 @@ static bool wants_all_hierarchies(const struct spec *s)
 	return false;
 }
 
-/* config-linux.md, "Cgroup ownership": with a namespace of its own and a mount that can be written. */
+/* config-linux.md, "Cgroup ownership": with a namespace of its own and the mount there, to be written to. */
 static bool wants_delegation(const struct spec *s)
 {
 	const struct spec_ns_entry *ns = &s->ns[SPEC_NS_CGROUP];
 
 	for (size_t i = 0; ns->present && !ns->path && i < s->n_mounts; i++)
-		if (is_cgroup_mount(&s->mounts[i]) && !strv_has(s->mounts[i].options, "ro"))
+		if (is_cgroup_mount(&s->mounts[i]) && str_eq(s->mounts[i].destination, "/sys/fs/cgroup") &&
+			!strv_has(s->mounts[i].options, "ro"))
 			return true;
 	return false;
 }
@@ -175,14 +176,15 @@ int ns_make_cgroup(struct make *m, struct err *e)
 		.n_annotations = s->n_annotations,
 		.rootless = p->rootless,
 		.visible = wants_all_hierarchies(s),
-		.delegate = wants_delegation(s) && ns_has_user(s),
 	};
-	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, 0),
-		gid = ns_map_to_host(s->gid_map, s->n_gid_map, 0);
+	/* To whom the process is on the host; what is root's is so already. */
+	const struct spec_user *user = &s->process.user;
+	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, user->uid),
+		gid = ns_map_to_host(s->gid_map, s->n_gid_map, user->gid);
 
 	if (p->manager == CGRP_DISABLED)
 		return 0;
-	cp.delegate = cp.delegate && uid >= 0 && gid >= 0;
+	cp.delegate = wants_delegation(s) && uid > 0 && gid >= 0;
 	cp.delegate_uid = (uid_t)uid;
 	cp.delegate_gid = (gid_t)gid;
 	return cgrp_create(&cp, &p->cgroup, e);

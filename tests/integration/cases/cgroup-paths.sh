@@ -417,6 +417,25 @@ cgown_delegated() {
 	eq "$(stat -c %u "$(dirname "$(cg_dir pids)")/pids.max")" 0
 }
 
+# owner_v2: whose the partition's cgroup2 directory and its cgroup.procs are, on a mixed host too.
+owner_v2() { stat -c %u "$CG_V2$(sed -n 's/^0:://p' "/proc/$PID/cgroup")"{,/cgroup.procs} | tr '\n' ' '; }
+cgown_user() { # USERNS UID READONLY OWNER
+	[[ -n $CG_V2 ]] || skip "no cgroup v2"
+	[[ $1 == no ]] || need_userns
+	bundle
+	[[ $1 == no ]] || userns
+	cgroup_mount "nosuid,noexec,nodev$3"
+	edit '.process.user={uid:$u,gid:$u}' --argjson u "$2"
+	up
+	eq "$(owner_v2)" "$4 $4 "
+}
+# crun: root's.
+tc 'cgown_user yes 1000 "" 101000' '1.5: v2: the directory belongs to process.user.uid as mapped'
+tc 'cgown_user yes 0 "" 100000' '1.5: v2: the directory belongs to the mapped root, if that is who the process is'
+tc 'cgown_user no 1000 "" 1000' '1.5: v2: without a user namespace to process.user.uid itself'
+tc 'cgown_user no 0 "" 0' '1.5: v2: it stays root'\''s for root'
+tc 'cgown_user yes 1000 ,ro 0' '1.5: v2: not with a read-only mount, whoever the process is'
+
 tc cgown_not_delegated '1.5: not with a read-only mount'
 cgown_not_delegated() {
 	need_userns
