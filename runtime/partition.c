@@ -203,6 +203,7 @@ int rt_partition_open(
 			return err_text(e, ENOENT, "container \"%s\" does not exist", id);
 	}
 	r = rt_state_read(p, NULL);
+	p->saved = r == 0;
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "open container \"%s\"", id);
 	if (r < 0) {

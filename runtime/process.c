@@ -32,8 +32,8 @@ int rt_partition_status(const struct rt_partition *p, enum rt_status *out, struc
 		/* Whoever was at it when we read has come to its end since: a delete, or a create. */
 		if (!p->locked && !rt_partition_there(p))
 			return err_text(e, ENOENT, "container \"%s\" does not exist", p->id);
-		if (!p->locked && faccessat(p->dirfd, RT_STATE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-			!p->damaged)
+		if (!p->locked && !p->saved && !p->damaged &&
+			faccessat(p->dirfd, RT_STATE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			*out = RT_CREATING;
 		else
 			*out = RT_STOPPED;
