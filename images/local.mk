@@ -18,6 +18,25 @@ ringfence_image_SOURCES = \
 	cli/image/image.h cli/image/main.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
+# As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
+check_PROGRAMS += tests/fuzz/replay_image tests/fuzz/replay_layer
+TESTS += tests/fuzz/replay_image tests/fuzz/replay_layer
+tests_fuzz_replay_image_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_image.c
+tests_fuzz_replay_image_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"image"'
+tests_fuzz_replay_image_LDADD = $(IMAGES_LIBS)
+tests_fuzz_replay_layer_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_layer.c
+tests_fuzz_replay_layer_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"layer"'
+tests_fuzz_replay_layer_LDADD = $(IMAGES_LIBS)
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_image tests/fuzz/fuzz_layer
+tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz_image.c
+tests_fuzz_fuzz_image_LDADD = $(IMAGES_LIBS)
+tests_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_layer_SOURCES = tests/fuzz/fuzz_layer.c
+tests_fuzz_fuzz_layer_LDADD = $(IMAGES_LIBS)
+tests_fuzz_fuzz_layer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 # What the tests in Python drive.
 check_PROGRAMS += tests/images/unpack_image tests/images/unpack_layer
 tests_images_unpack_image_SOURCES = tests/images/unpack_image.c
@@ -30,8 +49,8 @@ EXTRA_DIST += tests/images/tars.py
 
 if HAVE_CMOCKA
 IMAGES_TESTS = \
-	tests/unit/images_digest_test tests/unit/images_document_test tests/unit/images_platform_test tests/unit/images_ref_test \
-	tests/unit/images_store_test
+	tests/unit/images_digest_test tests/unit/images_document_test tests/unit/images_kill_test tests/unit/images_platform_test tests/unit/images_ref_test \
+	tests/unit/images_store_test tests/unit/images_tree_test tests/unit/images_upkeep_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(IMAGES_TESTS)
 TESTS += $(IMAGES_TESTS)
@@ -51,6 +70,18 @@ tests_unit_images_platform_test_LDADD = $(IMAGES_TEST_LIBS)
 tests_unit_images_ref_test_SOURCES = tests/unit/images_ref_test.c
 tests_unit_images_ref_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_ref_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_kill_test_SOURCES = tests/unit/images_kill_test.c tests/unit/images_fixture.h tests/unit/images_tar.h
+tests_unit_images_kill_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_kill_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_upkeep_test_SOURCES = tests/unit/images_upkeep_test.c tests/unit/images_fixture.h tests/unit/images_tar.h
+tests_unit_images_upkeep_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_upkeep_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_tree_test_SOURCES = tests/unit/images_tree_test.c tests/unit/images_fixture.h
+tests_unit_images_tree_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_tree_test_LDADD = $(IMAGES_TEST_LIBS)
 
 tests_unit_images_store_test_SOURCES = tests/unit/images_store_test.c tests/unit/images_fixture.h
 tests_unit_images_store_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

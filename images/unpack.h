@@ -66,10 +66,8 @@ struct img_unpacked {
  */
 int img_unpack(const struct img_unpack *u, struct img_unpacked *out, struct err *e);
 
-/*
- * Removes parent/name and what is below it, also directories whose modes keep us out; never leaves the file
- * system. -ENOENT is no error. While it works, names beginning with ".wh..wh..going-" appear in `parent`.
- */
+/* Removes parent/name and what is below it, also directories whose modes keep us out; never leaves the file
+ * system. -ENOENT is no error. */
 int img_tree_remove(int parent, const char *name, struct err *e);
 int img_tree_count(int dir, struct img_tree *out, struct err *e);
 

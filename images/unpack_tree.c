@@ -21,19 +21,14 @@
 /* --- removing ----------------------------------------------------------------------------------- */
 
 /*
- * A directory that is not empty is moved up, next to the one that is being removed, and waits there for its
- * turn: two descriptors are enough for any depth. The names are such as no layer can have.
+ * What is below a directory of the tree is moved up into the tree's top, and waits there for its turn: three
+ * descriptors are enough for any depth. The names are such as no layer can have.
  */
 struct removal {
-	int parent;
-	unsigned int next; /* the number of the next one that is moved up */
+	int top;
+	unsigned int next; /* number of the next one that is moved up */
 	struct img_tree *gone;
 };
-
-static void waiting_name(unsigned int n, char buf[40])
-{
-	snprintf(buf, 40, ".wh..wh..going-%u", n);
-}
 
 static void count_gone(struct removal *r, int dir, const char *name)
 {
@@ -46,90 +41,114 @@ static void count_gone(struct removal *r, int dir, const char *name)
 		r->gone->bytes += st.st_size;
 }
 
-static int remove_entry(struct removal *r, int dir, const char *name)
+static int move_up(struct removal *r, int dir, const char *name)
 {
 	char up[40];
 
-	count_gone(r, dir, name);
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR)
-		return -errno;
-	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES)
-		return -errno;
 	/* To be moved, a directory must be writable itself: its ".." changes. */
 	(void)fchmodat(dir, name, 0700, 0);
-	waiting_name(r->next, up);
-	if (renameat(dir, name, r->parent, up) < 0)
-		return -errno;
-	r->next++;
-	return 0;
+	do {
+		snprintf(up, sizeof(up), ".wh..wh..going-%u", r->next++);
+		if (renameat(dir, name, r->top, up) == 0)
+			return 0;
+	} while (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR);
+	return -errno;
 }
 
-/* Everything out of parent/name, and it itself. */
-static int remove_level(struct removal *r, const char *name)
+/* Opened to be emptied, whatever its mode says. */
+static DIR *open_level(int parent, const char *name)
 {
-	_cleanup_closedir_ DIR *d = NULL;
-	const struct dirent *entry;
-	bool more = true;
-	int fd, ret;
+	int fd = path_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, INSIDE);
+	DIR *d;
 
-	fd = path_open(r->parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, INSIDE);
-	if (fd == -EACCES && fchmodat(r->parent, name, 0700, 0) == 0)
-		fd = path_open(r->parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, INSIDE);
-	if (fd < 0)
-		return fd;
+	if (fd == -EACCES && fchmodat(parent, name, 0700, 0) == 0)
+		fd = path_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, INSIDE);
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
 	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		(void)fchmod(fd, 0700);
 	d = fdopendir(fd);
-	if (!d) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	/* Until a look finds nothing: what readdir(3) says about a directory that changes is not certain. */
+	if (!d)
+		fd_close(fd);
+	return d;
+}
+
+/* Calls act() for all entries until a look finds none: what readdir(3) says about a directory that changes is
+ * not certain. */
+static int empty_level(struct removal *r, DIR *d, int (*act)(struct removal *r, int dir, const char *name))
+{
+	const struct dirent *entry;
+	bool more = true;
+
 	while (more) {
 		more = false;
 		rewinddir(d);
 		while ((errno = 0, entry = readdir(d))) {
+			int ret;
+
 			if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
 				continue;
 			more = true;
-			ret = remove_entry(r, fd, entry->d_name);
+			ret = act(r, dirfd(d), entry->d_name);
 			if (ret < 0)
 				return ret;
 		}
 		if (errno)
 			return -errno;
 	}
-	return unlinkat(r->parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	return 0;
+}
+
+/* 0: gone; 1: a directory, and not empty. */
+static int remove_easily(struct removal *r, int dir, const char *name, bool count)
+{
+	if (count)
+		count_gone(r, dir, name);
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 0;
+	return errno == ENOTEMPTY || errno == EEXIST || errno == EACCES ? 1 : -errno;
+}
+
+static int remove_below(struct removal *r, int dir, const char *name)
+{
+	int ret = remove_easily(r, dir, name, true);
+
+	return ret > 0 ? move_up(r, dir, name) : ret;
+}
+
+static int remove_in_top(struct removal *r, int top, const char *name)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	/* What was moved up has been counted where it was. */
+	int ret = remove_easily(r, top, name, !str_starts(name, ".wh..wh..going-"));
+
+	if (ret <= 0)
+		return ret;
+	d = open_level(top, name);
+	ret = d ? empty_level(r, d, remove_below) : -errno;
+	if (ret == 0 && unlinkat(top, name, AT_REMOVEDIR) < 0)
+		ret = -errno;
+	return ret;
 }
 
 int img_tree_remove_counted(int parent, const char *name, struct img_tree *gone, struct err *e)
 {
-	struct removal r = { .parent = parent, .gone = gone };
-	struct stat st;
-	char up[40];
-	int ret = 0;
+	_cleanup_closedir_ DIR *top = NULL;
+	struct removal r = { .gone = gone };
+	int ret = remove_easily(&r, parent, name, true);
 
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_set(e, errno, "remove %s", name);
-	count_gone(&r, parent, name);
-	if (!S_ISDIR(st.st_mode)) {
-		if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
-			return err_set(e, errno, "remove %s", name);
-		return 0;
-	}
-	/* Names that an earlier removal, which was killed, has left are not in our way. */
-	for (waiting_name(0, up); fstatat(parent, up, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		waiting_name(r.next, up))
-		r.next++;
-	ret = remove_level(&r, name);
-	for (unsigned int i = 0; ret == 0 && i < r.next; i++) {
-		waiting_name(i, up);
-		ret = remove_level(&r, up);
+	if (ret > 0) {
+		top = open_level(parent, name);
+		r.top = top ? dirfd(top) : -EBADF;
+		ret = top ? empty_level(&r, top, remove_in_top) : -errno;
+		if (ret == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
+			ret = -errno;
 	}
 	if (ret == -EXDEV || ret == -EBUSY)
 		return err_text(e, EBUSY, "remove %s: something is mounted in it", name);

@@ -1,6 +1,11 @@
 # tests: what `make check` runs beside the folders' own unit tests; the larger suites are started by ./bootstrap check
 AM_TESTS_ENVIRONMENT = RINGFENCE='$(abs_top_builddir)/ringfence$(EXEEXT)'; export RINGFENCE; SRCDIR='$(abs_top_srcdir)'; export SRCDIR; UNPACK_LAYER='$(abs_top_builddir)/tests/images/unpack_layer$(EXEEXT)'; export UNPACK_LAYER;
 
+if SANITIZERS
+# A sanitizer reserves more address space than the tests of hostile layers allow.
+AM_TESTS_ENVIRONMENT += SANITIZED=1; export SANITIZED;
+endif
+
 dist_check_SCRIPTS += tests/cli tests/manual tests/style
 TESTS += tests/cli tests/manual tests/style
 # The scripts run the program, so `make check` builds it first.
