@@ -139,6 +139,7 @@ struct img_layer {
 	int64_t bytes, entries;		   /* of files; of nodes below diff/ */
 	int64_t left_out;		   /* what could not be made without root's powers */
 	bool rootless;			   /* user.overlay.* instead of trusted.overlay.* */
+	bool no_owners; /* unpacked by a user who may not give files away: all of it is his */
 };
 /* Is it there? An O_PATH fd of its diff/ directory, or -ENOENT. `info` may be NULL. */
 int img_layer_open(
@@ -148,6 +149,10 @@ int img_layer_open(
 struct img_progress;
 int img_layers_unpack(
 	struct img_store *s, const struct img_image *image, struct img_progress *progress, struct err *e);
+/* One of them, for who unpacks while the next is still on its way: those below are there (-ENOENT), and so is
+ * its blob. */
+int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t n,
+	struct img_progress *progress, struct err *e);
 
 /* --- upkeep */
 

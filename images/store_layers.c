@@ -66,6 +66,8 @@ int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *
 		r = required_i64(j, "leftOut", &l.left_out, e);
 	if (r == 0 && json_get(j, "rootless"))
 		r = json_as_bool(json_get(j, "rootless"), "rootless", &l.rootless, e);
+	if (r == 0 && json_get(j, "noOwners"))
+		r = json_as_bool(json_get(j, "noOwners"), "noOwners", &l.no_owners, e);
 	if (r < 0) {
 		err_wrap(e, "layer %s", what);
 		return -EBADMSG;
@@ -92,6 +94,7 @@ static int write_layer_json(int dir, const struct img_layer *l, struct err *e)
 	json_put_i64(w, "entries", l->entries);
 	json_put_i64(w, "leftOut", l->left_out);
 	json_put_bool(w, "rootless", l->rootless);
+	json_put_bool(w, "noOwners", l->no_owners);
 	json_close_object(w);
 	text = json_writer_text(w, &len);
 	if (!text)
@@ -202,6 +205,7 @@ static int fill(struct job *j, int dir, struct err *e)
 	u.dir = diff;
 	u.lowers = lowers;
 	u.rootless = is_rootless(diff);
+	u.no_owners = geteuid() != 0;
 	r = img_unpack(&u, &got, e);
 	if (r < 0)
 		return r;
@@ -210,7 +214,8 @@ static int fill(struct job *j, int dir, struct err *e)
 		.bytes = got.tree.bytes,
 		.entries = got.tree.entries,
 		.left_out = got.left_out,
-		.rootless = u.rootless };
+		.rootless = u.rootless,
+		.no_owners = u.no_owners };
 	r = write_layer_json(dir, &l, e);
 	/* Once for all of it, and before it has its name. */
 	if (r == 0 && syncfs(dir) < 0)
@@ -319,33 +324,72 @@ static void allow_descriptors(size_t n)
 	(void)setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-int img_layers_unpack(
-	struct img_store *s, const struct img_image *image, struct img_progress *progress, struct err *e)
+/* To layer n from those before it, whose ChainID is in j->chain. */
+static void next_chain(struct job *j)
 {
-	struct job j = { .s = s, .image = image, .progress = progress, .blob = -EBADF };
-	size_t n = image->manifest.n_layers;
-	int r = 0;
+	const struct img_digest *diff_id = &j->image->config.diff_ids[j->n];
+
+	j->parent = j->chain;
+	if (j->n == 0)
+		j->chain = *diff_id;
+	else
+		img_chain_next(&j->chain, diff_id);
+}
+
+static int begin(struct job *j, struct err *e)
+{
+	size_t n = j->image->manifest.n_layers;
 
 	if (n > OVERLAY_MAX)
 		return err_text(e, E2BIG, "image has %zu layers, and overlayfs takes no more than %d", n,
 			OVERLAY_MAX);
-	j.diffs = calloc(n + 1, sizeof(*j.diffs));
-	if (!j.diffs)
+	j->diffs = calloc(n + 1, sizeof(*j->diffs));
+	if (!j->diffs)
 		return err_set(e, ENOMEM, "unpack image");
 	allow_descriptors(n);
-	for (j.n = 0; j.n < n && r >= 0; j.n++) {
-		const struct img_digest *diff_id = &image->config.diff_ids[j.n];
+	return 0;
+}
 
-		j.parent = j.chain;
-		if (j.n == 0)
-			j.chain = *diff_id;
-		else
-			img_chain_next(&j.chain, diff_id);
-		r = do_layer(&j, e);
-		j.diffs[j.n] = r;
+static void end(struct job *j)
+{
+	for (size_t i = 0; i < j->n; i++)
+		fd_close(j->diffs[i]);
+	free(j->diffs);
+}
+
+int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t n,
+	struct img_progress *progress, struct err *e)
+{
+	struct job j = { .s = s, .image = image, .progress = progress, .blob = -EBADF };
+	int r = begin(&j, e);
+
+	if (r < 0)
+		return r;
+	for (next_chain(&j); j.n < n && r >= 0; next_chain(&j)) {
+		r = img_layer_open(s, &j.chain, NULL, e);
+		j.diffs[j.n++] = r;
 	}
-	for (size_t i = 0; i < j.n; i++)
-		fd_close(j.diffs[i]);
-	free(j.diffs);
+	if (r >= 0) {
+		r = do_layer(&j, e);
+		fd_close(r);
+	}
+	end(&j);
+	return r < 0 ? r : 0;
+}
+
+int img_layers_unpack(
+	struct img_store *s, const struct img_image *image, struct img_progress *progress, struct err *e)
+{
+	struct job j = { .s = s, .image = image, .progress = progress, .blob = -EBADF };
+	int r = begin(&j, e);
+
+	if (r < 0)
+		return r;
+	while (r >= 0 && j.n < image->manifest.n_layers) {
+		next_chain(&j);
+		r = do_layer(&j, e);
+		j.diffs[j.n++] = r;
+	}
+	end(&j);
 	return r < 0 ? r : 0;
 }

@@ -41,7 +41,10 @@ struct img_unpack {
 			      links to files in them */
 	size_t n_lowers;
 	struct img_digest diff_id; /* to be verified; text "": not known, out->diff_id tells */
-	bool rootless; /* no chown, no devices, no capabilities (left out, and counted), user.overlay.* */
+	bool rootless;	/* user.overlay.*; devices, trusted.* and, where they cannot be, capabilities are left
+			   out and counted */
+	bool no_owners; /* no chown: all is ours. Else an owner that this user namespace does not map is left
+			   out and counted */
 	struct img_unpack_limits limits;
 	/* Called now and then with the packed bytes read so far; true: stop (-EINTR). May be NULL. */
 	bool (*tick)(void *arg, int64_t packed);
@@ -56,7 +59,7 @@ struct img_tree {
 struct img_unpacked {
 	struct img_digest diff_id;
 	struct img_tree tree;
-	int64_t left_out; /* devices and attributes that were not made, see `rootless` */
+	int64_t left_out; /* devices, attributes and owners that were not made, see `rootless` */
 };
 
 /*

@@ -27,11 +27,24 @@ static enum verdict judge_xattr(const struct up *p, const char *name)
 {
 	if (str_starts(name, "trusted.overlay.") || str_starts(name, "user.overlay."))
 		return SKIP;
-	if (str_eq(name, "security.capability") || str_starts(name, "trusted."))
+	if (str_starts(name, "trusted."))
 		return p->u->rootless ? LEAVE_OUT : TAKE;
+	if (str_eq(name, "security.capability"))
+		return p->u->no_owners ? LEAVE_OUT : TAKE;
 	if (str_eq(name, ACL_ACCESS) || str_eq(name, ACL_DEFAULT) || str_starts(name, "user."))
 		return TAKE;
 	return SKIP;
+}
+
+/*
+ * What a failure means that is none of the image's fault: a file system without user.*, a kind of node that
+ * has none (a device), a user namespace that may not give capabilities.
+ */
+static bool may_lack(const struct up *p, const char *name, bool opened)
+{
+	if (str_starts(name, "user."))
+		return errno == EOPNOTSUPP || (errno == EPERM && !opened);
+	return p->u->rootless && errno == EPERM && str_starts(name, "security.");
 }
 
 /* `fd` of the node, or -1 and `via`, a path that does not end in a symlink that would be followed. */
@@ -45,10 +58,7 @@ static int set_xattrs(struct up *p, int fd, const char *via, const char *what, c
 		if (v == TAKE) {
 			r = fd >= 0 ? fsetxattr(fd, x->name, x->value, x->size, 0)
 				    : lsetxattr(via, x->name, x->value, x->size, 0);
-			/* A file system without them, or a kind of node that has none (user.* on a device).
-			 */
-			if (r < 0 && (errno == EOPNOTSUPP || (errno == EPERM && fd < 0)) &&
-				str_starts(x->name, "user."))
+			if (r < 0 && may_lack(p, x->name, fd >= 0))
 				v = LEAVE_OUT;
 			else if (r < 0)
 				return err_set(p->err, errno, "set attribute %.100s of \"%s\" (%zu bytes)",
@@ -105,14 +115,33 @@ static int note_late(struct up *p, const char *path, mode_t mode, bool due)
 	return 0;
 }
 
+/*
+ * chown(2) comes before the rest, for it takes set-user-ID bits and capabilities away. EINVAL: an id that our
+ * user namespace does not have; the node stays ours.
+ */
+static int set_owner(struct up *p, int fd, const char *name, const char *what, const struct up_attrs *a)
+{
+	int r;
+
+	if (p->u->no_owners)
+		return 0;
+	r = name ? fchownat(fd, name, a->uid, a->gid, AT_SYMLINK_NOFOLLOW) : fchown(fd, a->uid, a->gid);
+	if (r == 0)
+		return 0;
+	if (errno != EINVAL || !p->u->rootless)
+		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
+	p->out.left_out++;
+	return 0;
+}
+
 int up_set_attrs(struct up *p, int fd, const char *what, const struct up_attrs *a, bool is_dir)
 {
 	mode_t mode = a->mode;
 	int r;
 
-	/* chown(2) first: it takes set-user-ID bits and capabilities away. */
-	if (!p->u->rootless && fchown(fd, a->uid, a->gid) < 0)
-		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
+	r = set_owner(p, fd, NULL, what, a);
+	if (r < 0)
+		return r;
 	drop_inherited(p, fd);
 	/*
 	 * Whom no capability lets in must be able to read a directory, or the layer could be neither checked
@@ -144,8 +173,9 @@ static int set_node_attrs(
 	char via[FD_PATH_MAX + NAME_MAX + 2], dir[FD_PATH_MAX];
 	int r;
 
-	if (!p->u->rootless && fchownat(p->at.fd, name, a->uid, a->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_set(p->err, errno, "change the owner of \"%s\" to %u:%u", what, a->uid, a->gid);
+	r = set_owner(p, p->at.fd, name, what, a);
+	if (r < 0)
+		return r;
 	if (!is_link && fchmodat(p->at.fd, name, a->mode, 0) < 0)
 		return err_set(
 			p->err, errno, "change the mode of \"%s\" to %04o", what, (unsigned int)a->mode);

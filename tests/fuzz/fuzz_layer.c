@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	u.dir = dir;
 	u.lowers = &lower_fd;
 	u.n_lowers = data[0] & 1;
-	u.rootless = (data[0] & 2) || geteuid() != 0;
+	u.rootless = u.no_owners = (data[0] & 2) || geteuid() != 0;
 	u.limits = (struct img_unpack_limits){ .max_bytes = data[0] & 4 ? 100 : 1 << 20,
 		.max_entries = data[0] & 4 ? 10 : 500 };
 	r = img_unpack(&u, &out, &e);

@@ -2,6 +2,7 @@
 /*
  * unpack_layer [OPTION]... TAR DIRECTORY: img_unpack() for tests that are no C. Prints "diff_id entries bytes
  * left_out"; checks that the tree has what was counted. Options: --lower DIR (nearest first), --rootless,
+ * --no-owners,
  * --diff-id D, --max-bytes N, --max-entries N, --max-ratio N.
  */
 #include <fcntl.h>
@@ -33,8 +34,8 @@ static int open_dir(const char *path)
 static int options(int argc, char **argv, struct img_unpack *u, int *lowers)
 {
 	static const struct option table[] = { { "lower", 1, NULL, 'l' }, { "rootless", 0, NULL, 'r' },
-		{ "diff-id", 1, NULL, 'd' }, { "max-bytes", 1, NULL, 'b' }, { "max-entries", 1, NULL, 'e' },
-		{ "max-ratio", 1, NULL, 'x' }, { 0 } };
+		{ "no-owners", 0, NULL, 'o' }, { "diff-id", 1, NULL, 'd' }, { "max-bytes", 1, NULL, 'b' },
+		{ "max-entries", 1, NULL, 'e' }, { "max-ratio", 1, NULL, 'x' }, { 0 } };
 	struct err e = ERR_INIT;
 	int c, r = 0;
 
@@ -47,6 +48,9 @@ static int options(int argc, char **argv, struct img_unpack *u, int *lowers)
 			break;
 		case 'r':
 			u->rootless = true;
+			break;
+		case 'o':
+			u->no_owners = true;
 			break;
 		case 'd':
 			r = img_digest_parse(optarg, &u->diff_id, &e);

@@ -64,10 +64,9 @@ static void is_refused_if_it_is_somebody_elses(void **state)
 	struct img_store *s = NULL;
 	struct err e = ERR_INIT;
 
-	if (geteuid() != 0)
-		skip();
 	img_store_close(open_store("theirs", IMG_SHARED));
-	assert_int_equal(chown(in_scratch("theirs"), 65534, 65534), 0);
+	if (chown(in_scratch("theirs"), 65534, 65534) < 0)
+		skip(); /* not root, or of a user namespace that has no such id */
 	assert_int_equal(img_store_open(in_scratch("theirs"), true, IMG_SHARED, 0, &s, &e), -EPERM);
 	assert_non_null(strstr(e.text, "belongs to user 65534"));
 }

@@ -272,6 +272,88 @@ static void damaged_layers_are_found_and_made_again(void **state)
 	assert_int_equal(check_store("layers", false, NULL), 0);
 }
 
+/* While the next is still on its way: only upon those below. */
+static void layer_by_layer(void **state)
+{
+	struct strbuf tars[3] = { { 0 } };
+	struct img_store *s = open_store("stepwise", IMG_SHARED);
+	struct img_layer layer;
+	struct img_image image;
+	struct img_digest chain, below;
+	struct img_descriptor d;
+	int fd;
+
+	tar_entry(&tars[0], "d/old", '0', NULL, "base");
+	tar_entry(&tars[1], "d/.wh.old", '0', NULL, NULL);
+	tar_entry(&tars[2], "d/new", '0', NULL, "top!");
+	for (int i = 0; i < 3; i++)
+		tar_end(&tars[i]);
+	d = put_layers(s, tars, 3);
+	set_name(s, "localhost/a:1", &d);
+	assert_int_equal(img_image_find(s, arena, "a:1", NULL, &image, NULL), 0);
+	assert_int_equal(img_layer_unpack(s, &image, 2, NULL, NULL), -ENOENT);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(img_layer_unpack(s, &image, i, NULL, NULL), 0);
+	assert_int_equal(img_layer_unpack(s, &image, 1, NULL, NULL), 0);
+	assert_int_equal(count_dir(in_scratch("stepwise/layers")), 3);
+	img_chain_id(image.config.diff_ids, 2, &chain);
+	img_chain_id(image.config.diff_ids, 1, &below);
+	fd = img_layer_open(s, &chain, &layer, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_string_equal(layer.diff_id.text, image.config.diff_ids[2].text);
+	assert_string_equal(layer.parent.text, below.text);
+	assert_int_equal(layer.entries, 2);
+	assert_int_equal(layer.bytes, 4);
+	img_store_close(s);
+	assert_int_equal(check_store("stepwise", false, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		strbuf_reset(&tars[i]);
+}
+
+static void more_layers_than_can_be_mounted(void **state)
+{
+	struct strbuf tars[501] = { { 0 } };
+	struct img_store *s = open_store("layers501", IMG_SHARED);
+	struct img_image image;
+	struct img_descriptor d;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tars); i++)
+		tar_end(&tars[i]);
+	d = put_layers(s, tars, 501);
+	set_name(s, "localhost/a:1", &d);
+	d = put_layers(s, tars, 60);
+	set_name(s, "localhost/b:1", &d);
+	for (size_t i = 0; i < ARRAY_SIZE(tars); i++)
+		strbuf_reset(&tars[i]);
+	assert_int_equal(img_image_find(s, arena, "a:1", NULL, &image, NULL), 0);
+	assert_int_equal(img_layers_unpack(s, &image, NULL, &e), -E2BIG);
+	assert_non_null(strstr(e.text, "501 layers"));
+	unpack(s, "b:1");
+	assert_int_equal(count_dir(in_scratch("layers501/layers")), 60);
+	img_store_close(s);
+}
+
+/* The config says what content a layer has; what its blob's digest says is not enough. */
+static void a_layer_that_is_another_is_refused(void **state)
+{
+	struct img_store *s = open_store("other", IMG_SHARED);
+	struct img_descriptor d = put_small(s, "a");
+	struct img_image image;
+	struct err e = ERR_INIT;
+
+	set_name(s, "localhost/a:1", &d);
+	assert_int_equal(img_image_find(s, arena, "a:1", NULL, &image, NULL), 0);
+	image.config.diff_ids[1] = image.config.diff_ids[0];
+	assert_int_equal(img_layers_unpack(s, &image, NULL, &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "layer 1 ("));
+	assert_non_null(strstr(e.text, "config says"));
+	assert_int_equal(count_dir(in_scratch("other/layers")), 1);
+	assert_int_equal(count_dir(in_scratch("other/tmp")), 0);
+	img_store_close(s);
+}
+
 static void damaged_blobs_are_found(void **state)
 {
 	struct img_store *s = open_store("bits", IMG_SHARED);
@@ -311,6 +393,9 @@ int main(void)
 		cmocka_unit_test(a_damaged_manifest_stops_collecting),
 		cmocka_unit_test(missing_content_is_found),
 		cmocka_unit_test(damaged_layers_are_found_and_made_again),
+		cmocka_unit_test(layer_by_layer),
+		cmocka_unit_test(more_layers_than_can_be_mounted),
+		cmocka_unit_test(a_layer_that_is_another_is_refused),
 		cmocka_unit_test(damaged_blobs_are_found),
 	};
 
