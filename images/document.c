@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "images/base64.h"
 #include "spec/parse.h"
 
 /* --- media types -------------------------------------------------------------------------------- */
@@ -514,39 +515,21 @@ void img_chain_id(const struct img_digest *diff_ids, size_t n, struct img_digest
 
 /* --- embedded content --------------------------------------------------------------------------- */
 
-static int base64_digit(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *p = c ? strchr(digits, c) : NULL;
-
-	return p ? (int)(p - digits) : -1;
-}
-
 int img_descriptor_data(struct arena *a, const struct img_descriptor *d, const char *what, const char **data,
 	size_t *len, struct err *e)
 {
-	size_t n, used = 0;
-	unsigned int bits = 0;
+	size_t n, used;
 	char *buf;
 	int r;
 
 	if (!d->data)
 		return -ENOENT;
 	n = strlen(d->data);
-	buf = arena_alloc(a, n / 4 * 3 + 4);
+	buf = arena_alloc(a, BASE64_ROOM(n));
 	if (!buf)
 		return err_set(e, ENOMEM, "%s", what);
-	while (n > 0 && d->data[n - 1] == '=')
-		n--;
-	for (size_t i = 0; i < n; i++) {
-		int digit = base64_digit(d->data[i]);
-
-		if (digit < 0)
-			return err_text(e, EBADMSG, "%s: the data in its descriptor is not base64", what);
-		bits = bits << 6 | (unsigned int)digit;
-		if (i % 4)
-			buf[used++] = (char)(bits >> (6 - 2 * (i % 4)));
-	}
+	if (base64_decode(d->data, n, buf, &used) < 0)
+		return err_text(e, EBADMSG, "%s: the data in its descriptor is not base64", what);
 	r = img_digest_check(buf, used, &d->digest, d->size, what, e);
 	if (r < 0)
 		return r;

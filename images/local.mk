@@ -7,7 +7,9 @@ libimages_a_SOURCES = \
 	images/store.c images/store.h images/store_blobs.c images/store_check.c images/store_images.c images/store_internal.h \
 	images/store_layers.c images/store_names.c images/store_upkeep.c \
 	images/unpack.c images/unpack.h images/unpack_hide.c images/unpack_internal.h images/unpack_lower.c images/unpack_node.c \
-	images/unpack_path.c images/unpack_stream.c images/unpack_tree.c
+	images/unpack_path.c images/unpack_stream.c images/unpack_tree.c \
+	images/base64.c images/base64.h images/registries.c images/registries.h images/registries_conf.c \
+	images/registries_internal.h images/toml.c images/toml.h
 IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
 # It has no verb yet, so nobody gets it: make ringfence-image.
@@ -50,7 +52,9 @@ EXTRA_DIST += tests/images/tars.py
 if HAVE_CMOCKA
 IMAGES_TESTS = \
 	tests/unit/images_digest_test tests/unit/images_document_test tests/unit/images_kill_test tests/unit/images_platform_test tests/unit/images_ref_test \
-	tests/unit/images_store_test tests/unit/images_tree_test tests/unit/images_upkeep_test
+	tests/unit/images_store_test tests/unit/images_tree_test tests/unit/images_upkeep_test \
+	tests/unit/images_toml_test \
+	tests/unit/images_registries_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(IMAGES_TESTS)
 TESTS += $(IMAGES_TESTS)
@@ -86,7 +90,15 @@ tests_unit_images_tree_test_LDADD = $(IMAGES_TEST_LIBS)
 tests_unit_images_store_test_SOURCES = tests/unit/images_store_test.c tests/unit/images_fixture.h
 tests_unit_images_store_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_store_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_toml_test_SOURCES = tests/unit/images_toml_test.c
+tests_unit_images_toml_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_toml_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_registries_test_SOURCES = tests/unit/images_registries_test.c tests/unit/images_fixture.h
+tests_unit_images_registries_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_registries_test_LDADD = $(IMAGES_TEST_LIBS)
 endif
 endif
 # Headers whose sources are on their way.
-EXTRA_DIST += images/registries.h images/registry.h images/transfer.h
+EXTRA_DIST += images/registry.h images/transfer.h
