@@ -10,7 +10,9 @@ libimages_a_SOURCES = \
 	images/unpack_path.c images/unpack_stream.c images/unpack_tree.c \
 	images/base64.c images/base64.h images/registries.c images/registries.h images/registries_conf.c \
 	images/registries_internal.h images/toml.c images/toml.h \
-	images/auth.c images/auth.h images/auth_helper.c images/auth_internal.h images/auth_login.c
+	images/auth.c images/auth.h images/auth_helper.c images/auth_internal.h images/auth_login.c \
+	images/challenge.c images/challenge.h images/http.c images/http.h images/http_certs.c images/http_internal.h images/http_url.c \
+	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c
 IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
 # It has no verb yet, so nobody gets it: make ringfence-image.
@@ -55,6 +57,7 @@ IMAGES_TESTS = \
 	tests/unit/images_digest_test tests/unit/images_document_test tests/unit/images_kill_test tests/unit/images_platform_test tests/unit/images_ref_test \
 	tests/unit/images_store_test tests/unit/images_tree_test tests/unit/images_upkeep_test \
 	tests/unit/images_toml_test \
+	tests/unit/images_challenge_test \
 	tests/unit/images_registries_test \
 	tests/unit/images_auth_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
@@ -97,6 +100,10 @@ tests_unit_images_toml_test_SOURCES = tests/unit/images_toml_test.c
 tests_unit_images_toml_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_toml_test_LDADD = $(IMAGES_TEST_LIBS)
 
+tests_unit_images_challenge_test_SOURCES = tests/unit/images_challenge_test.c
+tests_unit_images_challenge_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_challenge_test_LDADD = $(IMAGES_TEST_LIBS)
+
 tests_unit_images_registries_test_SOURCES = tests/unit/images_registries_test.c tests/unit/images_fixture.h
 tests_unit_images_registries_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_registries_test_LDADD = $(IMAGES_TEST_LIBS)
@@ -107,4 +114,4 @@ tests_unit_images_auth_test_LDADD = $(IMAGES_TEST_LIBS)
 endif
 endif
 # Headers whose sources are on their way.
-EXTRA_DIST += images/registry.h images/transfer.h
+EXTRA_DIST += images/transfer.h
