@@ -12,7 +12,8 @@ libimages_a_SOURCES = \
 	images/registries_internal.h images/toml.c images/toml.h \
 	images/auth.c images/auth.h images/auth_helper.c images/auth_internal.h images/auth_login.c \
 	images/challenge.c images/challenge.h images/http.c images/http.h images/http_certs.c images/http_internal.h images/http_url.c \
-	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c
+	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c \
+	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
 # It has no verb yet, so nobody gets it: make ringfence-image.
@@ -20,7 +21,8 @@ EXTRA_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h \
-	cli/image/image.h cli/image/main.c
+	cli/image/image.h cli/image/main.c \
+	cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
 # As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
@@ -113,5 +115,3 @@ tests_unit_images_auth_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_auth_test_LDADD = $(IMAGES_TEST_LIBS)
 endif
 endif
-# Headers whose sources are on their way.
-EXTRA_DIST += images/transfer.h

@@ -7,24 +7,34 @@
 #include "images/registry.h"
 #include "images/store.h"
 
-/* What is going on, for bars on a terminal or lines elsewhere. Calls may come from several threads, one at a
- * time. */
+/*
+ * What is going on, for bars on a terminal or lines elsewhere. Calls may come from several threads, one at a
+ * time. An item that has ended may begin again: a layer is received, and later unpacked.
+ */
 struct img_progress {
 	void (*begin)(
 		struct img_progress *p, int item, const char *what, int64_t total); /* total -1: not known */
 	void (*at)(struct img_progress *p, int item, int64_t now);
-	void (*end)(struct img_progress *p, int item, const char *how); /* "done", "already there", … */
+	void (*end)(struct img_progress *p, int item,
+		const char *how); /* "done", "already there", "unpacked", "failed" */
 };
 
 struct img_pull_opts {
-	struct img_registry_opts registry;
+	struct img_registry_opts registry; /* `helpers` is taken from registries.conf */
 	const char *registries_conf;
 	struct img_platform platform; /* all NULL: the host's */
 	bool all_platforms;	      /* the whole index */
-	int parallel;		      /* layers at once; 0: 3 */
-	bool unpack;		      /* also unpack, as layers arrive */
-	bool only_if_missing;
+	int parallel;		      /* at once; 0: 3 */
+	bool unpack;		      /* also unpack, as layers arrive; of an index the platform's image */
+	bool only_if_missing;	      /* by the rules of img_image_find() */
 };
+/*
+ * From the first of the places that registries.conf has for the name. What the store has is not fetched
+ * again, and what was received of a blob before is gone on with. Items of the progress are the layers, base
+ * first (of each platform, one after another), and the configs behind them. -ENOENT, -EACCES, -EBADMSG
+ * (content is not what its digest says), -EINTR (registry.stop). On failure no name has changed; what was
+ * received whole stays for the next try until img_store_collect().
+ */
 int img_pull(struct img_store *s, const char *name, const struct img_pull_opts *o, struct img_progress *p,
 	struct arena *a, struct img_name *out, struct err *e);
 

@@ -30,4 +30,6 @@ struct image_verb {
 	int (*run)(const struct image_ctx *ctx, const void *options, char *const *args, struct err *e);
 };
 
+extern const struct image_verb verb_pull;
+
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-static const struct image_verb *const verbs[] = { NULL };
+static const struct image_verb *const verbs[] = { &verb_pull, NULL };
 
 struct global_options {
 	const char *store, *log, *log_format, *log_level;
