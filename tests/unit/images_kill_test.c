@@ -7,6 +7,7 @@
 #include "tests/unit/images_tar.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -218,12 +219,74 @@ static void a_killed_download_is_resumed(void **state)
 	img_store_close(s);
 }
 
+/* Writing fails in the middle: as on a full disk, but with a limit that every user can set. */
+static void no_room(void **state)
+{
+	static const size_t size = 3 * 1000 * 1000;
+	struct strbuf tar = { 0 };
+	struct img_store *s = open_store("room", IMG_SHARED);
+	struct img_descriptor d;
+	int status;
+	pid_t pid;
+
+	tar_entry(&tar, "small", '0', NULL, "x");
+	tar_files(&tar, "large", 1, size);
+	tar_end(&tar);
+	d = put_layers(s, &tar, 1);
+	set_name(s, "localhost/large:1", &d);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct rlimit lim = { .rlim_cur = 1000 * 1000, .rlim_max = 1000 * 1000 };
+		struct img_digest want;
+		struct img_image image;
+		struct img_writer *w;
+		int64_t have;
+
+		signal(SIGXFSZ, SIG_IGN);
+		img_digest_of(tar.s, tar.len - 1, &want);
+		if (setrlimit(RLIMIT_FSIZE, &lim) < 0)
+			_exit(1);
+		if (img_blob_put(s, tar.s, tar.len, NULL, &fixture_err) != -EFBIG)
+			_exit(2);
+		if (img_writer_open(s, &want, (int64_t)tar.len - 1, &w, &have, NULL) < 0 ||
+			img_writer_add(w, tar.s, 900 * 1000, NULL) < 0 ||
+			img_writer_add(w, tar.s + 900 * 1000, 200 * 1000, &fixture_err) != -EFBIG)
+			_exit(3);
+		img_writer_abort(w, true);
+		if (img_image_find(s, arena, "large:1", NULL, &image, NULL) < 0 ||
+			img_layers_unpack(s, &image, NULL, &fixture_err) != -EFBIG)
+			_exit(4);
+		_exit(strstr(fixture_err.text, "large/0/file-0") ? 0 : 5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	/* Of the layer nothing is left; of the download what came before, to the byte. */
+	assert_int_equal(count_dir(in_scratch("room/layers")), 0);
+	assert_int_equal(count_dir(in_scratch("room/tmp")), 1);
+	{
+		struct img_digest want;
+		struct img_writer *w;
+		int64_t have;
+
+		img_digest_of(tar.s, tar.len - 1, &want);
+		assert_int_equal(img_writer_open(s, &want, (int64_t)tar.len - 1, &w, &have, NULL), 0);
+		assert_int_equal(have, 900 * 1000);
+		assert_int_equal(img_writer_add(w, tar.s + have, tar.len - 1 - (size_t)have, NULL), 0);
+		assert_int_equal(img_writer_commit(w, NULL, NULL, NULL), 0);
+	}
+	img_store_close(s);
+	strbuf_reset(&tar);
+	assert_int_equal(check_store("room", false, NULL), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_at_any_moment),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(a_killed_download_is_resumed),
+		cmocka_unit_test(no_room),
 	};
 
 	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
