@@ -442,6 +442,9 @@ int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 		if (*needed)
 			q = cg_v2_enable(c, v2, needed, e);
 	}
+	/* systemd writes at once what it is told, and asks nobody. */
+	if (q == 0 && c->manager == CGRP_SYSTEMD && v2 && !cg_v1(c, "memory"))
+		q = cg_v2_memory_check(v2, r, e);
 	if (q == 0 && c->manager == CGRP_SYSTEMD)
 		q = cg_systemd_update(c, r, e);
 	if (q == 0)

@@ -141,6 +141,8 @@ int cg_v1_blkio(const struct cg_node *n, const struct spec_resources *r, bool fr
 int cg_v1_hugetlb(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
 int cg_v1_net_cls(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
 int cg_v1_net_prio(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
+/* For an update: what cg_v2_memory() would refuse. */
+int cg_v2_memory_check(const struct cg_node *n, const struct spec_resources *r, struct err *e);
 int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
 int cg_v2_cpu(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
 int cg_v2_cpuset(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e);
@@ -223,6 +225,8 @@ int sd_parse_variant(struct arena *a, const char *text, struct sd_prop *out, str
 int sd_annotation(struct sd_props *p, const char *name, const char *value, struct err *e);
 /* A cpu or node list ("0-3,7") as systemd's bit mask. */
 int sd_cpu_mask(struct arena *a, const char *list, const uint8_t **bytes, size_t *n, struct err *e);
+/* Its device rules, as far as systemd's list can say them. */
+int sd_devices(struct sd_props *p, const struct spec_resources *r, struct err *e);
 /* The limits of `r` as properties of a unit. `v2`: which set of names. */
 int sd_limits(struct sd_props *p, const struct spec_resources *r, bool v2, bool fresh, struct err *e);
 /* All properties of a new unit. */

@@ -179,6 +179,10 @@ int cg_systemd_update(const struct cgrp *c, const struct spec_resources *r, stru
 	if (!a)
 		return err_set(e, ENOMEM, "systemd unit");
 	q = sd_limits(&props, r, v2 && c->n == 1, false, e);
+	/* Its own filter stands beside ours and must let through what ours will. What it is told is added to
+	 * its list; that the list may allow too much does no harm. */
+	if (q == 0 && r->n_devices > 0)
+		q = sd_devices(&props, r, e);
 	if (q < 0 || props.n == 0)
 		return q;
 	q = sd_open(c->user_bus, &b, e);

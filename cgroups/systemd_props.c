@@ -224,7 +224,7 @@ static const char *device_text(struct arena *a, const struct spec_dev_rule *r, c
 		       : NULL;
 }
 
-static int add_devices(struct sd_props *p, const struct spec_resources *r, struct err *e)
+int sd_devices(struct sd_props *p, const struct spec_resources *r, struct err *e)
 {
 	_cleanup_free_ char *devices = NULL;
 	struct spec_dev_rule *rules;
@@ -292,7 +292,7 @@ int sd_unit_props(struct sd_props *p, const struct cgrp *c, const struct cgrp_pa
 	if (r == 0)
 		r = sd_add(p, "CollectMode", 's', "inactive-or-failed", 0, e);
 	if (r == 0)
-		r = add_devices(p, params->resources, e);
+		r = sd_devices(p, params->resources, e);
 	if (r == 0)
 		r = sd_limits(p, params->resources, v2, true, e);
 	for (size_t i = 0; r == 0 && i < params->n_annotations; i++)

@@ -66,29 +66,52 @@ static int memory_unsupported(const struct spec_resources *r, struct err *e)
 	return 0;
 }
 
-int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
+static bool unlimited(const struct spec_resources *r)
 {
-	bool unlimited = r->mem_limit.has && r->mem_limit.v == -1,
-	     swaps = set(&r->mem_swap) || (unlimited && !fresh);
-	int64_t limit = r->mem_limit.has ? r->mem_limit.v : 0, swap = -1;
+	return r->mem_limit.has && r->mem_limit.v == -1;
+}
+
+/* Refuses what cannot be; else *swap is what memory.swap.max is to be, if *swaps. */
+static int memory_plan(const struct cg_node *n, const struct spec_resources *r, bool fresh, bool *swaps,
+	int64_t *swap, struct err *e)
+{
+	int64_t limit = r->mem_limit.has ? r->mem_limit.v : 0;
 	uint64_t now;
 	int q = memory_unsupported(r, e);
 
 	if (q < 0)
 		return q;
-	if (swaps) {
+	*swap = -1;
+	*swaps = set(&r->mem_swap) || (unlimited(r) && !fresh);
+	if (*swaps) {
 		/* v1's pair is "memory", "memory and swap"; an update of the second alone needs the first as
 		 * it is now. */
 		if (limit == 0 && r->mem_swap.v > 0 && cg_get_u64(n, "memory.max", &now) == 0 &&
 			now <= INT64_MAX)
 			limit = (int64_t)now;
-		q = cgrp_swap_max(limit, set(&r->mem_swap) ? r->mem_swap.v : 0, &swap, e);
+		q = cgrp_swap_max(limit, set(&r->mem_swap) ? r->mem_swap.v : 0, swap, e);
 		if (q < 0)
 			return q;
-		if (fresh && swap < 0)
-			swaps = false;
+		if (fresh && *swap < 0)
+			*swaps = false;
 	}
-	q = check_usage(n, r, r->mem_limit.has ? r->mem_limit.v : 0, swaps ? swap : -1, e);
+	return check_usage(n, r, r->mem_limit.has ? r->mem_limit.v : 0, *swaps ? *swap : -1, e);
+}
+
+int cg_v2_memory_check(const struct cg_node *n, const struct spec_resources *r, struct err *e)
+{
+	int64_t swap;
+	bool swaps;
+
+	return memory_plan(n, r, false, &swaps, &swap, e);
+}
+
+int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool fresh, struct err *e)
+{
+	int64_t swap;
+	bool swaps;
+	int q = memory_plan(n, r, fresh, &swaps, &swap, e);
+
 	if (q < 0)
 		return q;
 	if (swaps) {
@@ -99,7 +122,7 @@ int cg_v2_memory(const struct cg_node *n, const struct spec_resources *r, bool f
 		if (q < 0)
 			return q;
 	}
-	if (set(&r->mem_limit) && !(fresh && unlimited)) {
+	if (set(&r->mem_limit) && !(fresh && unlimited(r))) {
 		q = put_max(n, "memory.max", r->mem_limit.v, e);
 		if (q < 0)
 			return q;
