@@ -37,6 +37,7 @@ static const char *memory_wanted(const struct spec_resources *r)
 	       : limited(&r->mem_kernel_tcp)			    ? "memory.kernelTCP"
 	       : r->mem_swappiness.has && r->mem_swappiness.v >= 0  ? "memory.swappiness"
 	       : r->has_disable_oom_killer && r->disable_oom_killer ? "memory.disableOOMKiller"
+	       : r->has_use_hierarchy && !r->use_hierarchy	    ? "memory.useHierarchy=false"
 								    : NULL;
 }
 
