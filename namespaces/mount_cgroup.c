@@ -141,7 +141,7 @@ static int mount_several(
 	struct mnt_ctx *c, size_t i, const struct mnt_place *p, struct target *t, struct err *e)
 {
 	_cleanup_close_ int fd = mount_tmpfs(c, p, t, e);
-	int r;
+	int r = 0;
 
 	if (fd < 0)
 		return fd;
