@@ -84,7 +84,7 @@ static int read_param(struct reader *t, const char *name, size_t len)
 		const char *name, **value;
 	} known[] = { { "realm", &c->realm }, { "service", &c->service }, { "scope", &c->scope },
 		{ "error", &c->error } };
-	const char *value;
+	const char *value = NULL;
 	int r = read_value(t, &value);
 
 	if (r < 0)

@@ -153,17 +153,6 @@ static int on_progress(void *arg, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
 
 /* --- errors ------------------------------------------------------------------------------------- */
 
-/* Without what may be a secret: user and query. */
-static void shown_url(const char *url, char *buf, size_t size)
-{
-	size_t n = strcspn(url, "?#");
-
-	snprintf(buf, size, "%.*s", n > 300 ? 300 : (int)n, url);
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p <= ' ' || *p == 127)
-			*p = '?';
-}
-
 static enum img_http_fault fault_of(struct img_http *h, CURLcode code)
 {
 	curl_off_t begun = 0;
@@ -215,7 +204,7 @@ static int explain(struct img_http *h, CURLcode code)
 	const char *method = h->q->form ? "POST" : "GET";
 	char url[320], why[CURL_ERROR_SIZE];
 
-	shown_url(h->q->url, url, sizeof(url));
+	img_url_shown(h->q->url, url, sizeof(url));
 	if (h->ours) {
 		h->reply->fault = HTTP_OURS;
 		return h->e && h->e->code ? -h->e->code : -EIO;
@@ -316,7 +305,7 @@ int img_http_do(
 		r = explain(h, code);
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
-	shown_url(q->url, url, sizeof(url));
+	img_url_shown(q->url, url, sizeof(url));
 	log_debug("%s %s: %d, %lld bytes", q->form ? "POST" : "GET", url, reply->head.status,
 		(long long)h->body);
 	return r;

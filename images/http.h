@@ -80,6 +80,9 @@ bool img_url_same_origin(const char *a, const char *b);
 bool img_url_is_https(const char *url);
 /* The URL with ?name=value added, encoded. malloc()ed; NULL without memory or for what is no URL. */
 char *img_url_add_query(const char *url, const char *name, const char *value);
+/* For messages: without what may be a secret (user and query), at most 300 characters, printable. */
+#define IMG_URL_SHOWN 320
+void img_url_shown(const char *url, char *buf, size_t size);
 /* For forms. malloc()ed; NULL without memory. */
 char *img_url_encode(const char *text);
 

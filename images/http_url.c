@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* URLs, taken apart and put together by libcurl (see http.h). */
 #include <curl/curl.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/str.h"
@@ -101,4 +102,24 @@ char *img_url_add_query(const char *url, const char *name, const char *value)
 		out = part(u, CURLUPART_URL, 0);
 	curl_url_cleanup(u);
 	return out;
+}
+
+void img_url_shown(const char *url, char *buf, size_t size)
+{
+	const char *host = strstr(url, "://");
+	size_t scheme, n;
+
+	host = host ? host + strlen("://") : url;
+	scheme = (size_t)(host - url);
+	/* A user and password end at the last '@' before the path. */
+	for (size_t i = strcspn(host, "/?#"); i > 0; i--)
+		if (host[i - 1] == '@') {
+			host += i;
+			break;
+		}
+	n = strcspn(host, "?#");
+	snprintf(buf, size, "%.*s%.*s", scheme > 20 ? 20 : (int)scheme, url, n > 280 ? 280 : (int)n, host);
+	for (char *p = buf; *p; p++)
+		if (*p <= ' ' || *p >= 127)
+			*p = '?';
 }

@@ -16,8 +16,8 @@ libimages_a_SOURCES = \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
-# It has no verb yet, so nobody gets it: make ringfence-image.
-EXTRA_PROGRAMS += ringfence-image
+# Not installed yet: it has no more than `pull`. The tests use it.
+check_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h \
@@ -52,6 +52,9 @@ tests_images_unpack_layer_SOURCES = tests/images/unpack_layer.c
 tests_images_unpack_layer_LDADD = $(IMAGES_LIBS)
 dist_check_SCRIPTS += tests/images/hostile tests/images/peers
 TESTS += tests/images/hostile tests/images/peers
+dist_check_SCRIPTS += tests/images/registry.sh
+TESTS += tests/images/registry.sh
+EXTRA_DIST += tests/images/badregistry.py tests/images/registry_cases.sh
 EXTRA_DIST += tests/images/tars.py
 
 if HAVE_CMOCKA
@@ -61,7 +64,8 @@ IMAGES_TESTS = \
 	tests/unit/images_toml_test \
 	tests/unit/images_challenge_test \
 	tests/unit/images_registries_test \
-	tests/unit/images_auth_test
+	tests/unit/images_auth_test \
+	tests/unit/images_url_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(IMAGES_TESTS)
 TESTS += $(IMAGES_TESTS)
@@ -113,5 +117,9 @@ tests_unit_images_registries_test_LDADD = $(IMAGES_TEST_LIBS)
 tests_unit_images_auth_test_SOURCES = tests/unit/images_auth_test.c tests/unit/images_fixture.h
 tests_unit_images_auth_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_auth_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_url_test_SOURCES = tests/unit/images_url_test.c
+tests_unit_images_url_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_url_test_LDADD = $(IMAGES_TEST_LIBS)
 endif
 endif

@@ -222,16 +222,16 @@ static int check_digest(struct img_registry *g, const char *what, const struct r
 			return err_text(e, EBADMSG, "%s: Docker-Content-Digest is \"%s\", which is no digest",
 				what, shown);
 		if (r == 0) {
-			r = img_digest_check(t->s, t->len, &d, (int64_t)t->len, what, e);
+			r = img_digest_check(t->s, t->len, &d, (int64_t)t->len, "Docker-Content-Digest", e);
 			if (r < 0)
-				return err_wrap(e, "Docker-Content-Digest");
+				return r;
 			*out = d;
 		}
 	}
 	if (strchr(what, ':')) {
 		r = img_digest_parse(what, &d, e);
 		if (r == 0)
-			r = img_digest_check(t->s, t->len, &d, (int64_t)t->len, what, e);
+			r = img_digest_check(t->s, t->len, &d, (int64_t)t->len, "the manifest", e);
 		if (r < 0)
 			return r;
 		*out = d;

@@ -45,6 +45,7 @@ int rg_follow(struct img_registry *g, const char *url, const char *origin, const
 	const struct rg_ask *q, bool *own, struct err *e)
 {
 	_cleanup_free_ char *at = strdup(url);
+	char shown[IMG_URL_SHOWN];
 	int r;
 
 	for (int hop = 0; at && hop <= REDIRECTS_MAX; hop++) {
@@ -71,15 +72,17 @@ int rg_follow(struct img_registry *g, const char *url, const char *origin, const
 		r = go_on_to(g, &at, e);
 		if (r < 0) {
 			g->reply.fault = HTTP_REFUSED;
-			return err_wrap(e, "registry %s", g->s->at.host);
+			img_url_shown(at, shown, sizeof(shown));
+			return err_wrap(e, "GET %s", shown);
 		}
 	}
+	img_url_shown(url, shown, sizeof(shown));
 	if (!at) {
 		g->reply.fault = HTTP_OURS;
-		return err_set(e, ENOMEM, "registry %s", g->s->at.host);
+		return err_set(e, ENOMEM, "GET %s", shown);
 	}
 	g->reply.fault = HTTP_REFUSED;
-	return err_text(e, ELOOP, "registry %s: redirected more than %d times", g->s->at.host, REDIRECTS_MAX);
+	return err_text(e, ELOOP, "GET %s: redirected more than %d times", shown, REDIRECTS_MAX);
 }
 
 /* The credentials of now, as a header; NULL: none yet, or no longer. */

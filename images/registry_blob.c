@@ -15,7 +15,7 @@ struct blob {
 	int64_t skip;	  /* bytes of this answer that were handed on before */
 	bool no_ranges;	  /* this server is not good at them */
 	bool asked;	  /* for a range, this time */
-	const char *what, *host;
+	const char *what; /* for errors */
 };
 
 static int other_size(const struct blob *b, int64_t size, struct err *e)
@@ -46,14 +46,13 @@ static int check_partial(struct blob *b, const struct img_http_head *h, struct e
 	int64_t first, last, total;
 
 	if (!b->asked)
-		return err_text(e, EBADMSG, "%s: registry %s sends a part, and was asked for the whole",
-			b->what, b->host);
+		return err_text(
+			e, EBADMSG, "%s: the server sends a part, and was asked for the whole", b->what);
 	if (!parse_range(h->range, &first, &last, &total) || first != b->at || last < first ||
 		(h->length >= 0 && h->length != last - first + 1)) {
 		b->no_ranges = true;
-		return err_text(e, ERANGE,
-			"%s: registry %s sends another part than the one from byte %lld on", b->what, b->host,
-			(long long)b->at);
+		return err_text(e, ERANGE, "%s: the server sends another part than the one from byte %lld on",
+			b->what, (long long)b->at);
 	}
 	if (total >= 0 && total != b->size)
 		return other_size(b, total, e);
@@ -86,9 +85,8 @@ static int take(void *arg, const void *data, size_t len, struct err *e)
 	if (len == 0)
 		return 0;
 	if ((int64_t)len > b->size - b->at)
-		return err_text(e, EBADMSG,
-			"%s: more comes from registry %s than the %lld bytes that the image says", b->what,
-			b->host, (long long)b->size);
+		return err_text(e, EBADMSG, "%s: more comes than the %lld bytes that the image says", b->what,
+			(long long)b->size);
 	r = b->sink(b->arg, p, len, e);
 	if (r == 0)
 		b->at += (int64_t)len;
@@ -145,10 +143,13 @@ static int receive_all(struct img_registry *g, struct blob *b, struct rg_ask *q,
 		r = receive(g, b, q, e);
 		if (r <= 0)
 			return r;
-		tries = b->at - before >= GETTING_ON ? 0 : tries + 1;
-		if (tries > rg_retries(g))
-			return e && e->code ? -e->code : -EIO;
-		r = rg_pause(g, tries > 0 ? tries - 1 : 0, e);
+		if (b->at - before >= GETTING_ON) {
+			tries = 0;
+			continue;
+		}
+		if (tries == rg_retries(g))
+			return e->code ? -e->code : -EIO;
+		r = rg_pause(g, tries++, e);
 		if (r < 0)
 			return r;
 	}
@@ -184,13 +185,8 @@ static int receive_from_urls(
 int img_registry_blob(struct img_registry *g, const struct img_descriptor *d, int64_t from, img_sink *sink,
 	void *arg, struct err *e)
 {
-	_cleanup_strbuf_ struct strbuf path = { 0 };
-	struct blob b = { .sink = sink,
-		.arg = arg,
-		.at = from,
-		.size = d->size,
-		.what = d->digest.text,
-		.host = g->s->at.host };
+	_cleanup_strbuf_ struct strbuf path = { 0 }, what = { 0 };
+	struct blob b = { .sink = sink, .arg = arg, .at = from, .size = d->size };
 	struct rg_ask q = { .max = d->size, .head = check_head, .sink = take, .arg = &b };
 	struct err own = ERR_INIT;
 	int r;
@@ -199,12 +195,13 @@ int img_registry_blob(struct img_registry *g, const struct img_descriptor *d, in
 	if (from < 0 || from > d->size)
 		return err_text(e, EINVAL, "%s: it has no byte %lld", d->digest.text, (long long)from);
 	strbuf_printf(&path, "/v2/%s/blobs/%s", g->s->at.path, d->digest.text);
-	if (path.failed)
+	strbuf_printf(&what, "%s/%s@%s", g->s->at.host, g->s->at.path, d->digest.text);
+	if (path.failed || what.failed)
 		return err_set(e, ENOMEM, "registry %s", g->s->at.host);
 	q.path = path.s;
+	b.what = what.s;
 	r = receive_all(g, &b, &q, e);
 	if (r == -ENOENT && d->urls && d->urls[0])
 		r = receive_from_urls(g, &b, &q, d->urls, e);
-	/* What the sink says has nothing to do with the registry. */
-	return r < 0 && g->reply.fault != HTTP_OURS ? err_wrap(e, "registry %s", g->s->at.host) : r;
+	return r;
 }

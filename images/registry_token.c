@@ -230,11 +230,12 @@ static int ask_for_token(struct img_registry *g, struct arena *a, const struct i
 /* The realm: a whole URL that our credentials may go to. */
 static int check_realm(struct rg_session *s, const struct img_challenge *c, char **out, struct err *e)
 {
+	bool plain = __atomic_load_n(&s->plain, __ATOMIC_ACQUIRE);
 	int r;
 
 	if (!c->realm || !*c->realm)
 		return err_text(e, EBADMSG, "registry %s wants a token, and does not say whose", s->at.host);
-	r = img_url_resolve(s->plain ? s->plain_base : s->tls_base, c->realm, out, e);
+	r = img_url_resolve(plain ? s->plain_base : s->tls_base, c->realm, out, e);
 	if (r < 0)
 		return err_wrap(e, "token service of registry %s", s->at.host);
 	if (img_url_is_https(*out) || s->at.insecure)

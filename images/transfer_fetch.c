@@ -49,7 +49,7 @@ int pull_add(struct pull *p, const struct img_descriptor *d, bool is_config)
 
 size_t pull_endpoint(const struct pull *p, size_t i)
 {
-	return i == 0 ? p->chosen : i <= p->chosen ? i - 1 : i;
+	return (p->chosen + i) % p->place->n_endpoints;
 }
 
 int pull_connect(struct pull *p, size_t endpoint, struct img_registry **out, struct err *e)
@@ -119,9 +119,10 @@ static int receive(void *arg, const void *data, size_t len, struct err *e)
  */
 static int fetch_from(struct worker *w, size_t endpoint, int item, bool *local, struct err *e)
 {
-	const struct img_descriptor *d = &w->p->items[item].d;
-	struct receipt x = { .p = w->p, .item = item };
-	struct img_progress *progress = &w->p->progress.base;
+	struct pull *p = w->p;
+	const struct img_descriptor *d = &p->items[item].d;
+	struct receipt x = { .p = p, .item = item };
+	struct img_progress *progress = &p->progress.base;
 	struct img_registry *g;
 	int64_t have;
 	int r;
@@ -130,7 +131,7 @@ static int fetch_from(struct worker *w, size_t endpoint, int item, bool *local, 
 	for (;;) {
 		r = connect_worker(w, endpoint, &g, e);
 		if (r == 0)
-			r = img_writer_open(w->p->s, &d->digest, d->size, &x.writer, &have, e);
+			r = img_writer_open(p->s, &d->digest, d->size, &x.writer, &have, e);
 		if (r < 0)
 			return r;
 		x.at = x.told = have;
@@ -146,13 +147,14 @@ static int fetch_from(struct worker *w, size_t endpoint, int item, bool *local, 
 		r = img_writer_commit(x.writer, NULL, NULL, e);
 		if (r != -EBADMSG)
 			return r;
-		if (have == 0)
-			break;
+		if (have == 0) {
+			*local = false;
+			return err_wrap(e, "%s/%s", p->place->endpoints[endpoint].host,
+				p->place->endpoints[endpoint].path);
+		}
 		log_debug("%s: what was there before was of no use", d->digest.text);
 		err_clear(e);
 	}
-	*local = false;
-	return r;
 }
 
 /* What a descriptor carries in itself. */
@@ -221,7 +223,7 @@ static int take(struct pull *p)
 	int item = -1;
 
 	pthread_mutex_lock(&p->lock);
-	while (item < 0 && p->next < 2 * p->n_items && !p->stop) {
+	while (item < 0 && p->next < 2 * p->n_items && !__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE)) {
 		size_t i = p->next % p->n_items;
 
 		if (!p->items[i].done && p->items[i].is_config == (p->next < p->n_items))

@@ -62,7 +62,7 @@ bool pull_is_stopped(void *arg);
 
 /* Our own connection to an endpoint; opens it. */
 int pull_connect(struct pull *p, size_t endpoint, struct img_registry **out, struct err *e);
-/* The i-th endpoint to try: the chosen one first. */
+/* The i-th endpoint to try: the chosen one first, those that did not have the image last. */
 size_t pull_endpoint(const struct pull *p, size_t i);
 
 #endif

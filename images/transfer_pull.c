@@ -325,16 +325,13 @@ static int check_platform(const struct pull *p, const struct img_image *image, s
 /* Each layer as soon as it is there and those below it are unpacked. */
 static int unpack(struct pull *p, const struct img_image *image, struct err *e)
 {
-	struct img_image part = *image;
-
 	for (size_t i = 0; i < image->manifest.n_layers; i++) {
 		int item = pull_find(p, &image->manifest.layers[i].digest);
 		int r = item < 0 ? err_text(e, EINVAL, "layer %zu is not of this image", i)
 				 : pull_wait(p, (size_t)item, e);
 
-		part.manifest.n_layers = part.config.n_diff_ids = i + 1;
 		if (r == 0)
-			r = img_layers_unpack(p->s, &part, &p->progress.base, e);
+			r = img_layer_unpack(p->s, image, i, &p->progress.base, e);
 		if (r < 0)
 			return r;
 	}

@@ -1,5 +1,5 @@
 # tests: what `make check` runs beside the folders' own unit tests; the larger suites are started by ./bootstrap check
-AM_TESTS_ENVIRONMENT = RINGFENCE='$(abs_top_builddir)/ringfence$(EXEEXT)'; export RINGFENCE; SRCDIR='$(abs_top_srcdir)'; export SRCDIR; UNPACK_LAYER='$(abs_top_builddir)/tests/images/unpack_layer$(EXEEXT)'; export UNPACK_LAYER;
+AM_TESTS_ENVIRONMENT = RINGFENCE='$(abs_top_builddir)/ringfence$(EXEEXT)'; export RINGFENCE; SRCDIR='$(abs_top_srcdir)'; export SRCDIR; RINGFENCE_IMAGE='$(abs_top_builddir)/ringfence-image$(EXEEXT)'; export RINGFENCE_IMAGE; UNPACK_LAYER='$(abs_top_builddir)/tests/images/unpack_layer$(EXEEXT)'; export UNPACK_LAYER;
 
 if SANITIZERS
 # A sanitizer reserves more address space than the tests of hostile layers allow.
