@@ -407,7 +407,7 @@ exec_without_mount_ns() {
 	echo outside >"$T/secret"
 	exec_good cat /etc/file
 	eq "$OUT" inside
-	exec_good sh -c 'ls -di / /.. | sed "s/ .*//" | sort -u'
+	exec_good sh -c 'ls -di / /.. | sed "s/^ *//; s/ .*//" | sort -u'
 	eq "$OUT" "$(stat -c %i "$ROOTFS")" "the root directory and what is above it"
 	ex cat "$T/secret"
 	ne "$RC" 0 "reading a file of the host"
