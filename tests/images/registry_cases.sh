@@ -207,7 +207,8 @@ cut_always() {
 	at_least "$begun" 100000
 	: >"$LOG"
 	bad_pulls ok
-	eq "$(seen "[.[]|select(.range==\"bytes=$begun-\")]|length")" 1 "requests that go on"
+	# Layers are cut at the same place: how many got that far is a matter of time.
+	at_least "$(seen "[.[]|select(.range==\"bytes=$begun-\")]|length")" 1 "requests that go on"
 }
 
 tc killed 'a pull that is killed in the middle of a layer goes on where it was'

@@ -25,6 +25,8 @@ need_cmd() {
 	for c; do command -v "$c" >/dev/null || skip "no $c on this machine"; done
 }
 need_fs() { grep -qw "$1" /proc/filesystems || can mount_fs "$1" || skip "the kernel has no $1"; }
+# LeakSanitizer ends a process that is traced, and its handlers are not those of a program that a tracer is to see.
+traceable() { ! sanitized || skip "sanitizers do not work under ptrace"; }
 cgroupfs_only() { [[ $RF_MANAGER == cgroupfs ]] || skip "about the cgroupfs manager"; }
 systemd_only() { [[ $RF_MANAGER == systemd ]] || skip "about the systemd manager"; }
 

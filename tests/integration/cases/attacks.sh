@@ -292,12 +292,14 @@ traced() {
 tc trace_exec 'CVE-2016-9962: a tracer inside gets no capability from what joins by exec that it does not have'
 # crun and runc give it all of the host'\''s.
 trace_exec() {
+	traceable
 	traced .
 	has "$OUT" ' caps=0'
 }
 
 tc trace_exec_user 'CVE-2016-9962: the same with another user, and without noNewPrivileges'
 trace_exec_user() {
+	traceable
 	traced '.process.noNewPrivileges=false|.process.user={uid:1000,gid:1000}
 		|.process.capabilities|=with_entries(.value=["CAP_SYS_PTRACE"])|.process.capabilities+={inheritable:["CAP_SYS_PTRACE"]}
 		|.process.capabilities.ambient=["CAP_SYS_PTRACE"]'
@@ -305,6 +307,7 @@ trace_exec_user() {
 }
 
 trace_exec_filter() { # NO-NEW-PRIVS
+	traceable
 	traced ".process.noNewPrivileges=$1"'|.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["mount"],action:"SCMP_ACT_ERRNO"}]}'
 	has "$OUT" ' early=0 caps=0'
 }

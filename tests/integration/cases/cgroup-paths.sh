@@ -34,6 +34,7 @@ without_clone_into() {
 # Born outside its cgroup, a process joins by itself. ERROR as of 5.3 to 5.6 (the structure is too long) or a flag that is unknown.
 late_join() { # ERROR
 	cgroupfs_only
+	traceable
 	need_cmd strace
 	strace -qq -o /dev/null true || skip "strace cannot trace here"
 	[[ -n $CG_V2 ]] || skip "no cgroup v2"

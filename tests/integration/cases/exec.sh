@@ -349,6 +349,7 @@ exec_cpu_affinity() {
 
 tc exec_cpu_affinity_initial 'P14: execCPUAffinity initial: where the runtime is before it goes into the cgroup; the process gets all CPUs again'
 exec_cpu_affinity_initial() {
+	traceable
 	local cpu
 	can two_cpus || skip "needs two CPUs"
 	need_cmd strace
@@ -427,6 +428,7 @@ exec_own_user_ns() {
 
 tc exec_old_kernel 'exec on a kernel that cannot join by pidfd (before 5.8): each namespace by its own file'
 exec_old_kernel() {
+	traceable
 	need_cmd strace
 	bundle
 	if can userns; then userns; fi
