@@ -216,9 +216,9 @@ bool ns_can_borrow(const struct make *m)
 }
 
 /*
- * Recorded before anything else, so that the process of a runtime that is killed here is known: it lives on,
- * as that of one that is killed a moment later does. The lock is not given back before it has executed the
- * payload, by the descriptor that it has of it, too: nobody can enter half a partition.
+ * It records itself, when it is no longer half a partition: exec takes no lock, and goes into whatever is
+ * recorded (init.c, "record"). What is killed before that leaves the snapshot, by which its cgroup is found;
+ * what is killed later is known, and lives on without its runtime, as it would a moment later.
  */
 static void run_borrower(void *arg)
 {
@@ -226,14 +226,11 @@ static void run_borrower(void *arg)
 	struct init in = m->in;
 	struct err e = ERR_INIT;
 	char state;
-	int r;
+	/* While the host's /proc is there to be asked. */
+	int r = rt_proc_stat(m->p->pid, &m->p->start_time, &state);
 
-	m->p->creating = false;
-	r = rt_proc_stat(m->p->pid, &m->p->start_time, &state);
 	if (r < 0)
 		err_set(&e, -r, "read /proc/%d/stat", (int)m->p->pid);
-	if (r == 0)
-		r = rt_partition_save(m->p, &e);
 	if (r == 0)
 		r = mnt_unshare_state(&in.mnt, &e);
 	if (r < 0) {
@@ -241,6 +238,7 @@ static void run_borrower(void *arg)
 		m->report.err = e;
 		_exit(1);
 	}
+	in.record = m->p;
 	init_main(&in);
 }
 

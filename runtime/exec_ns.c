@@ -419,11 +419,10 @@ static int serve(struct exec *j, pid_t *pid, int *master, bool *exec_failed, str
 		int msg;
 
 		r = wait_for(j, e);
-		/* Set by the clone, before whoever came of it could say anything. */
-		*pid = *j->birth;
 		if (r < 0)
 			return r;
 		msg = sync_recv(j->sync[0], &f, &fd);
+		/* Set by the clone, before whoever came of it could say anything. */
 		*pid = *j->birth;
 		switch (msg) {
 		case SYNC_CLOSED:

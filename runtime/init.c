@@ -253,6 +253,18 @@ static int step_protect(struct init *in, struct err *e)
 	return mnt_protect(&in->mnt, e);
 }
 
+/*
+ * Without a parent that does it. Not before the pivot and all masks, for whoever enters sees what is there;
+ * not after the payload's user and limits, for which the state directory is no place.
+ */
+static int step_record(struct init *in, struct err *e)
+{
+	if (!in->record)
+		return 0;
+	in->record->creating = false;
+	return rt_partition_save(in->record, e);
+}
+
 static int step_attributes(struct init *in, struct err *e)
 {
 	int r;
@@ -309,6 +321,7 @@ static const struct step steps[] = {
 	{ "hooks", step_hooks, false, false },
 	{ "pivot", step_pivot, false, false },
 	{ "protect", step_protect, false, false },
+	{ "record", step_record, false, false },
 	{ "attributes", step_attributes, true, false },
 	{ "working directory", step_cwd, true, false },
 	{ "user", step_user, true, false },

@@ -27,10 +27,11 @@ struct init {
 	const struct spec *spec;
 	struct mnt_ctx mnt;
 	struct payload payload;
-	int ns[SPEC_NS_KINDS];	    /* to join, or -1 */
-	int sync;		    /* to the parent */
-	struct init_report *report; /* in the place of `sync`; else NULL */
-	int start_listener;	    /* listening socket of `create`; -1: start comes over sync */
+	int ns[SPEC_NS_KINDS];	     /* to join, or -1 */
+	int sync;		     /* to the parent */
+	struct init_report *report;  /* in the place of `sync`; else NULL */
+	struct rt_partition *record; /* to be saved by us, once it may be entered; else NULL */
+	int start_listener;	     /* listening socket of `create`; -1: start comes over sync */
 	int console_socket; /* connected, for the terminal's master; -1: the master goes to the parent */
 	bool joined;	    /* by init_join() */
 	bool join_cgroup;   /* there is one */

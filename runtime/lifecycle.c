@@ -394,7 +394,7 @@ static int may_be_stopped(struct creation *c, struct err *e)
 	const struct spec_hooks *h = &c->p->spec->hooks;
 	int fd = 0;
 
-	if (h->n[SPEC_HOOK_START_CONTAINER] || h->n[SPEC_HOOK_POSTSTART] || getenv("NOTIFY_SOCKET"))
+	if (h->n[SPEC_HOOK_START_CONTAINER] || h->n[SPEC_HOOK_POSTSTART] || notify_wanted())
 		fd = attach_stop_fd(e);
 	if (fd < 0)
 		return fd;
@@ -453,8 +453,13 @@ static int open_to_delete(
 	if (r != -EBUSY || !force)
 		return r;
 	err_clear(e);
-	if (rt_partition_open(ctx, id, RT_UNLOCKED, &p, &ignored) == 0)
-		p->engine->kill(p, SIGKILL, false, &ignored);
+	if (rt_partition_open(ctx, id, RT_UNLOCKED, &p, &ignored) == 0) {
+		/* One that was not recorded yet is found in its cgroup, if that is nobody else's. */
+		if (p->pid <= 0)
+			rt_partition_guess_cgroup(p, ctx);
+		if (!p->cgroup_guessed)
+			p->engine->kill(p, SIGKILL, p->pid <= 0, &ignored);
+	}
 	return rt_partition_open(ctx, id, RT_LOCKED, out, e);
 }
 

@@ -70,12 +70,12 @@ process_bad_format() {
 tc process_relative_command 'P5: a command with a slash is relative to cwd'
 process_relative_command() {
 	bundle
-	mkdir "$ROOTFS/work"
-	cp "$ROOTFS/bin/rft" "$ROOTFS/work/tool"
+	mkdir "$ROOTFS/job"
+	cp "$ROOTFS/bin/rft" "$ROOTFS/job/tool"
 	args ./tool inspect
-	edit '.process.cwd="/work"'
+	edit '.process.cwd="/job"'
 	runs
-	kv_is exe /work/tool
+	kv_is exe /job/tool
 }
 
 tc process_no_args 'P5: no args: refused'

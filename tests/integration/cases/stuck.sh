@@ -220,3 +220,50 @@ lock_told() {
 	has "$ERR" "process $BEHIND"
 	pkill -P "$BEHIND"
 }
+
+# halfway WHAT: `run` whose first process meets that at its pivot_root(2), while it still has the host's tree below it.
+halfway() {
+	need_cmd strace
+	traceable
+	strace -qq -o /dev/null true || skip "strace cannot trace here"
+	bundle
+	args sleep 1000
+	behind strace -f -qq -o "$T/strace" -e trace=pivot_root -e "inject=pivot_root:$1" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
+	until_ok 10 test -e "$ROOT/$ID/snapshot"
+}
+
+tc entered_early 'exec while the first process is still being set up: refused; nobody gets to see the host through half a partition'
+entered_early() {
+	echo outside >"$T/secret"
+	halfway delay_enter=2000000
+	local refused=0 end=$((SECONDS + 20 * RF_SCALE))
+	while ((SECONDS < end)); do
+		try exec "$ID" cat "$T/secret"
+		hasnt "$OUT" outside
+		try exec "$ID" cat /etc/file
+		[[ $RC != 0 ]] || break
+		refused=$((refused + 1))
+	done
+	eq "$OUT" inside
+	((refused > 2)) || die "it was never refused: the delay did not work"
+	rt delete --force "$ID" || die "delete"
+	until_ok 5 dead "$BEHIND"
+	all_gone
+}
+
+tc killed_early 'run is killed while the first process hangs in its set-up: delete --force ends it'
+killed_early() {
+	halfway signal=SIGSTOP
+	until_ok 10 grep -q 'stopped by SIGSTOP' "$T/strace"
+	local runtime child
+	runtime=$(pgrep -P "$BEHIND")
+	child=$(pgrep -P "$runtime")
+	# The tracer goes: what is stopped stays so.
+	kill -KILL "$BEHIND" "$runtime"
+	wait "$BEHIND"
+	alive "$child" || die "the first process has not stayed"
+	quickly 8 delete --force "$ID"
+	eq "$RC" 0 "exit status of delete --force: $ERR"
+	until_ok 5 dead "$child"
+	all_gone
+}
