@@ -221,7 +221,8 @@ tc ns_net_traffic 'N3: traffic flows over lo'
 ns_net_traffic() {
 	bundle
 	ln -s busybox "$ROOTFS/bin/nc"
-	script 'nc -l -p 4000 </dev/null >/tmp/got & n=0
+	# The server's input never ends: nc would close its side at once, and the client leave before it has said a word.
+	script 'mkfifo /tmp/quiet; nc -l -p 4000 <>/tmp/quiet >/tmp/got & n=0
 		until echo hello | nc 127.0.0.1 4000 || [ $n = 200 ]; do n=$((n+1)); usleep 50000; done; wait; cat /tmp/got'
 	runs
 	has "$OUT" hello
