@@ -5,7 +5,7 @@ ringfence_SOURCES = \
 	cli/list.c cli/main.c cli/options.c cli/options.h cli/pause.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
-ringfence_LDADD = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
+ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
 ringfence_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK

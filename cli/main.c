@@ -40,7 +40,7 @@ static const struct cli_verb *const verbs[] = {
 /* --- global options --------------------------------------------------------------------------- */
 
 struct global_options {
-	const char *root, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
+	const char *root, *data, *store, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
 	bool debug, systemd_cgroup, version;
 };
 
@@ -48,6 +48,12 @@ struct global_options {
 static const struct opt global_table[] = {
 	{ "root", 0, OPT_STRING, AT(root), "DIR",
 		"where state is kept (default /run/ringfence, or $XDG_RUNTIME_DIR/ringfence)" },
+	{ "data", 0, OPT_STRING, AT(data), "DIR",
+		"where launched partitions and volumes are kept (default $RINGFENCE_DATA, "
+		"/var/lib/ringfence, or "
+		"~/.local/share/ringfence)" },
+	{ "store", 0, OPT_STRING, AT(store), "DIR",
+		"where images are kept (default $RINGFENCE_STORE, or \"store\" in the data directory)" },
 	{ "log", 0, OPT_STRING, AT(log), "TARGET",
 		"where errors are also written: [file:]PATH, journald:ID or syslog:ID" },
 	{ "log-format", 0, OPT_STRING, AT(log_format), "FORMAT", "of the log: text (default) or json" },
@@ -254,6 +260,8 @@ static int run(int argc, char **argv, struct err *e)
 	if (r < 0)
 		return r;
 	ctx.root = o.root;
+	ctx.data = o.data;
+	ctx.store = o.store;
 	ctx.debug = log_enabled(LOG_LEVEL_DEBUG);
 	return run_command(&ctx, argc - first, argv + first, argv, e);
 }

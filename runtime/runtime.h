@@ -31,6 +31,9 @@ struct rt_ctx {
 	enum cgrp_manager manager; /* --systemd-cgroup, --cgroup-manager */
 	int rootless;		   /* --rootless: 1, 0, or -1 for auto */
 	bool debug;
+	/* Not the runtime's own: for launch/ and images/, and handed through. */
+	const char *data;  /* --data */
+	const char *store; /* --store */
 };
 
 /* /run/ringfence for root, $XDG_RUNTIME_DIR/ringfence otherwise. malloc()ed. */

@@ -17,7 +17,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features help'
-	local globals='--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
+	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
 		--preserve-fds --help'
@@ -50,7 +50,7 @@ _ringfence()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--root | --log | --log-format | --log-level | --cgroup-manager | --rootless | --criu)
+		--root | --data | --store | --log | --log-format | --log-level | --cgroup-manager | --rootless | --criu)
 			[[ -n $verb ]] || { [[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++)); ((i++)); } ;;
 		-* | =) ;;
 		*)
@@ -60,7 +60,7 @@ _ringfence()
 	done
 
 	case $prev in
-	--root | --bundle | -b | --cwd) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--root | --data | --store | --bundle | -b | --cwd) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu)
 		if [[ $prev != -r || $verb == update ]]; then
 			compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return

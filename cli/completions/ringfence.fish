@@ -9,7 +9,7 @@ function __ringfence_verb
 			continue
 		end
 		switch $word
-			case --root --log --log-format --log-level --cgroup-manager --rootless --criu
+			case --root --data --store --log --log-format --log-level --cgroup-manager --rootless --criu
 				set skip 1
 			case '-*'
 			case '*'
@@ -28,6 +28,8 @@ complete -c ringfence -f
 
 # global options
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l root -rF -d 'where state is kept (default /run/ringfence, or $XDG_RUNTIME_DIR/ringfence)'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l data -rF -d 'where launched partitions and volumes are kept'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l store -rF -d 'where images are kept'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log -rF -d 'where errors are also written: [file:]PATH, journald:ID or syslog:ID'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log-format -xa 'text json' -d 'of the log: text (default) or json'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -l log-level -xa 'error warning info debug' -d 'error (default), warning, info or debug'

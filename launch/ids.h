@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ranges of host user ids for the user namespaces of partitions: 65,536 each, a different one for each
+ * partition, so that one that breaks out is nobody to the others.
+ *
+ *   Taken from the ranges that /etc/subuid and /etc/subgid grant to "ringfence" or "containers" (subuid(5),
+ * as podman's --userns=auto); without such a line from 524288 to 1879048191, the range that systemd keeps for
+ * containers (systemd.io/UIDS-GIDS), passing over what subuid and subgid grant to others.
+ *   <data>/ids/N, a symlink to the partition's name, says that the Nth range is taken: symlink(2) decides,
+ * and one whose partition is gone is taken over.
+ */
+#ifndef LAUNCH_IDS_H
+#define LAUNCH_IDS_H
+
+#include "launch/record.h"
+
+#define LAUNCH_IDS 65536
+
+/* The first id of the range. -EUSERS: all are taken; -ENOENT: the grant is too small. */
+int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *first, struct err *e);
+int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e);
+/* Whether a root file system can have a user namespace here: by trying (user namespaces, idmapped mounts). */
+bool launch_ids_usable(const struct launch_ctx *ctx);
+
+#endif
