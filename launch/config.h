@@ -9,6 +9,7 @@
 #ifndef LAUNCH_CONFIG_H
 #define LAUNCH_CONFIG_H
 
+#include "launch/network.h"
 #include "launch/record.h"
 
 /* What launch needs of an image, from images/roots.h; or the host's own root. */
@@ -26,20 +27,41 @@ struct launch_image {
 	const void *arg; /* of open_file */
 };
 
-/* Where things of the partition are; all absolute. */
+/* Where things of the partition are; all absolute, but for what may be NULL. */
 struct launch_places {
-	const char *bundle;  /* with root/, upper/ and work/ */
-	const char *volumes; /* <data>/volumes */
-	const char *self;    /* our program, for hooks and --init */
+	const char *bundle;	    /* with root/, upper/ and work/; etc/ (launch_etc_write()), host/
+				       (launch_host_write()) */
+	const char *volumes;	    /* <data>/volumes */
+	const char *self;	    /* our program, for hooks */
+	const char *data, *rt_root; /* --data and --root of the hooks; rt_root NULL: the default */
+	bool rootless;		    /* not root: the runtime adds a user namespace of its own */
 };
 
 /*
  * The document, pretty, with a final newline, in the arena. Fills in of `r` what the options and the image
- * say together (command, stop_signal, volumes, anonymous_volumes, …); name, ids, network and ports are there
- * already. Volumes that must be made first are only named. -EINVAL names the option.
+ * say together: command, detach, interactive, tty, rm, boot, restart, restart_max, log_max, stop_signal,
+ * stop_timeout, dns, volumes, anonymous_volumes, labels; name, ids, n_ids, network and ports are there
+ * already. Volumes that must be made first are only named (launch_volumes_make()). -EINVAL names the option.
  */
 int launch_config(const struct launch_opts *o, const struct launch_image *i, const struct launch_places *at,
-	struct launch_record *r, struct arena *a, const char **text, size_t *len, struct err *e);
+	const struct launch_network_plan *net, struct launch_record *r, struct arena *a, const char **text,
+	size_t *len, struct err *e);
+
+/* "no", "on-failure[:N]", "always", "unless-stopped"; NULL: no. *max 0: no limit. */
+int launch_restart_parse(const char *text, enum launch_restart *out, int *max, struct err *e);
+
+/*
+ * What is bound on /etc/hosts, /etc/hostname and /etc/resolv.conf: <bundle>/etc/NAME. `address`: the
+ * partition's own, or NULL while it has none (then the network hook adds the line to etc/hosts).
+ */
+int launch_etc_write(int bundle, const struct launch_opts *o, const struct launch_record *r,
+	const char *address, struct err *e);
+
+/* The lower directory of the zone "host": <bundle>/host, with links to /usr and an /etc of its own. */
+int launch_host_write(int bundle, struct err *e);
+
+/* Makes those of r->volumes that are not there: NAME/_data below `volumes` (<data>/volumes). */
+int launch_volumes_make(int volumes, const struct launch_record *r, struct err *e);
 
 /*
  * USER[:GROUP] of an image or --user: numbers verbatim, 0 to 2^31-1; names from the image's own passwd and

@@ -19,6 +19,14 @@
 /* The first id of the range. -EUSERS: all are taken; -ENOENT: the grant is too small. */
 int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *first, struct err *e);
 int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e);
+/*
+ * What --userns says: "auto" takes a range, "host" (or one that cannot be, where nothing was said) none,
+ * "UID:SIZE" that one, which is nobody else's business. Fills in *first (-1: none) and *n.
+ */
+int launch_ids_choose(const struct launch_ctx *ctx, const char *userns, const char *name, int64_t *first,
+	uint32_t *n, struct err *e);
+/* Can what lies at `path` be mounted with its ids mapped? By trying, in a mount that nobody sees. */
+bool launch_ids_can_map(const char *path);
 /* Whether a root file system can have a user namespace here: by trying (user namespaces, idmapped mounts). */
 bool launch_ids_usable(const struct launch_ctx *ctx);
 
