@@ -11,23 +11,16 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "cli/options.h"
 #include "cli/print.h"
+#include "cli/verb.h"
 #include "runtime/runtime.h"
 
 #define CLI_FAILURE	 1   /* any failure of the runtime */
 #define CLI_EXEC_FAILURE 255 /* exec: the command itself could not be executed (runc and crun agree) */
 
 struct cli_verb {
-	const char *name;
-	const char *args;	/* the positional arguments, for the usage line; NULL: none */
-	int min_args, max_args; /* max -1: any number */
-	bool executes;		/* something inside: our own file must be out of its reach (runtime/seal.h) */
-	bool in_order;		/* the first positional argument ends the options: a command line follows */
-	const char *summary;	/* a line for the help text */
-	const struct opt *options;
-	const void *defaults; /* of the struct behind the options; NULL: all zero */
-	size_t size;	      /* of that struct */
+	VERB_BASE;
+	bool executes; /* something inside: our own file must be out of its reach (runtime/seal.h) */
 	/*
 	 * `args` is NULL-terminated. Returns the exit status (>= 0) or a negative errno, which becomes
 	 * CLI_FAILURE. An error text is printed in both cases.

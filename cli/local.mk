@@ -3,7 +3,8 @@ bin_PROGRAMS += ringfence
 ringfence_SOURCES = \
 	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
 	cli/list.c cli/main.c cli/options.c cli/options.h cli/pause.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
-	cli/spec.c cli/start.c cli/state.c cli/update.c
+	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
+	cli/image_exec.c cli/image_exec.h cli/image/verbs.h
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
 ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
@@ -22,7 +23,7 @@ endif
 endif
 EXTRA_DIST += cli/entry.c cli/entry.h
 
-dist_man_MANS += docs/ringfence.8
+dist_man_MANS += docs/ringfence.8 docs/ringfence-image.8
 
 zshcompdir = $(datadir)/zsh/site-functions
 dist_zshcomp_DATA = cli/completions/_ringfence

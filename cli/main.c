@@ -4,12 +4,12 @@
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/image_exec.h"
 #include "runtime/seal.h"
 #include "spec/features.h"
 
@@ -40,8 +40,9 @@ static const struct cli_verb *const verbs[] = {
 /* --- global options --------------------------------------------------------------------------- */
 
 struct global_options {
-	const char *root, *data, *store, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
-	bool debug, systemd_cgroup, version;
+	const char *root, *data, *store, *cgroup_manager, *rootless, *criu;
+	struct log_options log;
+	bool systemd_cgroup, version;
 };
 
 #define AT(field) offsetof(struct global_options, field)
@@ -54,11 +55,7 @@ static const struct opt global_table[] = {
 		"~/.local/share/ringfence)" },
 	{ "store", 0, OPT_STRING, AT(store), "DIR",
 		"where images are kept (default $RINGFENCE_STORE, or \"store\" in the data directory)" },
-	{ "log", 0, OPT_STRING, AT(log), "TARGET",
-		"where errors are also written: [file:]PATH, journald:ID or syslog:ID" },
-	{ "log-format", 0, OPT_STRING, AT(log_format), "FORMAT", "of the log: text (default) or json" },
-	{ "log-level", 0, OPT_STRING, AT(log_level), "LEVEL", "error (default), warning, info or debug" },
-	{ "debug", 0, OPT_BOOL, AT(debug), NULL, "the same as --log-level debug" },
+	LOG_OPTIONS(AT(log)),
 	{ "systemd-cgroup", 0, OPT_BOOL, AT(systemd_cgroup), NULL,
 		"let systemd manage cgroups (--cgroup-manager systemd)" },
 	{ "cgroup-manager", 0, OPT_STRING, AT(cgroup_manager), "NAME",
@@ -110,22 +107,6 @@ static int parse_rootless(const char *mode, int *out, struct err *e)
 	return 0;
 }
 
-static int open_log(const struct global_options *o, struct err *e)
-{
-	enum log_level level = LOG_LEVEL_ERROR;
-	int r;
-
-	if (o->log_level && log_level_parse(o->log_level, &level) < 0)
-		return err_text(e, EINVAL,
-			"option --log-level must be error, warning, info or debug, not \"%s\"", o->log_level);
-	if (o->debug)
-		level = LOG_LEVEL_DEBUG;
-	r = log_open(o->log, o->log_format, level, e);
-	if (r == 0 && o->criu)
-		log_debug("option --criu is ignored: there is no checkpoint command yet");
-	return r;
-}
-
 /* --- help and version ------------------------------------------------------------------------- */
 
 static void describe_program(struct strbuf *out)
@@ -133,18 +114,13 @@ static void describe_program(struct strbuf *out)
 	strbuf_puts(out, "Usage: ringfence [OPTIONS] COMMAND [ARGUMENTS]\n\nRun OCI bundles as partitions of "
 			 "this host.\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		strbuf_printf(out, "  %-10s%s\n", verbs[i]->name, verbs[i]->summary);
+		cli_list_verb(verbs[i]->name, verbs[i]->summary, out);
+	strbuf_puts(out, "\nCommands for images (see ringfence-image(8)):\n");
+	image_exec_list(out);
 	strbuf_puts(out, "\nOptions:\n");
 	options_describe(global_table, out);
 	strbuf_puts(out,
 		"\n\"ringfence COMMAND --help\" tells about a command, ringfence(8) about all of them.\n");
-}
-
-static void describe_verb(const struct cli_verb *v, struct strbuf *out)
-{
-	strbuf_printf(out, "Usage: ringfence %s [OPTIONS]%s%s\n\n%s.\n\nOptions:\n", v->name,
-		v->args ? " " : "", v->args ? v->args : "", v->summary);
-	options_describe(v->options, out);
 }
 
 static int print_help(const struct cli_verb *v, struct err *e)
@@ -152,7 +128,7 @@ static int print_help(const struct cli_verb *v, struct err *e)
 	_cleanup_strbuf_ struct strbuf out = { 0 };
 
 	if (v)
-		describe_verb(v, &out);
+		cli_describe_verb(&v->verb, &out);
 	else
 		describe_program(&out);
 	return out.failed ? err_set(e, ENOMEM, "help") : cli_print(out.s, out.len, e);
@@ -182,37 +158,31 @@ static const struct cli_verb *find_verb(const char *name)
 	return NULL;
 }
 
-static int check_args(const struct cli_verb *v, int n, struct err *e)
-{
-	if (n < v->min_args)
-		return err_text(e, EINVAL, "\"%s\" requires %s", v->name, v->args);
-	if (v->max_args >= 0 && n > v->max_args)
-		return err_text(e, EINVAL, "\"%s\" takes %s%s", v->name,
-			v->args ? "no more than " : "no arguments", v->args ? v->args : "");
-	return 0;
-}
-
 static int run_verb(const struct cli_verb *v, const struct rt_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	void *options = calloc(1, v->size ? v->size : 1);
-	int first = 0, r;
+	void *options;
+	int first = 0, r = cli_parse_verb(&v->verb, argc, argv, &options, &first, e);
 
-	if (!options)
-		return err_set(e, ENOMEM, "%s", v->name);
-	if (v->defaults)
-		memcpy(options, v->defaults, v->size);
-	r = options_parse(v->options, !v->in_order, options, argc, argv, &first, e);
-	if (r == 0)
-		r = check_args(v, argc - first, e);
-	if (r < 0)
-		err_hint(e, "see \"ringfence %s --help\"", v->name);
-	else if (r == OPTIONS_HELP)
+	if (r == OPTIONS_HELP)
 		r = print_help(v, e);
-	else
+	else if (r == 0)
 		r = v->run(ctx, options, argv + first, e);
-	options_free(v->options, options);
-	free(options);
+	cli_free_options(&v->verb, options);
 	return r;
+}
+
+/* `pull` and its kin, and `help pull`: another program's. */
+static int run_image_verb(const struct global_options *o, char **argv, struct err *e)
+{
+	char help[] = "--help", *ask[] = { argv[1], help, NULL };
+	const char *data = o->data ? o->data : getenv("RINGFENCE_DATA"), *store = getenv("RINGFENCE_STORE");
+	_cleanup_free_ char *path = NULL;
+
+	/* What follows from --data it knows nothing about. */
+	if (data && *data && !(store && *store) &&
+		(asprintf(&path, "%s/store", data) < 0 || setenv("RINGFENCE_STORE", path, 1) < 0))
+		return err_set(e, ENOMEM, "%s", argv[0]);
+	return image_exec(&o->log, o->store, str_eq(argv[0], "help") ? ask : argv, e);
 }
 
 static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **whole, struct err *e)
@@ -249,11 +219,16 @@ static int run(int argc, char **argv, struct err *e)
 		return print_help(NULL, e);
 	if (o.version)
 		return print_version(e);
-	r = open_log(&o, e);
+	r = cli_open_log(&o.log, e);
 	if (r < 0)
 		return r;
+	if (o.criu)
+		log_debug("option --criu is ignored: there is no checkpoint command yet");
 	if (first >= argc)
 		return err_text(e, EINVAL, "no command given; see \"ringfence --help\"");
+	if (image_exec_knows(argv[first]) ||
+		(str_eq(argv[first], "help") && first + 1 < argc && image_exec_knows(argv[first + 1])))
+		return run_image_verb(&o, argv + first, e);
 	r = parse_manager(&o, &ctx.manager, e);
 	if (r == 0)
 		r = parse_rootless(o.rootless, &ctx.rootless, e);
@@ -264,21 +239,6 @@ static int run(int argc, char **argv, struct err *e)
 	ctx.store = o.store;
 	ctx.debug = log_enabled(LOG_LEVEL_DEBUG);
 	return run_command(&ctx, argc - first, argv + first, argv, e);
-}
-
-/*
- * A caller may start us with 0, 1 or 2 closed. The next file opened would take the number, and a message or
- * the payload's output would go into it.
- */
-static void fill_stdio(void)
-{
-	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
-
-	if (poll(p, 3, 0) <= 0)
-		return;
-	for (int i = 0; i < 3; i++)
-		if (p[i].revents & POLLNVAL)
-			(void)!open("/dev/null", O_RDWR);
 }
 
 /*
@@ -315,7 +275,7 @@ int main(int argc, char **argv)
 	/* One brk(2) for all that a command needs: the heap of a process that lives for milliseconds never
 	 * shrinks. */
 	mallopt(M_TOP_PAD, 512 * 1024);
-	fill_stdio();
+	cli_fill_stdio();
 	reset_signals();
 	r = run(argc, argv, &e);
 	if (e.code)

@@ -16,12 +16,12 @@ libimages_a_SOURCES = \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
-# Not installed yet: it has no more than `pull`. The tests use it.
-check_PROGRAMS += ringfence-image
+# Installed as LIBEXECDIR/ringfence/ringfence-image, where `ringfence` looks for it (cli/image_exec.c).
+pkglibexec_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
-	cli/options.c cli/options.h cli/print.c cli/print.h \
-	cli/image/image.h cli/image/main.c \
+	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
+	cli/image/image.h cli/image/main.c cli/image/verbs.h \
 	cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 

@@ -13,10 +13,23 @@ _ringfence_ids()
 	ringfence "${root[@]}" list -q 2>/dev/null
 }
 
+_ringfence_images()
+{
+	local i store=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--store) [[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++)); store=(--store "${COMP_WORDS[i + 1]-}") ;;
+		esac
+	done
+	ringfence "${store[@]}" images --noheading 2>/dev/null |
+		awk '$1 != "<none>" {print $1 ($2 == "<none>" ? "" : ":" $2)}'
+}
+
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features help'
+	local images='pull'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -42,6 +55,9 @@ _ringfence()
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
+		# for images
+		[pull]='--platform --all-platforms --creds --authfile --cert-dir --tls-verify --registries-conf --policy
+			--unpack --parallel --retry --timeout --quiet --help'
 	)
 
 	COMPREPLY=()
@@ -60,8 +76,9 @@ _ringfence()
 	done
 
 	case $prev in
-	--root | --data | --store | --bundle | -b | --cwd) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu)
+	--root | --data | --store | --bundle | -b | --cwd | --cert-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu | --authfile | \
+		--registries-conf)
 		if [[ $prev != -r || $verb == update ]]; then
 			compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return
 		fi ;;
@@ -69,18 +86,20 @@ _ringfence()
 	--log-level) opts='error warning info debug' ;;
 	--cgroup-manager) opts='cgroupfs systemd disabled' ;;
 	--rootless) [[ -n $verb ]] || opts='auto true false' ;;
-	--format | -f) [[ $verb == list || $verb == ps ]] && opts='table json' ;;
+	--format | -f) [[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
+	--policy) opts='always missing' ;;
+	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u) return ;;
 	--env | -e | --user | -u | --additional-gids | -g | --cap | -c | --cgroup | --preserve-fds | --interval | --process-label | \
 		--apparmor | --blkio-weight | --cpu-* | --cpuset-* | --memory* | --kernel-memory* | --pids-limit | --*-schema) return ;;
 	esac
 	if [[ -z $opts ]]; then
 		if [[ -z $verb ]]; then
-			opts=$verbs
+			opts="$verbs $images"
 			[[ $cur != -* ]] || opts=$globals
 		elif [[ $cur == -* ]]; then
 			opts=${of[$verb]-}
 		elif [[ $verb == help ]]; then
-			opts=$verbs
+			opts="$verbs $images"
 		elif [[ $verb == kill && $positional -gt 0 ]]; then
 			opts='TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH'
 		elif [[ $verb == exec && $positional -gt 0 ]]; then
@@ -88,6 +107,19 @@ _ringfence()
 			return
 		elif [[ " start exec kill delete state ps pause resume update events " == *" $verb "* ]]; then
 			opts=$(_ringfence_ids)
+		elif [[ $verb == store ]]; then
+			opts=check
+		elif [[ " pull inspect history tag untag rmi images save " == *" $verb "* ]]; then
+			opts=$(_ringfence_images)
+			# A name has a colon in it, which is a word break for readline.
+			declare -F __ltrim_colon_completions >/dev/null && {
+				cur=${COMP_LINE:0:COMP_POINT} && cur=${cur##* }
+				mapfile -t COMPREPLY < <(compgen -W "$opts" -- "$cur")
+				__ltrim_colon_completions "$cur"
+				return
+			}
+		elif [[ $verb == load || $verb == import ]]; then
+			compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return
 		fi
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$opts" -- "$cur")

@@ -174,3 +174,27 @@ complete -c ringfence -n '__ringfence_in spec' -s h -l help -d 'show this help'
 
 # features
 complete -c ringfence -n '__ringfence_in features' -s h -l help -d 'show this help'
+
+# --- images
+function __ringfence_images
+	ringfence images --noheading 2>/dev/null | awk '$1 != "<none>" {print $1 ($2 == "<none>" ? "" : ":" $2)}'
+end
+
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pull -d 'Fetch an image from a registry'
+complete -c ringfence -n '__ringfence_in help' -a 'pull'
+
+# pull
+complete -c ringfence -n '__ringfence_in pull' -l platform -x -d 'for another machine than this'
+complete -c ringfence -n '__ringfence_in pull' -s a -l all-platforms -d 'all images of a list, not only this machine\'s'
+complete -c ringfence -n '__ringfence_in pull' -l creds -x -d 'instead of those in auth files'
+complete -c ringfence -n '__ringfence_in pull' -l authfile -rF -d 'credentials (default $REGISTRY_AUTH_FILE, see login)'
+complete -c ringfence -n '__ringfence_in pull' -l cert-dir -rF -d 'certificates (default /etc/containers/certs.d/HOST)'
+complete -c ringfence -n '__ringfence_in pull' -l tls-verify -d '=false: http, or TLS with any certificate'
+complete -c ringfence -n '__ringfence_in pull' -l registries-conf -rF -d 'instead of /etc/containers/registries.conf'
+complete -c ringfence -n '__ringfence_in pull' -l policy -xa 'always missing' -d 'always (default) or missing: only if it is not in the store'
+complete -c ringfence -n '__ringfence_in pull' -l unpack -d 'also unpack it'
+complete -c ringfence -n '__ringfence_in pull' -l parallel -x -d 'layers at once (default 3)'
+complete -c ringfence -n '__ringfence_in pull' -l retry -x -d 'tries after one that failed (default 5)'
+complete -c ringfence -n '__ringfence_in pull' -l timeout -x -d 'without a sign of the registry (default 60)'
+complete -c ringfence -n '__ringfence_in pull' -s q -l quiet -d 'only the digest'
+complete -c ringfence -n '__ringfence_in pull' -s h -l help -d 'show this help'

@@ -10,26 +10,22 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "cli/options.h"
+#include "cli/image/verbs.h"
 #include "cli/print.h"
+#include "cli/verb.h"
 
 struct image_ctx {
 	const char *store; /* --store; NULL: the default place */
 };
 
 struct image_verb {
-	const char *name;
-	const char *args;	/* the positional arguments, for the usage line; NULL: none */
-	int min_args, max_args; /* max -1: any number */
-	bool in_order;		/* the first positional argument ends the options */
-	const char *summary;	/* a line for the help text */
-	const struct opt *options;
-	const void *defaults; /* of the struct behind the options; NULL: all zero */
-	size_t size;	      /* of that struct */
+	VERB_BASE; /* `summary` is in verbs.h */
 	/* `args` is NULL-terminated. The exit status (>= 0), or a negative errno, which becomes 1. */
 	int (*run)(const struct image_ctx *ctx, const void *options, char *const *args, struct err *e);
 };
 
-extern const struct image_verb verb_pull;
+#define X(name, summary) extern const struct image_verb verb_##name;
+IMAGE_VERBS(X)
+#undef X
 
 #endif

@@ -5,16 +5,23 @@
  */
 #include "cli/image/image.h"
 
-#include <fcntl.h>
 #include <signal.h>
 
 #include "base/log.h"
 
-static const struct image_verb *const verbs[] = { &verb_pull, NULL };
+static const struct {
+	const struct image_verb *verb;
+	const char *summary;
+} verbs[] = {
+#define X(name, summary) { &verb_##name, summary },
+	IMAGE_VERBS(X)
+#undef X
+};
 
 struct global_options {
-	const char *store, *log, *log_format, *log_level;
-	bool debug, version;
+	const char *store;
+	struct log_options log;
+	bool version;
 };
 
 #define AT(field) offsetof(struct global_options, field)
@@ -22,22 +29,23 @@ static const struct opt global_table[] = {
 	{ "store", 0, OPT_STRING, AT(store), "DIR",
 		"where images are kept (default $RINGFENCE_STORE, /var/lib/ringfence/store, or "
 		"~/.local/share/ringfence/store)" },
-	{ "log", 0, OPT_STRING, AT(log), "TARGET",
-		"where errors are also written: [file:]PATH, journald:ID or syslog:ID" },
-	{ "log-format", 0, OPT_STRING, AT(log_format), "FORMAT", "of the log: text (default) or json" },
-	{ "log-level", 0, OPT_STRING, AT(log_level), "LEVEL", "error (default), warning, info or debug" },
-	{ "debug", 0, OPT_BOOL, AT(debug), NULL, "the same as --log-level debug" },
+	LOG_OPTIONS(AT(log)),
 	{ "version", 'v', OPT_BOOL, AT(version), NULL, "print the version" },
 	{ 0 },
 };
 #undef AT
 
-static const struct image_verb *find_verb(const char *name)
+/* With the summary of the table. */
+static bool find_verb(const char *name, struct image_verb *out)
 {
-	for (size_t i = 0; verbs[i]; i++)
-		if (str_eq(verbs[i]->name, name))
-			return verbs[i];
-	return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (!str_eq(verbs[i].verb->name, name))
+			continue;
+		*out = *verbs[i].verb;
+		out->summary = verbs[i].summary;
+		return true;
+	}
+	return false;
 }
 
 static int print_help(const struct image_verb *v, struct err *e)
@@ -45,61 +53,29 @@ static int print_help(const struct image_verb *v, struct err *e)
 	_cleanup_strbuf_ struct strbuf out = { 0 };
 
 	if (v) {
-		strbuf_printf(&out, "Usage: ringfence %s [OPTIONS]%s%s\n\n%s.\n\nOptions:\n", v->name,
-			v->args ? " " : "", v->args ? v->args : "", v->summary);
-		options_describe(v->options, &out);
+		cli_describe_verb(&v->verb, &out);
 	} else {
 		strbuf_puts(&out, "Usage: ringfence-image [OPTIONS] COMMAND [ARGUMENTS]\n\nCommands:\n");
-		for (size_t i = 0; verbs[i]; i++)
-			strbuf_printf(&out, "  %-10s%s\n", verbs[i]->name, verbs[i]->summary);
+		for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+			cli_list_verb(verbs[i].verb->name, verbs[i].summary, &out);
 		strbuf_puts(&out, "\nOptions:\n");
 		options_describe(global_table, &out);
 	}
 	return out.failed ? err_set(e, ENOMEM, "help") : cli_print(out.s, out.len, e);
 }
 
-static int check_args(const struct image_verb *v, int n, struct err *e)
-{
-	if (n < v->min_args)
-		return err_text(e, EINVAL, "\"%s\" requires %s", v->name, v->args);
-	if (v->max_args >= 0 && n > v->max_args)
-		return err_text(e, EINVAL, "\"%s\" takes %s%s", v->name,
-			v->args ? "no more than " : "no arguments", v->args ? v->args : "");
-	return 0;
-}
-
 static int run_verb(
 	const struct image_verb *v, const struct image_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	void *options = calloc(1, v->size ? v->size : 1);
-	int first = 0, r;
+	void *options;
+	int first = 0, r = cli_parse_verb(&v->verb, argc, argv, &options, &first, e);
 
-	if (!options)
-		return err_set(e, ENOMEM, "%s", v->name);
-	if (v->defaults)
-		memcpy(options, v->defaults, v->size);
-	r = options_parse(v->options, !v->in_order, options, argc, argv, &first, e);
-	if (r == 0)
-		r = check_args(v, argc - first, e);
-	if (r < 0)
-		err_hint(e, "see \"ringfence %s --help\"", v->name);
-	else if (r == OPTIONS_HELP)
+	if (r == OPTIONS_HELP)
 		r = print_help(v, e);
-	else
+	else if (r == 0)
 		r = v->run(ctx, options, argv + first, e);
-	options_free(v->options, options);
-	free(options);
+	cli_free_options(&v->verb, options);
 	return r;
-}
-
-static int open_log(const struct global_options *o, struct err *e)
-{
-	enum log_level level = LOG_LEVEL_ERROR;
-
-	if (o->log_level && log_level_parse(o->log_level, &level) < 0)
-		return err_text(e, EINVAL,
-			"option --log-level must be error, warning, info or debug, not \"%s\"", o->log_level);
-	return log_open(o->log, o->log_format, o->debug ? LOG_LEVEL_DEBUG : level, e);
 }
 
 static int run(int argc, char **argv, struct err *e)
@@ -107,7 +83,7 @@ static int run(int argc, char **argv, struct err *e)
 	static const char version[] =
 		PACKAGE_NAME "-image version " PACKAGE_VERSION "\ncommit: " GIT_COMMIT "\n";
 	struct global_options o = { 0 };
-	const struct image_verb *v;
+	struct image_verb v;
 	struct image_ctx ctx;
 	int first = argc, r;
 
@@ -118,17 +94,16 @@ static int run(int argc, char **argv, struct err *e)
 		return print_help(NULL, e);
 	if (o.version)
 		return cli_print(version, strlen(version), e);
-	r = open_log(&o, e);
+	r = cli_open_log(&o.log, e);
 	if (r < 0)
 		return r;
 	if (first >= argc)
 		return err_text(e, EINVAL, "no command given; see \"ringfence-image --help\"");
-	v = find_verb(argv[first]);
-	if (!v)
+	if (!find_verb(argv[first], &v))
 		return err_text(
 			e, EINVAL, "unknown command \"%s\"; see \"ringfence-image --help\"", argv[first]);
 	ctx.store = o.store;
-	return run_verb(v, &ctx, argc - first, argv + first, e);
+	return run_verb(&v, &ctx, argc - first, argv + first, e);
 }
 
 int main(int argc, char **argv)
@@ -136,10 +111,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int r;
 
-	/* With 0, 1 or 2 closed the next file opened would take the number, and messages would go into it. */
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)!open("/dev/null", O_RDWR);
+	cli_fill_stdio();
 	/* Errors of what would end us halfway: a reader that has gone (EPIPE), RLIMIT_FSIZE (EFBIG). */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

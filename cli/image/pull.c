@@ -126,7 +126,6 @@ const struct image_verb verb_pull = {
 	.args = "IMAGE",
 	.min_args = 1,
 	.max_args = 1,
-	.summary = "Fetch an image from a registry",
 	.options = options,
 	.defaults = &defaults,
 	.size = sizeof(struct pull_options),

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs of ringfence-image, for both programs: it has them, and `ringfence` hands them to it. The name,
+ * for which cli/image/ has a struct image_verb verb_NAME, and its line in the help text.
+ */
+#ifndef CLI_IMAGE_VERBS_H
+#define CLI_IMAGE_VERBS_H
+
+#define IMAGE_VERBS(X) X(pull, "Fetch an image from a registry")
+
+#endif
