@@ -87,10 +87,22 @@ struct launch_dir {
 	struct launch_record record;
 	bool damaged; /* launch.json is missing or unreadable */
 };
+#define LAUNCH_DIR_INIT                            \
+	{                                          \
+		.partitions = -EBADF, .fd = -EBADF \
+	}
 
 /* fd of <data>/SUB, made (0700) if `create`; -ENOENT. *path (may be NULL): absolute, in the arena. */
 int launch_data_open(const struct launch_ctx *ctx, const char *sub, bool create, struct arena *a,
 	const char **path, struct err *e);
+/* Where the image store is: --store, $RINGFENCE_STORE, or "store" in the data directory; in the arena. */
+int launch_store_path(const struct launch_ctx *ctx, struct arena *a, const char **out, struct err *e);
+
+/* What rt_check_id() and img_use_set() agree on: letters, digits, '_', '-', '.', beginning with none of the
+ * last two. `kind` is for the error: "partition", "volume". -EINVAL. */
+int launch_check_name(const char *kind, const char *name, struct err *e);
+/* "brave_otter"; from the second attempt on with digits behind. NULL without memory. */
+const char *launch_make_name(struct arena *a, int attempt);
 
 /* A new, locked directory; a wreck of the name is removed first. -EEXIST: the name is taken, also by a
  * partition that only the runtime knows. */
@@ -101,6 +113,9 @@ int launch_dir_open(const struct launch_ctx *ctx, const char *name, bool lock, s
 	struct launch_dir *out, struct err *e);
 void launch_dir_close(struct launch_dir *d); /* unlocks */
 DEFINE_CLEANUP(struct launch_dir *, launch_dir_close);
+
+/* Is the directory that we hold still the one of that name? */
+bool launch_dir_there(const struct launch_dir *d);
 
 int launch_record_write(const struct launch_dir *d, const struct launch_record *r, struct err *e);
 /* A missing state.json is one of LAUNCH_PHASE_STARTING without processes. */
