@@ -59,8 +59,8 @@ int launch_network_join(const struct launch_ctx *ctx, const struct launch_record
 
 /* What /etc/resolv.conf of the partition is to say, in the arena: its own --dns, or what of the host's it can
  * reach. */
-int launch_network_resolv_conf(const struct launch_ctx *ctx, const struct launch_record *r, struct arena *a,
-	const char **text, struct err *e);
+int launch_network_resolv_conf(
+	const struct launch_record *r, struct arena *a, const char **text, struct err *e);
 
 /* The verb `network-hook up|down`: the state is read from stdin. */
 int launch_network_hook(const struct launch_ctx *ctx, const char *what, struct err *e);
