@@ -6,7 +6,7 @@ ringfence_SOURCES = \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
 	cli/image_exec.c cli/image_exec.h cli/image/verbs.h
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
-ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
+ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
 ringfence_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK

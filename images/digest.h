@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Digests (image-spec descriptor.md, "Digests"): "sha256:" or "sha512:" and lower-case hex. Only digest.c
- * knows libcrypto.
+ * Digests (image-spec descriptor.md, "Digests"): "sha256:" or "sha512:" and lower-case hex. Only
+ * digest_hash.c knows libcrypto, so that what needs the grammar alone does not link it.
  *
  * A digest is input until it has passed img_digest_parse(): afterwards it is safe as a part of a path, for
  * then it has no '/', no '.', and exactly the length of its algorithm (CVE-2024-3727).

@@ -1,11 +1,17 @@
 # images: the store, registries, archives, layers; ringfence-image (cli/image) is the only program that links it
+# What `ringfence` itself links of it: neither libcurl nor libarchive nor libcrypto.
+noinst_LIBRARIES += libroots.a
+libroots_a_SOURCES = \
+	images/digest.c images/digest.h images/document.h images/platform.c images/ref.c images/ref.h \
+	images/roots.c images/roots.h images/roots_file.c images/roots_ready.c
+
 if HAVE_IMAGES
 noinst_LIBRARIES += libimages.a
 libimages_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 libimages_a_SOURCES = \
-	images/digest.c images/digest.h images/document.c images/document.h images/platform.c images/ref.c images/ref.h \
+	images/digest_hash.c images/document.c \
 	images/store.c images/store.h images/store_blobs.c images/store_check.c images/store_images.c images/store_internal.h \
-	images/store_layers.c images/store_names.c images/store_upkeep.c \
+	images/store_layers.c images/store_names.c images/store_ready.c images/store_upkeep.c \
 	images/unpack.c images/unpack.h images/unpack_hide.c images/unpack_internal.h images/unpack_lower.c images/unpack_node.c \
 	images/unpack_path.c images/unpack_stream.c images/unpack_tree.c \
 	images/base64.c images/base64.h images/registries.c images/registries.h images/registries_conf.c \
@@ -14,7 +20,7 @@ libimages_a_SOURCES = \
 	images/challenge.c images/challenge.h images/http.c images/http.h images/http_certs.c images/http_internal.h images/http_url.c \
 	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
-IMAGES_LIBS = libimages.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
+IMAGES_LIBS = libimages.a libroots.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
 # Installed as LIBEXECDIR/ringfence/ringfence-image, where `ringfence` looks for it (cli/image_exec.c).
 pkglibexec_PROGRAMS += ringfence-image
@@ -22,7 +28,7 @@ ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRY
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
 	cli/image/image.h cli/image/main.c cli/image/verbs.h \
-	cli/image/pull.c
+	cli/image/prepare.c cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
 # As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
@@ -65,6 +71,7 @@ IMAGES_TESTS = \
 	tests/unit/images_challenge_test \
 	tests/unit/images_registries_test \
 	tests/unit/images_auth_test \
+	tests/unit/images_roots_test \
 	tests/unit/images_url_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(IMAGES_TESTS)
@@ -117,6 +124,10 @@ tests_unit_images_registries_test_LDADD = $(IMAGES_TEST_LIBS)
 tests_unit_images_auth_test_SOURCES = tests/unit/images_auth_test.c tests/unit/images_fixture.h
 tests_unit_images_auth_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_images_auth_test_LDADD = $(IMAGES_TEST_LIBS)
+
+tests_unit_images_roots_test_SOURCES = tests/unit/images_roots_test.c tests/unit/images_fixture.h tests/unit/images_tar.h
+tests_unit_images_roots_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_images_roots_test_LDADD = $(IMAGES_TEST_LIBS)
 
 tests_unit_images_url_test_SOURCES = tests/unit/images_url_test.c
 tests_unit_images_url_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -9,38 +9,18 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "images/roots.h"
 #include "images/store_internal.h"
 
-#define DEFAULT_ROOT "/var/lib/ringfence/store"
-#define LAYOUT	     "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define EMPTY_INDEX \
 	"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[]}"
 
 /* Everything that we put at the top. */
-static const char *const top_names[] = { "oci-layout", "index.json", "blobs", "layers", "uses", "tmp", "lock",
-	ST_INDEX_LOCK };
+static const char *const top_names[] = { "oci-layout", "index.json", "blobs", "layers", "uses", "ready",
+	"tmp", "lock", ST_INDEX_LOCK };
 
 /* --- where it is -------------------------------------------------------------------------------- */
-
-static char *default_path(void)
-{
-	const char *env = getenv("RINGFENCE_STORE"), *data, *home;
-	char *path = NULL;
-
-	if (env && *env)
-		return path_absolute(env);
-	if (geteuid() == 0)
-		return strdup(DEFAULT_ROOT);
-	data = getenv("XDG_DATA_HOME");
-	home = getenv("HOME");
-	if (data && *data == '/')
-		return asprintf(&path, "%s/ringfence/store", data) < 0 ? NULL : path;
-	if (!home || *home != '/') {
-		errno = ENOENT;
-		return NULL;
-	}
-	return asprintf(&path, "%s/.local/share/ringfence/store", home) < 0 ? NULL : path;
-}
 
 /* mkdir -p of a path of the host, which its owner is trusted with. */
 static int make_dirs(const char *path, struct err *e)
@@ -155,6 +135,8 @@ static int open_dirs(struct img_store *s, struct err *e)
 		r = open_dir(s, "tmp", &s->tmp, e);
 	if (r == 0)
 		r = open_dir(s, "uses", &s->uses, e);
+	if (r == 0)
+		r = open_dir(s, "ready", &s->ready, e);
 	if (r == 0 && ((mkdirat(s->blobs, "sha256", 0700) < 0 && errno != EEXIST) ||
 			      (mkdirat(s->blobs, "sha512", 0700) < 0 && errno != EEXIST)))
 		r = err_set(e, errno, "make %s/blobs/ALGORITHM", s->path);
@@ -207,8 +189,8 @@ static struct img_store *new_store(const char *path)
 
 	if (!s)
 		return NULL;
-	s->dir = s->lock_fd = s->blobs = s->layers = s->tmp = s->uses = -EBADF;
-	s->path = path ? path_absolute(path) : default_path();
+	s->dir = s->lock_fd = s->blobs = s->layers = s->tmp = s->uses = s->ready = -EBADF;
+	s->path = path ? path_absolute(path) : img_store_default();
 	if (s->path)
 		return s;
 	free(s);
@@ -256,6 +238,7 @@ void img_store_close(struct img_store *s)
 {
 	if (!s)
 		return;
+	fd_close(s->ready);
 	fd_close(s->uses);
 	fd_close(s->tmp);
 	fd_close(s->layers);

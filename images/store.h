@@ -5,10 +5,12 @@
  *
  *   oci-layout, index.json   names: a descriptor for each, annotation org.opencontainers.image.ref.name
  *   blobs/ALG/HEX            content; whole and verified, or not there
- *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: what overlayfs takes as a lower
- * directory layers/HEX/layer.json    its diff_id, parent, and how much there is in it uses/NAME an image (its
- * target's digest) that is needed as long as NAME is, whatever becomes of its names tmp/ all that is not
- * whole yet; partial-ALG-HEX is a download that can be resumed lock, index.lock         see below
+ *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: a lower directory for overlayfs
+ *   layers/HEX/layer.json    its diff_id, parent, and how much there is in it
+ *   ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h)
+ *   uses/NAME                a target's digest: its image is needed as long as NAME is, named or not
+ *   tmp/                     all that is not whole yet; partial-ALG-HEX is a download that can be resumed
+ *   lock, index.lock         see below
  *
  * Where: --store, RINGFENCE_STORE, /var/lib/ringfence/store, or $XDG_DATA_HOME/ringfence/store
  * (~/.local/share). Mode 0700: unpacked images hold set-user-ID programs that no user of the host may reach
@@ -153,6 +155,13 @@ int img_layers_unpack(
  * its blob. */
 int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t n,
 	struct img_progress *progress, struct err *e);
+
+/*
+ * Says that an image, whose layers are all unpacked, is ready to be started from (roots.h). `p` as it was
+ * found with. -ENOENT: a layer is missing. -EBADMSG: its layers do not go together.
+ */
+int img_ready_set(
+	struct img_store *s, const struct img_image *image, const struct img_platform *p, struct err *e);
 
 /* --- upkeep */
 

@@ -370,5 +370,7 @@ int img_store_check(struct img_store *s, bool repair, void (*found)(const char *
 		r = st_each_name(s->uses, check_use, &c, e);
 	if (r == 0)
 		r = st_each_name(s->layers, check_layer, &c, e);
-	return r < 0 ? r : c.faults;
+	if (r == 0)
+		r = st_ready_check(s, repair, found, arg, e);
+	return r < 0 ? r : c.faults + r;
 }

@@ -11,8 +11,8 @@
 struct img_store {
 	char *path;
 	enum img_lock lock;
-	unsigned int serial;			    /* of names in tmp/; atomic */
-	int dir, lock_fd, blobs, layers, tmp, uses; /* directories O_RDONLY */
+	unsigned int serial;				   /* of names in tmp/; atomic */
+	int dir, lock_fd, blobs, layers, tmp, uses, ready; /* directories O_RDONLY */
 };
 
 /* A name in tmp/ that is nobody else's: "KIND-PID-SERIAL". */
@@ -51,6 +51,14 @@ int st_index_replace(struct img_store *s, const struct img_descriptor *entries, 
 #define ST_LAYER_JSON "layer.json"
 int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *e);
 int st_layer_remove(struct img_store *s, const char *name, struct err *e);
+
+/* --- ready records (roots.h) */
+
+/* Sweeps those whose target is not in `blobs` (a set of st_mark()). */
+int st_ready_sweep(struct img_store *s, void *const *blobs, bool dry, struct err *e);
+/* Calls `found` for each that cannot be read; with `remove` it goes. Their number, or -errno. */
+int st_ready_check(struct img_store *s, bool remove, void (*found)(const char *text, void *arg), void *arg,
+	struct err *e);
 
 /* --- upkeep */
 

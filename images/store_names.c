@@ -6,13 +6,13 @@
 
 #include "base/fd.h"
 #include "images/ref.h"
+#include "images/roots.h"
 #include "images/store_internal.h"
 
-#define INDEX_JSON    "index.json"
-#define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
-#define REF_NAME      "org.opencontainers.image.ref.name"
-#define REPAIR_HINT   "\"ringfence store check --repair\" makes it anew from the images that are there"
-#define USER_NAME_MAX 200
+#define INDEX_JSON  "index.json"
+#define INDEX_TYPE  "application/vnd.oci.image.index.v1+json"
+#define REF_NAME    "org.opencontainers.image.ref.name"
+#define REPAIR_HINT "\"ringfence store check --repair\" makes it anew from the images that are there"
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
@@ -318,18 +318,9 @@ int img_name_remove(struct img_store *s, const char *name, struct err *e)
 
 /* --- uses --------------------------------------------------------------------------------------- */
 
-static int check_user(const char *user, struct err *e)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+";
-
-	if (!*user || *user == '.' || strlen(user) > USER_NAME_MAX || strspn(user, allowed) != strlen(user))
-		return err_text(e, EINVAL, "\"%.100s\" is no name for a user of an image", user);
-	return 0;
-}
-
 int img_use_set(struct img_store *s, const char *user, const struct img_digest *target, struct err *e)
 {
-	int r = check_user(user, e);
+	int r = img_user_check(user, e);
 
 	if (r < 0)
 		return r;
@@ -340,7 +331,7 @@ int img_use_set(struct img_store *s, const char *user, const struct img_digest *
 
 int img_use_remove(struct img_store *s, const char *user, struct err *e)
 {
-	int r = check_user(user, e);
+	int r = img_user_check(user, e);
 
 	if (r == 0 && unlinkat(s->uses, user, 0) < 0 && errno != ENOENT)
 		return err_set(e, errno, "remove %s/uses/%s", s->path, user);

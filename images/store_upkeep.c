@@ -298,6 +298,8 @@ static int sweep_all(struct sweep *w, struct err *e)
 	if (r == 0)
 		r = st_each_name(w->s->layers, sweep_layer, w, e);
 	if (r == 0)
+		r = st_ready_sweep(w->s, &w->m->blobs, w->dry, e);
+	if (r == 0)
 		r = st_each_name(w->s->tmp, sweep_tmp, w, e);
 	return r;
 }

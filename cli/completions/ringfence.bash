@@ -29,7 +29,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features help'
-	local images='pull'
+	local images='prepare pull'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -56,6 +56,7 @@ _ringfence()
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
 		# for images
+		[prepare]='--pull --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
 		[pull]='--platform --all-platforms --creds --authfile --cert-dir --tls-verify --registries-conf --policy
 			--unpack --parallel --retry --timeout --quiet --help'
 	)
@@ -109,7 +110,7 @@ _ringfence()
 			opts=$(_ringfence_ids)
 		elif [[ $verb == store ]]; then
 			opts=check
-		elif [[ " pull inspect history tag untag rmi images save " == *" $verb "* ]]; then
+		elif [[ " prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then
 			opts=$(_ringfence_images)
 			# A name has a colon in it, which is a word break for readline.
 			declare -F __ltrim_colon_completions >/dev/null && {

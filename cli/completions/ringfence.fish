@@ -180,8 +180,21 @@ function __ringfence_images
 	ringfence images --noheading 2>/dev/null | awk '$1 != "<none>" {print $1 ($2 == "<none>" ? "" : ":" $2)}'
 end
 
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prepare -d 'Make an image ready to be started from'
+complete -c ringfence -n '__ringfence_in help' -a 'prepare'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pull -d 'Fetch an image from a registry'
 complete -c ringfence -n '__ringfence_in help' -a 'pull'
+
+# prepare
+complete -c ringfence -n '__ringfence_in prepare' -l pull -xa 'missing always never' -d 'missing (default), always or never'
+complete -c ringfence -n '__ringfence_in prepare' -l platform -x -d 'for another machine than this'
+complete -c ringfence -n '__ringfence_in prepare' -l creds -x -d 'instead of those in auth files'
+complete -c ringfence -n '__ringfence_in prepare' -l authfile -rF -d 'credentials (default $REGISTRY_AUTH_FILE, see login)'
+complete -c ringfence -n '__ringfence_in prepare' -l cert-dir -rF -d 'certificates (default /etc/containers/certs.d/HOST)'
+complete -c ringfence -n '__ringfence_in prepare' -l tls-verify -d '=false: http, or TLS with any certificate'
+complete -c ringfence -n '__ringfence_in prepare' -l registries-conf -rF -d 'instead of /etc/containers/registries.conf'
+complete -c ringfence -n '__ringfence_in prepare' -s q -l quiet -d 'only the digest'
+complete -c ringfence -n '__ringfence_in prepare' -s h -l help -d 'show this help'
 
 # pull
 complete -c ringfence -n '__ringfence_in pull' -l platform -x -d 'for another machine than this'

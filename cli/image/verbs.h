@@ -6,6 +6,8 @@
 #ifndef CLI_IMAGE_VERBS_H
 #define CLI_IMAGE_VERBS_H
 
-#define IMAGE_VERBS(X) X(pull, "Fetch an image from a registry")
+#define IMAGE_VERBS(X)                                       \
+	X(prepare, "Make an image ready to be started from") \
+	X(pull, "Fetch an image from a registry")
 
 #endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ringfence-image prepare: an image made ready to be started from; what `ringfence launch` runs when it is
+ * not. */
+#include "cli/image/image.h"
+
+#include <stdio.h>
+
+#include "images/transfer.h"
+
+struct prepare_options {
+	const char *pull, *platform, *creds, *authfile, *cert_dir, *conf;
+	int tls_verify;
+	bool quiet;
+};
+
+#define AT(field) offsetof(struct prepare_options, field)
+static const struct opt options[] = {
+	{ "pull", 0, OPT_STRING, AT(pull), "WHEN", "missing (default), always or never" },
+	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]", "for another machine than this" },
+	{ "creds", 0, OPT_STRING, AT(creds), "USER[:PASSWORD]", "instead of those in auth files" },
+	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE",
+		"credentials (default $REGISTRY_AUTH_FILE, see login)" },
+	{ "cert-dir", 0, OPT_STRING, AT(cert_dir), "DIR",
+		"certificates (default /etc/containers/certs.d/HOST)" },
+	{ "tls-verify", 0, OPT_TRI, AT(tls_verify), NULL, "=false: http, or TLS with any certificate" },
+	{ "registries-conf", 0, OPT_STRING, AT(conf), "FILE", "instead of /etc/containers/registries.conf" },
+	{ "quiet", 'q', OPT_BOOL, AT(quiet), NULL, "only the digest" },
+	{ 0 },
+};
+#undef AT
+
+static const struct prepare_options defaults = { .tls_verify = -1 };
+
+enum pull { PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
+
+struct prepare {
+	const struct prepare_options *o;
+	enum pull pull;
+	struct img_pull_opts po;
+	struct img_progress lines;
+	struct img_store *s;
+	struct arena *a;
+};
+
+/* --- progress: lines on stderr ------------------------------------------------------------------ */
+
+static void begin(struct img_progress *p, int item, const char *what, int64_t total)
+{
+}
+
+static void at(struct img_progress *p, int item, int64_t now)
+{
+}
+
+static void end(struct img_progress *p, int item, const char *how)
+{
+	fprintf(stderr, "%d: %s\n", item, how);
+}
+
+/* --- the verb ----------------------------------------------------------------------------------- */
+
+static int read_options(struct prepare *p, struct err *e)
+{
+	const struct prepare_options *o = p->o;
+	char *copy, *colon;
+
+	if (!o->pull || str_eq(o->pull, "missing"))
+		p->pull = PULL_MISSING;
+	else if (str_eq(o->pull, "always"))
+		p->pull = PULL_ALWAYS;
+	else if (str_eq(o->pull, "never"))
+		p->pull = PULL_NEVER;
+	else
+		return err_text(
+			e, EINVAL, "option --pull must be missing, always or never, not \"%s\"", o->pull);
+	p->po = (struct img_pull_opts){
+		.registry = {
+			.authfile = o->authfile,
+			.cert_dir = o->cert_dir,
+			.tls_verify_set = o->tls_verify >= 0,
+			.tls_verify = o->tls_verify > 0,
+			.retries = 5,
+		},
+		.registries_conf = o->conf,
+		.unpack = true,
+	};
+	if (o->creds) {
+		copy = arena_strdup(p->a, o->creds);
+		if (!copy)
+			return err_set(e, ENOMEM, "prepare");
+		colon = strchr(copy, ':');
+		if (!colon)
+			return err_text(e, EINVAL, "option --creds must be USER:PASSWORD");
+		*colon = '\0';
+		p->po.registry.user = copy;
+		p->po.registry.password = colon + 1;
+	}
+	return o->platform ? img_platform_parse(p->a, o->platform, &p->po.platform, e) : 0;
+}
+
+static int pull(struct prepare *p, const char *what, struct img_image *image, struct err *e)
+{
+	struct img_name name;
+	int r = img_pull(p->s, what, &p->po, p->o->quiet ? NULL : &p->lines, p->a, &name, e);
+
+	return r < 0 ? r : img_image_load(p->s, p->a, &name, &p->po.platform, image, e);
+}
+
+static int find(struct prepare *p, const char *what, struct img_image *image, struct err *e)
+{
+	const struct img_platform *platform = p->o->platform ? &p->po.platform : NULL;
+	int r;
+
+	if (p->pull == PULL_ALWAYS)
+		return pull(p, what, image, e);
+	r = img_image_find(p->s, p->a, what, platform, image, e);
+	if (r != -ENOENT)
+		return r;
+	if (p->pull == PULL_NEVER)
+		return err_hint(e, "--pull missing would fetch it");
+	err_clear(e);
+	return pull(p, what, image, e);
+}
+
+static int run(const struct image_ctx *ctx, const void *values, char *const *args, struct err *e)
+{
+	_cleanup_(img_store_closep) struct img_store *s = NULL;
+	_cleanup_(arena_freep) struct arena *a = arena_new();
+	struct prepare p = { .o = values, .lines = { begin, at, end }, .a = a };
+	struct img_image image;
+	char line[IMG_DIGEST_MAX + 2];
+	int r;
+
+	if (!a)
+		return err_set(e, ENOMEM, "prepare");
+	r = read_options(&p, e);
+	if (r == 0)
+		r = img_store_open(ctx->store, true, IMG_SHARED, -1, &s, e);
+	p.s = s;
+	if (r == 0)
+		r = find(&p, args[0], &image, e);
+	if (r == 0)
+		r = img_layers_unpack(s, &image, p.o->quiet ? NULL : &p.lines, e);
+	if (r == 0)
+		r = img_ready_set(s, &image, p.o->platform ? &p.po.platform : NULL, e);
+	if (r < 0)
+		return r;
+	snprintf(line, sizeof(line), "%s\n", image.target.digest.text);
+	return cli_print(line, strlen(line), e);
+}
+
+const struct image_verb verb_prepare = {
+	.name = "prepare",
+	.args = "IMAGE",
+	.min_args = 1,
+	.max_args = 1,
+	.options = options,
+	.defaults = &defaults,
+	.size = sizeof(struct prepare_options),
+	.run = run,
+};
