@@ -3,6 +3,7 @@ noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
+	launch/network.c launch/network_dns.c launch/network_file.c launch/network_internal.h launch/network_ports.c \
 	launch/words.c
 
 if HAVE_CMOCKA
@@ -12,4 +13,9 @@ TESTS += tests/unit/launch_record_test
 tests_unit_launch_record_test_SOURCES = tests/unit/launch_record_test.c
 tests_unit_launch_record_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_record_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_network_test
+TESTS += tests/unit/launch_network_test
+tests_unit_launch_network_test_SOURCES = tests/unit/launch_network_test.c
+tests_unit_launch_network_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_network_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif
