@@ -19,6 +19,7 @@ libimages_a_SOURCES = \
 	images/auth.c images/auth.h images/auth_helper.c images/auth_internal.h images/auth_login.c \
 	images/challenge.c images/challenge.h images/http.c images/http.h images/http_certs.c images/http_internal.h images/http_url.c \
 	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c \
+	images/archive.c images/archive.h images/archive_internal.h images/archive_read.c images/load.c images/load_docker.c images/load_internal.h images/load_oci.c \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libroots.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
@@ -27,7 +28,7 @@ pkglibexec_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
-	cli/image/image.h cli/image/main.c cli/image/verbs.h \
+	cli/image/image.h cli/image/load.c cli/image/main.c cli/image/verbs.h \
 	cli/image/prepare.c cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
@@ -62,6 +63,8 @@ dist_check_SCRIPTS += tests/images/registry.sh
 TESTS += tests/images/registry.sh
 EXTRA_DIST += tests/images/badregistry.py tests/images/registry_cases.sh
 EXTRA_DIST += tests/images/tars.py
+dist_check_SCRIPTS += tests/images/archives
+TESTS += tests/images/archives
 
 if HAVE_CMOCKA
 IMAGES_TESTS = \

@@ -290,6 +290,17 @@ void img_writer_abort(struct img_writer *w, bool keep)
 	writer_free(w);
 }
 
+int st_blob_adopt(struct img_store *s, int dir, const char *name, const struct img_digest *d, struct err *e)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char path[IMG_DIGEST_MAX];
+
+	st_blob_path(d, path);
+	if (fd < 0 || fsync(fd) < 0 || renameat(dir, name, s->blobs, path) < 0)
+		return err_set(e, errno, "put %s into image store %s", d->text, s->path);
+	return 0;
+}
+
 int img_blob_put(struct img_store *s, const void *data, size_t len, struct img_digest *out, struct err *e)
 {
 	struct img_writer *w;

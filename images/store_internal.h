@@ -30,6 +30,10 @@ int st_flock(int fd, int op, int wait);
 int st_put(struct img_store *s, int dir, const char *name, const void *text, size_t len, bool keep_old,
 	struct err *e);
 
+/* Lets a file of tmp/ (`dir`/`name`), whose content has been hashed, be the blob `d`: durable, then its name.
+ */
+int st_blob_adopt(struct img_store *s, int dir, const char *name, const struct img_digest *d, struct err *e);
+
 /* "ALG/HEX" below blobs/. */
 void st_blob_path(const struct img_digest *d, char buf[IMG_DIGEST_MAX]);
 

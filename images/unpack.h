@@ -41,6 +41,8 @@ struct img_unpack {
 			      links to files in them */
 	size_t n_lowers;
 	struct img_digest diff_id; /* to be verified; text "": not known, out->diff_id tells */
+	const char *what;	   /* what errors call the stream; NULL: "layer" */
+	bool unhashed;		   /* nobody asks for its digest */
 	bool rootless;	/* user.overlay.*; devices, trusted.* and, where they cannot be, capabilities are left
 			   out and counted */
 	bool no_owners; /* no chown: all is ours. Else an owner that this user namespace does not map is left
@@ -68,6 +70,9 @@ struct img_unpacked {
  * is best done once, by the caller, before the layer gets its name.
  */
 int img_unpack(const struct img_unpack *u, struct img_unpacked *out, struct err *e);
+/* Only uncompresses and hashes: `read`, `arg`, `diff_id`, `what`, `tick` and the ratio's limit count. `bytes`
+ * (may be NULL): how many there are. -EBADMSG, -E2BIG. */
+int img_unpack_verify(const struct img_unpack *u, struct img_digest *diff_id, int64_t *bytes, struct err *e);
 
 /* Removes parent/name and what is below it, also directories whose modes keep us out; never leaves the file
  * system. -ENOENT is no error. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the unpacker share; private to unpack*.c. */
+/* What the files of the unpacker share; private to unpack*.c, but for the stream, which archive*.c also read.
+ */
 #ifndef IMAGES_UNPACK_INTERNAL_H
 #define IMAGES_UNPACK_INTERNAL_H
 

@@ -25,6 +25,7 @@
 
 struct up_stream {
 	const struct img_unpack *u;
+	const char *what;
 	pthread_t thread;
 	bool started;
 
@@ -55,7 +56,7 @@ static la_ssize_t read_packed(struct archive *a, void *arg, const void **buf)
 	ssize_t n = s->u->read(s->u->arg, s->packed_buf, PACKED_SIZE);
 
 	if (n < 0) {
-		archive_set_error(a, (int)-n, "%s", "the packed layer cannot be read");
+		archive_set_error(a, (int)-n, "it cannot be read: %s", strerror((int)-n));
 		return -1;
 	}
 	__atomic_add_fetch(&s->packed, n, __ATOMIC_RELAXED);
@@ -168,13 +169,13 @@ static int inflate(struct up_stream *s, struct archive *a, struct err *e)
 		goto fail;
 	/* One, and the "none" below it: packed twice is how bombs are made small. */
 	if (archive_filter_count(a) > 2)
-		return err_text(e, EINVAL, "layer is compressed more than once");
+		return err_text(e, EINVAL, "%s is compressed more than once", s->what);
 	if (inflate_all(s, a) == 0)
 		return 0;
 fail:
 	r = archive_errno(a);
 	return err_text(e, r <= 0 || r == ARCHIVE_ERRNO_FILE_FORMAT ? EBADMSG : r,
-		"layer cannot be uncompressed: %s",
+		"%s cannot be uncompressed: %s", s->what,
 		archive_error_string(a) ? archive_error_string(a) : "unknown format");
 }
 
@@ -187,7 +188,7 @@ static void *produce(void *arg)
 	if (a)
 		inflate(s, a, &failure);
 	else
-		err_set(&failure, ENOMEM, "uncompress layer");
+		err_set(&failure, ENOMEM, "uncompress %s", s->what);
 	archive_read_free(a);
 	pthread_mutex_lock(&s->lock);
 	s->failure = failure;
@@ -208,6 +209,7 @@ int up_stream_open(const struct img_unpack *u, struct up_stream **out, struct er
 	if (!s)
 		return err_set(e, ENOMEM, "unpack layer");
 	s->u = u;
+	s->what = u->what ? u->what : "layer";
 	s->max_ratio = u->limits.max_ratio ? u->limits.max_ratio : RATIO_DEFAULT;
 	s->hash = img_hash_new(u->diff_id.text[0] ? &u->diff_id : NULL);
 	s->packed_buf = malloc(PACKED_SIZE);
@@ -243,9 +245,9 @@ static ssize_t check_ratio(struct up_stream *s, size_t more)
 	s->unpacked += (int64_t)more;
 	if (s->unpacked > RATIO_FROM && s->unpacked / s->max_ratio > packed)
 		return err_text(&s->err, E2BIG,
-			"layer grows to more than %lld times its size when it is uncompressed, as no honest "
+			"%s grows to more than %lld times its size when it is uncompressed, as no honest "
 			"one does",
-			(long long)s->max_ratio);
+			s->what, (long long)s->max_ratio);
 	if (s->u->tick && s->u->tick(s->u->tick_arg, packed))
 		return err_text(&s->err, EINTR, "unpacking was stopped");
 	return (ssize_t)more;
@@ -276,7 +278,8 @@ ssize_t up_stream_next(struct up_stream *s, const void **data)
 	pthread_mutex_unlock(&s->lock);
 	if (len == 0)
 		return -s->err.code;
-	img_hash_add(s->hash, s->buffers[i], len);
+	if (!s->u->unhashed)
+		img_hash_add(s->hash, s->buffers[i], len);
 	*data = s->buffers[i];
 	return check_ratio(s, len);
 }
@@ -293,10 +296,10 @@ int up_stream_finish(struct up_stream *s, struct img_digest *diff_id)
 		return (int)n;
 	img_hash_end(s->hash, diff_id);
 	if (!diff_id->text[0])
-		return err_text(&s->err, EIO, "layer could not be hashed");
+		return err_text(&s->err, EIO, "%s could not be hashed", s->what);
 	if (s->u->diff_id.text[0] && !img_digest_eq(diff_id, &s->u->diff_id))
-		return err_text(&s->err, EBADMSG, "layer's content is %s, and its image's config says %s",
-			diff_id->text, s->u->diff_id.text);
+		return err_text(&s->err, EBADMSG, "%s's content is %s, and its image's config says %s",
+			s->what, diff_id->text, s->u->diff_id.text);
 	return 0;
 }
 
@@ -323,4 +326,22 @@ void up_stream_close(struct up_stream *s)
 	free(s->packed_buf);
 	img_hash_free(s->hash);
 	free(s);
+}
+
+int img_unpack_verify(const struct img_unpack *u, struct img_digest *diff_id, int64_t *bytes, struct err *e)
+{
+	_cleanup_(up_stream_closep) struct up_stream *s = NULL;
+	struct img_digest got;
+	int r = up_stream_open(u, &s, e);
+
+	if (r < 0)
+		return r;
+	r = up_stream_finish(s, &got);
+	if (r < 0)
+		return err_text(e, -r, "%s", s->err.text);
+	if (diff_id)
+		*diff_id = got;
+	if (bytes)
+		*bytes = s->unpacked;
+	return 0;
 }

@@ -29,7 +29,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features help'
-	local images='prepare pull'
+	local images='load prepare pull'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -56,6 +56,7 @@ _ringfence()
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
 		# for images
+		[load]='--input --quiet --help'
 		[prepare]='--pull --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
 		[pull]='--platform --all-platforms --creds --authfile --cert-dir --tls-verify --registries-conf --policy
 			--unpack --parallel --retry --timeout --quiet --help'
@@ -78,7 +79,7 @@ _ringfence()
 
 	case $prev in
 	--root | --data | --store | --bundle | -b | --cwd | --cert-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu | --authfile | \
+	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu | --authfile | --input | --output | \
 		--registries-conf)
 		if [[ $prev != -r || $verb == update ]]; then
 			compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return

@@ -180,10 +180,16 @@ function __ringfence_images
 	ringfence images --noheading 2>/dev/null | awk '$1 != "<none>" {print $1 ($2 == "<none>" ? "" : ":" $2)}'
 end
 
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a load -d 'Put the images of an archive or directory into the store'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prepare -d 'Make an image ready to be started from'
 complete -c ringfence -n '__ringfence_in help' -a 'prepare'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pull -d 'Fetch an image from a registry'
-complete -c ringfence -n '__ringfence_in help' -a 'pull'
+complete -c ringfence -n '__ringfence_in help' -a 'load pull'
+
+# load
+complete -c ringfence -n '__ringfence_in load' -s i -l input -rF -d 'an oci-archive, docker-archive or OCI layout directory (default: standard input)'
+complete -c ringfence -n '__ringfence_in load' -s q -l quiet -d 'only the digests'
+complete -c ringfence -n '__ringfence_in load' -s h -l help -d 'show this help'
 
 # prepare
 complete -c ringfence -n '__ringfence_in prepare' -l pull -xa 'missing always never' -d 'missing (default), always or never'

@@ -6,8 +6,9 @@
 #ifndef CLI_IMAGE_VERBS_H
 #define CLI_IMAGE_VERBS_H
 
-#define IMAGE_VERBS(X)                                       \
-	X(prepare, "Make an image ready to be started from") \
+#define IMAGE_VERBS(X)                                                      \
+	X(load, "Put the images of an archive or directory into the store") \
+	X(prepare, "Make an image ready to be started from")                \
 	X(pull, "Fetch an image from a registry")
 
 #endif
