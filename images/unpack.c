@@ -18,22 +18,37 @@
 #define ENTRIES_DEFAULT 4000000
 #define XATTRS_DEFAULT	65536
 #define XATTRS_MAX	256 /* of one entry */
+#define TAR_BLOCK	512
 
 struct layer {
 	struct up up;
 	struct up_stream *stream;
 	struct archive *tar;
+	int64_t read;	   /* bytes of the tar that libarchive has been given */
+	bool whole_so_far; /* the member that was read last is complete, and the next one is looked for */
 };
 
 /* --- the tar ------------------------------------------------------------------------------------ */
 
+/*
+ * A tar that ends right behind its last file's content, without the padding of that, is what umoci 0.4
+ * `insert` writes. Go's reader, and with it every engine, takes it for whole; libarchive does not, unless it
+ * gets the padding. One that ends in the middle of a file stays an error.
+ */
 static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
 {
+	static const char padding[TAR_BLOCK];
 	struct layer *l = arg;
 	ssize_t n = up_stream_next(l->stream, buf);
 
-	if (n >= 0)
+	if (n == 0 && l->whole_so_far && l->read % TAR_BLOCK) {
+		*buf = padding;
+		n = TAR_BLOCK - l->read % TAR_BLOCK;
+	}
+	if (n >= 0) {
+		l->read += n;
 		return n;
+	}
 	archive_set_error(a, (int)-n, "%s", "stream");
 	return -1;
 }
@@ -68,8 +83,10 @@ static int open_tar(struct layer *l)
 static int next_entry(struct layer *l, struct archive_entry **entry)
 {
 	const char *text;
+	int r = archive_read_next_header(l->tar, entry);
 
-	switch (archive_read_next_header(l->tar, entry)) {
+	l->whole_so_far = false;
+	switch (r) {
 	case ARCHIVE_EOF:
 		return 0;
 	case ARCHIVE_OK:
@@ -178,6 +195,8 @@ static int write_content(struct layer *l, int fd, const char *path, int64_t size
 		if (r < 0)
 			return err_set(p->err, r, "write \"%s\"", path);
 		end = at + (int64_t)len > end ? at + (int64_t)len : end;
+		/* The call that finds that this was all also passes over the padding. */
+		l->whole_so_far = end == size;
 	}
 	if (end < size && ftruncate(fd, size) < 0)
 		return err_set(p->err, errno, "\"%s\" of %lld bytes", path, (long long)size);
