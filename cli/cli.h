@@ -30,6 +30,8 @@ struct cli_verb {
 
 extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
 	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
+/* Living with launched partitions. */
+extern const struct cli_verb verb_cp;
 
 /*
  * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended

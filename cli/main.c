@@ -35,6 +35,7 @@ static const struct cli_verb *const verbs[] = {
 	&verb_events,
 	&verb_spec,
 	&verb_features,
+	&verb_cp,
 };
 
 /* --- global options --------------------------------------------------------------------------- */

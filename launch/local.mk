@@ -1,6 +1,8 @@
 # launch: living with partitions: from an image to a running one, its record, its supervisor, its network
 noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
+	launch/cp.c launch/cp.h launch/cp_data.c launch/cp_internal.h launch/cp_root.c launch/cp_rules.c launch/cp_tar_read.c \
+	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
 	launch/network.c launch/network_dns.c launch/network_file.c launch/network_internal.h launch/network_ports.c \
@@ -18,4 +20,9 @@ TESTS += tests/unit/launch_network_test
 tests_unit_launch_network_test_SOURCES = tests/unit/launch_network_test.c
 tests_unit_launch_network_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_network_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_cp_test
+TESTS += tests/unit/launch_cp_test
+tests_unit_launch_cp_test_SOURCES = tests/unit/launch_cp_test.c
+tests_unit_launch_cp_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_cp_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif

@@ -28,7 +28,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='run create start exec kill delete state list ps pause resume update events spec features help'
+	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp help'
 	local images='load prepare pull'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -55,6 +55,7 @@ _ringfence()
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
+		[cp]='--archive --follow-link --overwrite --quiet --help'
 		# for images
 		[load]='--input --quiet --help'
 		[prepare]='--pull --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'

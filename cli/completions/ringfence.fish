@@ -57,6 +57,7 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a update -d 'Change 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a events -d 'Print statistics and out-of-memory events as JSON lines'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a spec -d 'Write a config.json to begin with'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print what this runtime supports as JSON'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files out of a partition or into one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
 complete -c ringfence -n '__ringfence_in help' -a 'run create start exec kill delete state list ps pause resume update events spec features'
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
@@ -174,6 +175,14 @@ complete -c ringfence -n '__ringfence_in spec' -s h -l help -d 'show this help'
 
 # features
 complete -c ringfence -n '__ringfence_in features' -s h -l help -d 'show this help'
+
+# cp
+complete -c ringfence -n '__ringfence_in help' -a 'cp'
+complete -c ringfence -n '__ringfence_in cp' -s a -l archive -d 'keep owners and file capabilities'
+complete -c ringfence -n '__ringfence_in cp' -s L -l follow-link -d 'copy what a symlink given as the source leads to'
+complete -c ringfence -n '__ringfence_in cp' -l overwrite -d 'let a directory take the place of a file, and the other way round'
+complete -c ringfence -n '__ringfence_in cp' -s q -l quiet -d 'say nothing about devices and sockets that were left out'
+complete -c ringfence -n '__ringfence_in cp' -s h -l help -d 'show this help'
 
 # --- images
 function __ringfence_images
