@@ -55,6 +55,14 @@ static int find_file(
 	return r == -ENOENT ? img_source_find(l->ar, img_digest_hex(d), out, e) : r;
 }
 
+static int check_text(struct load *l, size_t len, struct err *e)
+{
+	l->text_bytes += len;
+	return l->text_bytes > LOAD_TEXT_MAX
+		       ? err_text(e, E2BIG, "archive has more than %u MiB of documents", LOAD_TEXT_MAX >> 20)
+		       : 0;
+}
+
 int load_need(struct load *l, const struct img_descriptor *d, const char *what, struct err *e)
 {
 	struct load_blob b = { .digest = d->digest };
@@ -68,8 +76,12 @@ int load_need(struct load *l, const struct img_descriptor *d, const char *what, 
 	if (img_blob_has(l->s, &d->digest, d->size))
 		return add_blob(l, &b, e);
 	r = find_file(l, &d->digest, &b.file, e);
-	if (r == -ENOENT && d->data && img_descriptor_data(l->a, d, what, &b.text, &b.len, e) == 0)
-		return add_blob(l, &b, e);
+	if (r == -ENOENT && d->data) {
+		r = img_descriptor_data(l->a, d, what, &b.text, &b.len, e);
+		if (r == 0)
+			r = check_text(l, b.len, e);
+		return r < 0 ? r : add_blob(l, &b, e);
+	}
 	if (r == -ENOENT)
 		return err_text(e, ENOENT, "%s (%s) is not in the archive%s", what, d->digest.text,
 			d->urls ? "; it is a layer that is only to be had from its maker" : "");
@@ -84,11 +96,11 @@ int load_need(struct load *l, const struct img_descriptor *d, const char *what, 
 	return add_blob(l, &b, e);
 }
 
-int load_document(struct load *l, const struct img_descriptor *d, const char *what, const char **text,
-	size_t *len, struct err *e)
+int load_document(struct load *l, struct arena *a, const struct img_descriptor *d, const char *what,
+	const char **text, size_t *len, struct err *e)
 {
 	const struct load_blob *b;
-	int i;
+	int i, r = 0;
 
 	if (d->size > IMG_DOCUMENT_MAX)
 		return err_text(
@@ -97,12 +109,15 @@ int load_document(struct load *l, const struct img_descriptor *d, const char *wh
 	if (i < 0)
 		return i;
 	b = &l->blobs[i];
-	if (!b->text)
-		return b->file ? img_source_read(l->ar, b->file, what, l->a, text, len, e)
-			       : img_blob_read(l->s, d, what, l->a, text, len, e);
-	*text = b->text;
-	*len = b->len;
-	return 0;
+	if (b->file) {
+		r = img_source_read(l->ar, b->file, what, a, text, len, e);
+	} else if (b->text) {
+		*text = b->text;
+		*len = b->len;
+	} else {
+		r = img_blob_read(l->s, d, what, a, text, len, e);
+	}
+	return r < 0 ? r : i;
 }
 
 int load_add_file(struct load *l, const struct img_source_file *f, struct err *e)
@@ -117,6 +132,8 @@ int load_add_text(struct load *l, const char *text, size_t len, struct img_diges
 	img_digest_of(text, len, &b.digest);
 	if (!b.digest.text[0])
 		return err_text(e, EIO, "content could not be hashed");
+	if (check_text(l, len, e) < 0)
+		return -E2BIG;
 	*digest = b.digest;
 	return add_blob(l, &b, e);
 }

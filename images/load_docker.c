@@ -188,22 +188,23 @@ static int add_names(
 
 static int load_one(struct load *l, const struct json *j, struct err *e)
 {
+	_cleanup_(arena_freep) struct arena *a = arena_new();
 	const struct img_source_file *config;
 	struct img_descriptor target = { 0 };
 	struct docker_image d = { 0 };
 	struct img_config c;
 	const char *text;
 	size_t len;
-	int r = read_image(j, &d, e);
+	int r = a ? read_image(j, &d, e) : err_set(e, ENOMEM, "load image");
 
 	if (r == 0)
 		r = find_member(l, d.config, &config, e);
 	if (r == 0)
 		r = check_promise(d.config, &config->digest, e);
 	if (r == 0)
-		r = img_source_read(l->ar, config, "config", l->a, &text, &len, e);
+		r = img_source_read(l->ar, config, "config", a, &text, &len, e);
 	if (r == 0)
-		r = img_config_parse(l->a, text, len, "config", &c, e);
+		r = img_config_parse(a, text, len, "config", &c, e);
 	if (r == 0)
 		r = make_manifest(l, &d, config, &c, &target, e);
 	return r < 0 ? r : add_names(l, &d, &target, e);
@@ -221,8 +222,8 @@ static int load_skopeo_dir(
 	int r = img_manifest_parse(l->a, text, len, "manifest.json", &m, e), blob;
 
 	if (r == 0)
-		r = load_document(l, &m.config, "config", &config, &config_len, e);
-	if (r == 0)
+		r = load_document(l, l->a, &m.config, "config", &config, &config_len, e);
+	if (r >= 0)
 		r = img_config_parse(l->a, config, config_len, "config", &c, e);
 	if (r == 0)
 		r = img_image_check(&m, &c, "manifest.json", e);

@@ -38,20 +38,21 @@ static int check_version(struct load *l, struct err *e)
 
 static int walk(struct load *l, const struct img_descriptor *d, int depth, struct err *e);
 
-static int walk_layers(struct load *l, const struct img_manifest *m, const char *what, struct err *e)
+static int walk_layers(
+	struct load *l, struct arena *a, const struct img_manifest *m, const char *what, struct err *e)
 {
 	struct img_config c = { 0 };
 	bool image = img_manifest_check(m, what, NULL) == 0;
-	const char *text, *label = arena_printf(l->a, "config of %s", what);
+	const char *text, *label = arena_printf(a, "config of %s", what);
 	size_t len;
 	int r, blob;
 
 	if (!label)
 		return err_set(e, ENOMEM, "%s", what);
 	if (image) {
-		r = load_document(l, &m->config, label, &text, &len, e);
-		if (r == 0)
-			r = img_config_parse(l->a, text, len, label, &c, e);
+		r = load_document(l, a, &m->config, label, &text, &len, e);
+		if (r >= 0)
+			r = img_config_parse(a, text, len, label, &c, e);
 		if (r == 0)
 			r = img_image_check(m, &c, what, e);
 	} else {
@@ -59,7 +60,7 @@ static int walk_layers(struct load *l, const struct img_manifest *m, const char 
 	}
 	/* All there before any is uncompressed, which takes time. */
 	for (size_t i = 0; i < m->n_layers && r >= 0; i++) {
-		label = arena_printf(l->a, "layer %zu of %s", i, what);
+		label = arena_printf(a, "layer %zu of %s", i, what);
 		r = label ? load_need(l, &m->layers[i], label, e) : err_set(e, ENOMEM, "%s", what);
 	}
 	for (size_t i = 0; i < m->n_layers && r >= 0 && image; i++) {
@@ -104,33 +105,50 @@ static int walk_children(
 	return 0;
 }
 
-static int walk(struct load *l, const struct img_descriptor *d, int depth, struct err *e)
+static int walk_document(
+	struct load *l, struct arena *a, const struct img_descriptor *d, int depth, struct err *e)
 {
 	const char *what = d->digest.text, *text;
 	enum img_media media = d->media;
 	struct img_manifest m;
 	struct img_index x;
 	size_t len;
-	int r;
+	int place = load_document(l, a, d, what, &text, &len, e), r;
 
-	if (depth > NESTED_MAX)
-		return err_text(e, EINVAL, "indexes are nested more than %d deep", NESTED_MAX);
-	r = load_document(l, d, what, &text, &len, e);
-	if (r < 0)
-		return r;
+	if (place < 0 || l->blobs[place].walked)
+		return place < 0 ? place : 0;
 	if (media != IMG_MEDIA_INDEX && media != IMG_MEDIA_MANIFEST)
 		media = img_document_kind(text, len);
-	switch (media) {
-	case IMG_MEDIA_INDEX:
-		r = img_index_parse(l->a, text, len, what, &x, e);
-		return r < 0 ? r : walk_children(l, &x, what, depth, e);
-	case IMG_MEDIA_MANIFEST:
-		r = img_manifest_parse(l->a, text, len, what, &m, e);
-		return r < 0 ? r : walk_layers(l, &m, what, e);
-	default:
+	if (media == IMG_MEDIA_INDEX) {
+		r = img_index_parse(a, text, len, what, &x, e);
+		if (r == 0)
+			r = walk_children(l, &x, what, depth, e);
+	} else if (media == IMG_MEDIA_MANIFEST) {
+		r = img_manifest_parse(a, text, len, what, &m, e);
+		if (r == 0)
+			r = walk_layers(l, a, &m, what, e);
+	} else {
 		return err_text(e, EINVAL, "%s is neither a manifest nor an index, but \"%.80s\"", what,
 			d->media_type);
 	}
+	if (r == 0)
+		l->blobs[place].walked = true;
+	return r;
+}
+
+/* Documents are as large as whoever made them likes, and many: each is forgotten when it has been looked at.
+ */
+static int walk(struct load *l, const struct img_descriptor *d, int depth, struct err *e)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_new();
+
+	if (!a)
+		return err_set(e, ENOMEM, "%s", d->digest.text);
+	if (depth > NESTED_MAX)
+		return err_text(e, EINVAL, "indexes are nested more than %d deep", NESTED_MAX);
+	if (++l->walks > LOAD_WALKS_MAX)
+		return err_text(e, E2BIG, "its indexes list more than %d images", LOAD_WALKS_MAX);
+	return walk_document(l, a, d, depth, e);
 }
 
 /* --- names -------------------------------------------------------------------------------------- */
