@@ -174,7 +174,7 @@ static int uncompress(struct load *l, int fd, int item, const struct img_digest 
 		.tick_arg = &tick,
 	};
 
-	return img_unpack_verify(&u, NULL, NULL, e);
+	return img_unpack_bytes(&u, NULL, NULL, NULL, NULL, e);
 }
 
 int load_verify_layer(struct load *l, int blob, size_t n, const struct img_digest *diff_id, struct err *e)

@@ -20,6 +20,7 @@ libimages_a_SOURCES = \
 	images/challenge.c images/challenge.h images/http.c images/http.h images/http_certs.c images/http_internal.h images/http_url.c \
 	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c \
 	images/archive.c images/archive.h images/archive_internal.h images/archive_read.c images/load.c images/load_docker.c images/load_internal.h images/load_oci.c \
+	images/archive_write.c images/save.c images/save_docker.c images/save_internal.h images/save_oci.c \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libroots.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
@@ -28,7 +29,7 @@ pkglibexec_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
-	cli/image/image.h cli/image/load.c cli/image/main.c cli/image/verbs.h \
+	cli/image/image.h cli/image/save.c cli/image/load.c cli/image/main.c cli/image/verbs.h \
 	cli/image/prepare.c cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 

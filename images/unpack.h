@@ -70,9 +70,14 @@ struct img_unpacked {
  * is best done once, by the caller, before the layer gets its name.
  */
 int img_unpack(const struct img_unpack *u, struct img_unpacked *out, struct err *e);
-/* Only uncompresses and hashes: `read`, `arg`, `diff_id`, `what`, `tick` and the ratio's limit count. `bytes`
- * (may be NULL): how many there are. -EBADMSG, -E2BIG. */
-int img_unpack_verify(const struct img_unpack *u, struct img_digest *diff_id, int64_t *bytes, struct err *e);
+/*
+ * Only uncompresses and hashes: of `u` all but `dir`, `lowers` and the limits of a tree counts. `write` (may
+ * be NULL) gets the bytes, and what it refuses ends it. `bytes` (may be NULL): how many there are. -EBADMSG,
+ * -E2BIG.
+ */
+int img_unpack_bytes(const struct img_unpack *u,
+	int (*write)(void *arg, const void *data, size_t len, struct err *e), void *write_arg,
+	struct img_digest *diff_id, int64_t *bytes, struct err *e);
 
 /* Removes parent/name and what is below it, also directories whose modes keep us out; never leaves the file
  * system. -ENOENT is no error. */

@@ -328,17 +328,27 @@ void up_stream_close(struct up_stream *s)
 	free(s);
 }
 
-int img_unpack_verify(const struct img_unpack *u, struct img_digest *diff_id, int64_t *bytes, struct err *e)
+int img_unpack_bytes(const struct img_unpack *u,
+	int (*write)(void *arg, const void *data, size_t len, struct err *e), void *write_arg,
+	struct img_digest *diff_id, int64_t *bytes, struct err *e)
 {
 	_cleanup_(up_stream_closep) struct up_stream *s = NULL;
 	struct img_digest got;
+	const void *data;
+	ssize_t n = 0;
 	int r = up_stream_open(u, &s, e);
 
 	if (r < 0)
 		return r;
-	r = up_stream_finish(s, &got);
-	if (r < 0)
-		return err_text(e, -r, "%s", s->err.text);
+	while (write && (n = up_stream_next(s, &data)) > 0) {
+		r = write(write_arg, data, (size_t)n, e);
+		if (r < 0)
+			return r;
+	}
+	if (n == 0)
+		n = up_stream_finish(s, &got);
+	if (n < 0)
+		return err_text(e, (int)-n, "%s", s->err.text);
 	if (diff_id)
 		*diff_id = got;
 	if (bytes)

@@ -29,7 +29,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp help'
-	local images='load prepare pull'
+	local images='load prepare pull save'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -57,6 +57,7 @@ _ringfence()
 		[features]='--help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		# for images
+		[save]='--output --format --quiet --help'
 		[load]='--input --quiet --help'
 		[prepare]='--pull --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
 		[pull]='--platform --all-platforms --creds --authfile --cert-dir --tls-verify --registries-conf --policy
@@ -89,7 +90,9 @@ _ringfence()
 	--log-level) opts='error warning info debug' ;;
 	--cgroup-manager) opts='cgroupfs systemd disabled' ;;
 	--rootless) [[ -n $verb ]] || opts='auto true false' ;;
-	--format | -f) [[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
+	--format | -f)
+		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
+		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--policy) opts='always missing' ;;
 	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u) return ;;
 	--env | -e | --user | -u | --additional-gids | -g | --cap | -c | --cgroup | --preserve-fds | --interval | --process-label | \

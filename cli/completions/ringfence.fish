@@ -190,15 +190,22 @@ function __ringfence_images
 end
 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a load -d 'Put the images of an archive or directory into the store'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a save -d 'Write images to an archive or directory'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prepare -d 'Make an image ready to be started from'
 complete -c ringfence -n '__ringfence_in help' -a 'prepare'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pull -d 'Fetch an image from a registry'
-complete -c ringfence -n '__ringfence_in help' -a 'load pull'
+complete -c ringfence -n '__ringfence_in help' -a 'load pull save'
 
 # load
 complete -c ringfence -n '__ringfence_in load' -s i -l input -rF -d 'an oci-archive, docker-archive or OCI layout directory (default: standard input)'
 complete -c ringfence -n '__ringfence_in load' -s q -l quiet -d 'only the digests'
 complete -c ringfence -n '__ringfence_in load' -s h -l help -d 'show this help'
+
+# save
+complete -c ringfence -n '__ringfence_in save' -s o -l output -rF -d 'a file or directory (default: standard output)'
+complete -c ringfence -n '__ringfence_in save' -l format -xa 'oci-archive docker-archive oci-dir' -d 'oci-archive (default), docker-archive or oci-dir'
+complete -c ringfence -n '__ringfence_in save' -s q -l quiet -d 'show nothing'
+complete -c ringfence -n '__ringfence_in save' -s h -l help -d 'show this help'
 
 # prepare
 complete -c ringfence -n '__ringfence_in prepare' -l pull -xa 'missing always never' -d 'missing (default), always or never'

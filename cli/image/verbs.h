@@ -9,6 +9,7 @@
 #define IMAGE_VERBS(X)                                                      \
 	X(load, "Put the images of an archive or directory into the store") \
 	X(prepare, "Make an image ready to be started from")                \
-	X(pull, "Fetch an image from a registry")
+	X(pull, "Fetch an image from a registry")                           \
+	X(save, "Write images to an archive or directory")
 
 #endif
