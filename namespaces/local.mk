@@ -6,16 +6,17 @@ libnamespaces_a_SOURCES = \
 	namespaces/mount_attr.c namespaces/mount_bind.c namespaces/mount_calls.h namespaces/mount_cgroup.c \
 	namespaces/mount_fs.c namespaces/mount_options.c namespaces/mount_options.h namespaces/mount_state.h \
 	namespaces/net.c namespaces/net.h namespaces/netdev.c namespaces/netlink.c namespaces/netlink.h \
-	namespaces/ns.c namespaces/ns.h namespaces/place.c namespaces/procfs.c namespaces/protect.c \
+	namespaces/ns.c namespaces/ns.h namespaces/overlay.c namespaces/overlay.h namespaces/overlay_new.c \
+	namespaces/overlay_options.c namespaces/place.c namespaces/procfs.c namespaces/protect.c \
 	namespaces/rootfs.c namespaces/rootfs.h namespaces/sources.c namespaces/sysctl.c namespaces/sysctl.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/namespaces_options_test tests/unit/namespaces_sysctl_test tests/unit/namespaces_ns_test \
 	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_masks_test \
-	tests/unit/namespaces_attack_test
+	tests/unit/namespaces_attack_test tests/unit/namespaces_overlay_test
 TESTS += tests/unit/namespaces_options_test tests/unit/namespaces_sysctl_test tests/unit/namespaces_ns_test \
 	tests/unit/namespaces_net_test tests/unit/namespaces_rootfs_test tests/unit/namespaces_masks_test \
-	tests/unit/namespaces_attack_test
+	tests/unit/namespaces_attack_test tests/unit/namespaces_overlay_test
 NAMESPACES_TEST_LIBS = libnamespaces.a libspec.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
 tests_unit_namespaces_options_test_SOURCES = tests/unit/namespaces_options_test.c
 tests_unit_namespaces_options_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -35,6 +36,9 @@ tests_unit_namespaces_masks_test_LDADD = $(NAMESPACES_TEST_LIBS)
 tests_unit_namespaces_rootfs_test_SOURCES = tests/unit/namespaces_rootfs_test.c tests/unit/namespaces_fixture.h
 tests_unit_namespaces_rootfs_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_namespaces_rootfs_test_LDADD = $(NAMESPACES_TEST_LIBS)
+tests_unit_namespaces_overlay_test_SOURCES = tests/unit/namespaces_overlay_test.c
+tests_unit_namespaces_overlay_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_namespaces_overlay_test_LDADD = $(NAMESPACES_TEST_LIBS)
 tests_unit_namespaces_attack_test_SOURCES = tests/unit/namespaces_attack_test.c tests/unit/namespaces_fixture.h
 tests_unit_namespaces_attack_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_namespaces_attack_test_LDADD = $(NAMESPACES_TEST_LIBS)

@@ -25,18 +25,25 @@
  * What the kernel says about a refused parameter or superblock ("e tmpfs: Bad value for 'size'"), if
  * anything.
  */
-static int fs_error(int fs, int code, const char *type, struct err *e)
+const char *mnt_fs_said(int fs, char *buf, size_t size)
 {
-	char said[300];
-	ssize_t n = read(fs, said, sizeof(said) - 1);
+	ssize_t n = read(fs, buf, size - 1);
 
 	if (n <= 0)
-		return err_set(e, -code, "make a file system of type %s", type);
-	while (n > 0 && said[n - 1] == '\n')
+		return NULL;
+	while (n > 0 && buf[n - 1] == '\n')
 		n--;
-	said[n] = '\0';
-	return err_set(e, -code, "make a file system of type %s: the kernel says \"%s\"", type,
-		said + (n > 2 && said[1] == ' ' ? 2 : 0));
+	buf[n] = '\0';
+	return buf + (n > 2 && buf[1] == ' ' ? 2 : 0);
+}
+
+static int fs_error(int fs, int code, const char *type, struct err *e)
+{
+	char buf[300];
+	const char *said = mnt_fs_said(fs, buf, sizeof(buf));
+
+	return said ? err_set(e, -code, "make a file system of type %s: the kernel says \"%s\"", type, said)
+		    : err_set(e, -code, "make a file system of type %s", type);
 }
 
 /* Each "key=value" or "flag" of a mount(2) data string. */
@@ -125,8 +132,7 @@ int mnt_fs_new(const char *type, const char *source, const char *data, unsigned 
 
 /* --- data ----------------------------------------------------------------------------------------------- */
 
-/* "context=LABEL" for file systems that take one, or NULL. */
-static const char *label_of(struct mnt_ctx *c, const char *type)
+const char *mnt_label_of(struct mnt_ctx *c, const char *type)
 {
 	static const char *const without[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2", NULL };
 	const char *label = c->spec->mount_label;
@@ -348,7 +354,7 @@ static int fs_by_fd(
 		late_ro = true;
 	}
 	fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr,
-		label_of(c, m->m->type), e);
+		mnt_label_of(c, m->m->type), e);
 	if (fd < 0)
 		return fd;
 	if (m->o.tmpcopyup && p->existed) {
@@ -402,7 +408,8 @@ static const char *target_of(
 static int fs_by_path(struct mnt_ctx *c, const struct mnt_entry *m, const struct mnt_place *p,
 	const char *data, struct err *e)
 {
-	const char *source = m->m->source ? m->m->source : m->m->type, *label = label_of(c, m->m->type), *eq;
+	const char *source = m->m->source ? m->m->source : m->m->type, *label = mnt_label_of(c, m->m->type),
+		   *eq;
 	char buf[MNT_PLACE_PATH];
 	const char *path = target_of(c, p, m->m->type, buf);
 

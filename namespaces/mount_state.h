@@ -23,9 +23,10 @@
 #include "base/err.h"
 #include "namespaces/mount_calls.h"
 #include "namespaces/mount_options.h"
+#include "namespaces/overlay.h"
 #include "namespaces/rootfs.h"
 
-enum mnt_kind { MNT_FS, MNT_BIND, MNT_CGROUP };
+enum mnt_kind { MNT_FS, MNT_BIND, MNT_CGROUP, MNT_ROOT };
 
 struct mnt_entry {
 	const struct spec_mount *m;
@@ -71,8 +72,9 @@ struct mnt_state {
 	size_t n_devices;
 	struct mnt_base bases[MNT_BASES_MAX];
 	size_t n_bases;
-	int root;	   /* the partition's root; -EBADF before mnt_enter() */
-	int root_tree;	   /* the same as a detached tree from the parent */
+	int root;		     /* the partition's root; -EBADF before mnt_enter() */
+	int root_tree;		     /* the same as a detached tree from the parent */
+	struct mnt_overlay *overlay; /* what it is made of; NULL: a bind of root.path */
 	bool unprivileged; /* the parent could not open trees: the child does all it can by itself */
 	bool slave_later;  /* before Linux 5.12: the child has to cut the parent's trees off from the host's
 			      mounts */
@@ -174,6 +176,10 @@ int mnt_check_destination(const struct mnt_entry *m, struct err *e);
  */
 int mnt_fs_new(const char *type, const char *source, const char *data, unsigned long flags, uint64_t attr,
 	const char *context, struct err *e);
+/* What the kernel said on a file system context ("overlay: …"), in buf; NULL: nothing. */
+const char *mnt_fs_said(int fs, char *buf, size_t size);
+/* "context=LABEL" for file systems that take one, or NULL. */
+const char *mnt_label_of(struct mnt_ctx *c, const char *type);
 int mnt_fs(struct mnt_ctx *c, size_t i, struct err *e);
 int mnt_bind(struct mnt_ctx *c, size_t i, struct err *e);
 /* An O_PATH tree of a bind's source; a missing one is worded as engines expect it. */
@@ -183,6 +189,14 @@ unsigned int mnt_bind_flags(const struct mnt_entry *m);
 int mnt_cgroup(struct mnt_ctx *c, size_t i, struct err *e);
 /* Copies what is in directory `from` (hostile) into `to`, for tmpcopyup. */
 int mnt_copy_up(int from, int to, const char *destination, struct err *e);
+
+/* --- sources.c */
+
+/* A user namespace that has these maps and nothing else; O_CLOEXEC. `destination` is for errors. */
+int mnt_make_userns(const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
+	const char *destination, struct err *e);
+/* "ext4"; "unknown". */
+const char *mnt_fs_name(int fd, char *buf, size_t size);
 
 /* --- devices.c, protect.c
  * ------------------------------------------------------------------------------------------------------ */

@@ -43,6 +43,9 @@ int mnt_check_destination(const struct mnt_entry *m, struct err *e)
 
 	if (m->o.remount)
 		return 0;
+	if (mnt_is_root_overlay(m->m))
+		return err_text(e, EINVAL,
+			"mounts: an overlay on / is the root file system only as the first of the mounts");
 	if (str_eq(at, "/"))
 		return err_text(
 			e, EINVAL, "mounts: destination \"/\": the root file system is what root.path names");

@@ -28,6 +28,10 @@ static int init_entry(struct mnt_ctx *c, struct mnt_entry *entry, const struct s
 
 	entry->m = m;
 	entry->tree = -EBADF;
+	if (entry == st->entries && mnt_is_root_overlay(m)) {
+		entry->kind = MNT_ROOT;
+		return mnt_overlay_parse(st->arena, m, c->bundle, &st->overlay, e);
+	}
 	r = mnt_options_parse(st->arena, m, &entry->o, e);
 	if (r < 0)
 		return r;
@@ -134,6 +138,7 @@ void mnt_free(struct mnt_ctx *c)
 		fd_close(st->bases[i].fd);
 	if (st->own_dev)
 		fd_close(st->dev);
+	mnt_overlay_free(st->overlay);
 	fd_close(st->root_tree);
 	fd_close(st->root);
 	if (st->arena)
@@ -212,7 +217,11 @@ int mnt_enter(struct mnt_ctx *c, struct err *e)
 	r = set_propagation(c, e);
 	if (r < 0)
 		return r;
-	if (tree < 0) {
+	if (st->overlay && tree < 0) {
+		tree = mnt_overlay_make(c, e);
+		if (tree < 0)
+			return tree;
+	} else if (tree < 0) {
 		tree = sys_clone_tree(AT_FDCWD, c->rootfs, AT_RECURSIVE);
 		if (tree < 0)
 			return err_set(e, -tree, "open the root file system %s", c->rootfs);
@@ -237,9 +246,11 @@ int mnt_mounts(struct mnt_ctx *c, struct err *e)
 	for (size_t i = 0; i < st->n_entries && r == 0; i++) {
 		struct mnt_entry *m = &st->entries[i];
 
-		if (!m->o.remount)
+		if (!m->o.remount && m->kind != MNT_ROOT)
 			mnt_base_drop(st, m->m->destination);
 		switch (m->kind) {
+		case MNT_ROOT:
+			break;
 		case MNT_BIND:
 			r = mnt_bind(c, i, e);
 			break;
@@ -416,7 +427,7 @@ int mnt_protect(struct mnt_ctx *c, struct err *e)
 	enum spec_propagation wanted = c->spec->rootfs_propagation;
 	int r;
 
-	if (c->spec->root_readonly) {
+	if (c->spec->root_readonly || (c->state->overlay && c->state->overlay->readonly)) {
 		r = mnt_attr_root_readonly(c->state->root);
 		if (r < 0)
 			return err_set(e, -r, "set the root file system read-only");

@@ -16,6 +16,14 @@
  *   The parent opens what the child could no longer reach or may not make: with a user namespace, bind
  *   sources and the root file system as detached trees, idmapped trees, host device nodes.
  *
+ *   A root file system of layers (overlay.h) is a detached overlay mount from its first moment: the host's
+ * list of mounts never has it. The parent makes it and the child attaches it, as it does with the tree of a
+ * user namespace's root file system; without privilege over the host's file systems the child makes it, in
+ * its own user namespace, of layers that it opened while it still was who the layers belong to. Each layer,
+ * the upper and the work directory are opened once, as directories and no symlinks, and given to overlayfs by
+ * descriptor. Kernels that want layers attached get that in a mount namespace which nobody sees. It is made
+ * read-only last, as root.readonly is, for mount points are made in it before.
+ *
  *   The child goes: mnt_enter(), mnt_mounts(), mnt_devices(), [console], [createContainer hooks],
  *   mnt_pivot(), mnt_protect(). Masks and read-only paths are made by mnt_pivot(), last before it pivots,
  *   while the host's /proc/self/fd can be trusted. Few system calls, few superblocks: all masked directories
@@ -91,9 +99,10 @@ int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
  * owner of a directory): the trees that the parent opened are opened once more, out of our own mount
  * namespace. In that the kernel has locked what the host demands of a mount (read-only, nosuid, nodev) and
  * what covers what: a tree of the parent's is not locked, and a payload with CAP_SYS_ADMIN in its user
- * namespace could undo both. Where we may not go the parent's stays, and idmapped ones do.
+ * namespace could undo both. Where we may not go the parent's stays, and idmapped ones do. Layers that
+ * the parent may not make an overlay of are opened.
  */
-void mnt_own_sources(struct mnt_ctx *c);
+int mnt_own_sources(struct mnt_ctx *c, struct err *e);
 /* Propagation of the host's tree, root file system bound and held. */
 int mnt_enter(struct mnt_ctx *c, struct err *e);
 /* Leaves the umask at 0; mnt_devices() puts it back. */

@@ -67,6 +67,14 @@ static int make_userns(const struct map_userns *m, const char *destination, stru
 	return r < 0 ? err_wrap(e, "idmap %s", destination) : fd;
 }
 
+int mnt_make_userns(const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
+	const char *destination, struct err *e)
+{
+	struct map_userns m = { uid, gid, n_uid, n_gid, -EBADF };
+
+	return make_userns(&m, destination, e);
+}
+
 static bool same_map(const struct spec_id_map *a, size_t n_a, const struct spec_id_map *b, size_t n_b)
 {
 	return n_a == n_b && memcmp(a, b, n_a * sizeof(*a)) == 0;
@@ -123,7 +131,7 @@ static int absolute_map(struct mnt_ctx *c, const struct spec_id_map **map, size_
 
 /* --- idmaps --------------------------------------------------------------------------------------------- */
 
-static const char *fs_name(int fd, char *buf, size_t size)
+const char *mnt_fs_name(int fd, char *buf, size_t size)
 {
 	static const struct {
 		uint32_t magic;
@@ -175,12 +183,12 @@ static int set_idmap(const struct mnt_entry *m, int userns, struct err *e)
 		return err_text(e, EINVAL,
 			"idmap %s: the file system of %s (type %s) cannot be idmapped by this kernel, or is "
 			"idmapped already",
-			m->m->destination, m->source, fs_name(m->tree, type, sizeof(type)));
+			m->m->destination, m->source, mnt_fs_name(m->tree, type, sizeof(type)));
 	if (r == -EPERM)
 		return err_text(e, EPERM,
 			"idmap %s: not permitted on %s (type %s): it takes CAP_SYS_ADMIN over the file "
 			"system itself",
-			m->m->destination, m->source, fs_name(m->tree, type, sizeof(type)));
+			m->m->destination, m->source, mnt_fs_name(m->tree, type, sizeof(type)));
 	return r < 0 ? err_set(e, -r, "idmap %s", m->m->destination) : 0;
 }
 
@@ -283,14 +291,16 @@ int mnt_open_sources(struct mnt_ctx *c, int userns_fd, struct err *e)
 
 	for (size_t i = 0; i < st->n_entries; i++)
 		idmaps += st->entries[i].o.idmap != SPEC_IDMAP_NONE && st->entries[i].kind == MNT_BIND;
-	if (!c->user_ns && idmaps == 0)
-		return 0;
+	if (st->overlay)
+		r = mnt_overlay_open(c, userns_fd, e);
+	if (r < 0 || (!c->user_ns && idmaps == 0))
+		return r;
 	if (!c->spec->ns[SPEC_NS_MOUNT].present)
 		return 0;
 	list = calloc(idmaps + 1, sizeof(*list));
 	if (!list)
 		return err_set(e, ENOMEM, "open mount sources");
-	if (c->user_ns)
+	if (c->user_ns && !st->overlay)
 		r = open_root(c, e);
 	for (size_t i = 0; i < st->n_entries && r == 0; i++) {
 		struct mnt_entry *m = &st->entries[i];
@@ -334,19 +344,27 @@ static void take_own(struct mnt_ctx *c, int *tree, const char *path, unsigned in
 	*tree = TAKE_FD(own);
 }
 
-void mnt_own_sources(struct mnt_ctx *c)
+int mnt_own_sources(struct mnt_ctx *c, struct err *e)
 {
 	struct mnt_state *st = c->state;
+	int r;
 
 	if (!c->user_ns)
-		return;
-	take_own(c, &st->root_tree, c->rootfs, AT_RECURSIVE);
+		return 0;
+	if (st->overlay) {
+		r = mnt_overlay_own(c, e);
+		if (r < 0)
+			return r;
+	} else {
+		take_own(c, &st->root_tree, c->rootfs, AT_RECURSIVE);
+	}
 	for (size_t i = 0; i < st->n_entries; i++) {
 		struct mnt_entry *m = &st->entries[i];
 
 		if (m->kind == MNT_BIND && m->o.idmap == SPEC_IDMAP_NONE)
 			take_own(c, &m->tree, m->source, mnt_bind_flags(m));
 	}
+	return 0;
 }
 
 /* --- idmaps of the new user namespace --------------------------------------------------------------------

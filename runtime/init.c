@@ -120,8 +120,7 @@ static int step_join(struct init *in, struct err *e)
 
 static int step_sources(struct init *in, struct err *e)
 {
-	mnt_own_sources(&in->mnt);
-	return 0;
+	return mnt_own_sources(&in->mnt, e);
 }
 
 static int step_parent(struct init *in, struct err *e)
