@@ -40,7 +40,7 @@ struct launch_places {
 /*
  * The document, pretty, with a final newline, in the arena. Fills in of `r` what the options and the image
  * say together: command, detach, interactive, tty, rm, boot, restart, restart_max, log_max, stop_signal,
- * stop_timeout, dns, volumes, anonymous_volumes, labels; name, ids, n_ids, network and ports are there
+ * stop_timeout, volumes, anonymous_volumes, labels; name, ids, n_ids, network, ports and dns are there
  * already. Volumes that must be made first are only named (launch_volumes_make()). -EINVAL names the option.
  */
 int launch_config(const struct launch_opts *o, const struct launch_image *i, const struct launch_places *at,

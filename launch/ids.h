@@ -6,8 +6,10 @@
  *   Taken from the ranges that /etc/subuid and /etc/subgid grant to "ringfence" or "containers" (subuid(5),
  * as podman's --userns=auto); without such a line from 524288 to 1879048191, the range that systemd keeps for
  * containers (systemd.io/UIDS-GIDS), passing over what subuid and subgid grant to others.
- *   <data>/ids/N, a symlink to the partition's name, says that the Nth range is taken: symlink(2) decides,
- * and one whose partition is gone is taken over.
+ *   <data>/ids/FIRST, a symlink to the partition's name, says that the range that begins there is taken (by
+ * its first id and not by a number, so that a change of the grants changes nobody's ids). One whose partition
+ * is gone, or of the same name, is taken over. So the partition's directory must be there before its range is
+ * taken, and gone, or of another name, when it is given back to others.
  */
 #ifndef LAUNCH_IDS_H
 #define LAUNCH_IDS_H
@@ -18,7 +20,10 @@
 
 /* The first id of the range. -EUSERS: all are taken; -ENOENT: the grant is too small. */
 int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *first, struct err *e);
+/* One that is not there, or is another's by now, is no error; nor is `first` -1. */
 int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e);
+int launch_ids_rename(
+	const struct launch_ctx *ctx, const char *old, const char *name, int64_t first, struct err *e);
 /*
  * What --userns says: "auto" takes a range, "host" (or one that cannot be, where nothing was said) none,
  * "UID:SIZE" that one, which is nobody else's business. Fills in *first (-1: none) and *n.

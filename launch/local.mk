@@ -6,7 +6,20 @@ liblaunch_a_SOURCES = \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
 	launch/network.c launch/network_dns.c launch/network_file.c launch/network_internal.h launch/network_ports.c \
+	launch/config.c launch/config_internal.h launch/config_linux.c launch/config_mounts.c launch/config_process.c \
+	launch/config_resources.c launch/config_seccomp.c launch/config_security.c launch/config_volumes.c launch/etc.c \
+	launch/host.c launch/ids.c launch/ids_internal.h launch/ids_map.c launch/ids_take.c launch/seccomp_profile.c \
+	launch/seccomp_profile.h launch/user.c \
 	launch/words.c
+nodist_liblaunch_a_SOURCES = launch/seccomp_profile_table.h
+launch/seccomp_profile.$(OBJEXT): launch/seccomp_profile_table.h
+
+# The system calls that launched partitions may make: written as data, compiled in as a table.
+CLEANFILES += launch/seccomp_profile_table.h
+EXTRA_DIST += launch/seccomp-profile.awk launch/seccomp-profile.data
+launch/seccomp_profile_table.h: launch/seccomp-profile.data launch/seccomp-profile.awk
+	$(AM_V_GEN)$(MKDIR_P) launch && $(AWK) -f "$(srcdir)/launch/seccomp-profile.awk" "$(srcdir)/launch/seccomp-profile.data" >"$@.tmp" && \
+		mv "$@.tmp" "$@"
 
 if HAVE_CMOCKA
 LAUNCH_TEST_LIBS = liblaunch.a $(RUNTIME_TEST_LIBS)
@@ -25,4 +38,19 @@ TESTS += tests/unit/launch_cp_test
 tests_unit_launch_cp_test_SOURCES = tests/unit/launch_cp_test.c
 tests_unit_launch_cp_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_cp_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_config_test
+TESTS += tests/unit/launch_config_test
+tests_unit_launch_config_test_SOURCES = tests/unit/launch_config_test.c tests/unit/launch_test.h
+tests_unit_launch_config_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_config_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_config_linux_test
+TESTS += tests/unit/launch_config_linux_test
+tests_unit_launch_config_linux_test_SOURCES = tests/unit/launch_config_linux_test.c tests/unit/launch_test.h
+tests_unit_launch_config_linux_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_config_linux_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_user_test
+TESTS += tests/unit/launch_user_test
+tests_unit_launch_user_test_SOURCES = tests/unit/launch_user_test.c tests/unit/launch_test.h
+tests_unit_launch_user_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_user_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif

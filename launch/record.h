@@ -11,7 +11,7 @@
  *     log, log.1                  what it said (log.h)
  *     control                     the supervisor's socket (supervise.h), 0600
  *   <data>/volumes/NAME/_data     named and anonymous volumes
- *   <data>/ids/N                  a symlink to the NAME that has the Nth range of user ids (ids.h)
+ *   <data>/ids/FIRST              a symlink to the NAME that has the range of user ids from FIRST on (ids.h)
  *   <data>/network/               what CNI plugins keep (network.h)
  *
  * Crash safety: as runtime/partition.h. mkdir decides who owns a name; the directory is flock()ed by verbs
