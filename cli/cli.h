@@ -20,6 +20,7 @@
 
 struct cli_verb {
 	VERB_BASE;
+	bool hidden;   /* of no use to a person: not in the list of commands */
 	bool executes; /* something inside: our own file must be out of its reach (runtime/seal.h) */
 	/*
 	 * `args` is NULL-terminated. Returns the exit status (>= 0) or a negative errno, which becomes
@@ -31,7 +32,7 @@ struct cli_verb {
 extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
 	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
 /* Living with launched partitions. */
-extern const struct cli_verb verb_cp;
+extern const struct cli_verb verb_cp, verb_network_hook, verb_port;
 
 /*
  * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended

@@ -2,7 +2,7 @@
 bin_PROGRAMS += ringfence
 ringfence_SOURCES = \
 	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
-	cli/list.c cli/main.c cli/options.c cli/options.h cli/pause.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
+	cli/list.c cli/main.c cli/network_hook.c cli/options.c cli/options.h cli/pause.c cli/port.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
 	cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
 	cli/cp.c

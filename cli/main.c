@@ -36,6 +36,8 @@ static const struct cli_verb *const verbs[] = {
 	&verb_spec,
 	&verb_features,
 	&verb_cp,
+	&verb_port,
+	&verb_network_hook,
 };
 
 /* --- global options --------------------------------------------------------------------------- */
@@ -115,7 +117,8 @@ static void describe_program(struct strbuf *out)
 	strbuf_puts(out, "Usage: ringfence [OPTIONS] COMMAND [ARGUMENTS]\n\nRun OCI bundles as partitions of "
 			 "this host.\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		cli_list_verb(verbs[i]->name, verbs[i]->summary, out);
+		if (!verbs[i]->hidden)
+			cli_list_verb(verbs[i]->name, verbs[i]->summary, out);
 	strbuf_puts(out, "\nCommands for images (see ringfence-image(8)):\n");
 	image_exec_list(out);
 	strbuf_puts(out, "\nOptions:\n");

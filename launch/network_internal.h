@@ -73,7 +73,7 @@ int net_file_taken(
  */
 int net_pasta_up(int dir, struct net_file *f, pid_t pid, struct arena *a, struct err *e);
 /* One that is gone is no error. */
-int net_pasta_down(const struct net_file *f, struct err *e);
+int net_pasta_down(int dir, const struct net_file *f, struct arena *a, struct err *e);
 /* Where a partition asks for names; pasta answers with the host's name server. */
 #define NET_PASTA_DNS "169.254.1.1"
 

@@ -224,16 +224,33 @@ static int step_terminal(struct init *in, struct err *e)
 	return 0;
 }
 
+/*
+ * Hooks that set up networks open /proc/PID/ns. Without root's powers over the host's user namespace, to
+ * which our memory belongs, they may do so only while we are "dumpable". That is safe where nobody can be
+ * with us in the user namespace yet: who is in another one needs CAP_SYS_PTRACE in ours to look into us
+ * (CVE-2016-9962).
+ */
+static void outside_hooks(struct init *in)
+{
+	const struct spec_ns_entry *user = &in->spec->ns[SPEC_NS_USER];
+	bool alone = user->present && !user->path;
+
+	if (alone)
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	if (sync_send(in->sync, SYNC_HOOKS, 0, NULL, -1) < 0)
+		_exit(1);
+	sync_expect(in->sync, SYNC_GO);
+	if (alone)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 static int step_hooks(struct init *in, struct err *e)
 {
 	_cleanup_free_ char *state = NULL;
 	struct hooks_env env = { .cwd = in->p->bundle };
 
-	if (in->has_hooks) {
-		if (sync_send(in->sync, SYNC_HOOKS, 0, NULL, -1) < 0)
-			_exit(1);
-		sync_expect(in->sync, SYNC_GO);
-	}
+	if (in->has_hooks)
+		outside_hooks(in);
 	if (!in->spec->hooks.n[SPEC_HOOK_CREATE_CONTAINER])
 		return 0;
 	env.state = state = rt_partition_state_json(in->p, rt_status_names[RT_CREATING], getpid());

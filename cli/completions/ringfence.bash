@@ -28,7 +28,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp help'
+	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port help'
 	local images='load prepare pull save'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -55,6 +55,7 @@ _ringfence()
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
+		[port]='--format --help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		# for images
 		[save]='--output --format --quiet --help'
@@ -91,6 +92,7 @@ _ringfence()
 	--cgroup-manager) opts='cgroupfs systemd disabled' ;;
 	--rootless) [[ -n $verb ]] || opts='auto true false' ;;
 	--format | -f)
+		[[ $verb == port && $prev != -f ]] && opts='text json'
 		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
 		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--policy) opts='always missing' ;;

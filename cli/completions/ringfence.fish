@@ -58,6 +58,7 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a events -d 'Print s
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a spec -d 'Write a config.json to begin with'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print what this runtime supports as JSON'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files out of a partition or into one'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell which ports of the host lead to a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
 complete -c ringfence -n '__ringfence_in help' -a 'run create start exec kill delete state list ps pause resume update events spec features'
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
@@ -175,6 +176,12 @@ complete -c ringfence -n '__ringfence_in spec' -s h -l help -d 'show this help'
 
 # features
 complete -c ringfence -n '__ringfence_in features' -s h -l help -d 'show this help'
+
+# port
+complete -c ringfence -n '__ringfence_in help' -a 'port'
+complete -c ringfence -n '__ringfence_in port' -a '(ringfence list -q 2>/dev/null)' -d container
+complete -c ringfence -n '__ringfence_in port' -l format -x -a 'text json' -d 'of the output'
+complete -c ringfence -n '__ringfence_in port' -s h -l help -d 'show this help'
 
 # cp
 complete -c ringfence -n '__ringfence_in help' -a 'cp'
