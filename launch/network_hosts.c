@@ -44,14 +44,18 @@ static bool read_name(int etc, char *buf, size_t size)
 	return true;
 }
 
-/* All lines but the one that an earlier start wrote. */
-static void keep_others(char *text, struct strbuf *out)
+/* All lines but the one that an earlier start wrote, and the one that stands for an address not yet known. */
+static void keep_others(char *text, const char *name, struct strbuf *out)
 {
+	static const char unknown[] = "127.0.1.1\t";
 	char *rest = text, *line;
 
-	while ((line = strsep(&rest, "\n")))
+	while ((line = strsep(&rest, "\n"))) {
+		if (str_starts(line, unknown) && str_eq(line + strlen(unknown), name))
+			continue;
 		if (!str_ends(line, MARK) && (*line || rest))
 			strbuf_printf(out, "%s\n", line);
+	}
 }
 
 int net_hosts_set(const char *bundle, const char *address, struct err *e)
@@ -73,7 +77,7 @@ int net_hosts_set(const char *bundle, const char *address, struct err *e)
 		return 0;
 	if (r < 0)
 		return err_set(e, -r, "read etc/hosts of the partition");
-	keep_others(text, &out);
+	keep_others(text, name, &out);
 	strbuf_printf(&out, "%.*s\t%s\t" MARK "\n", (int)strcspn(address, "/"), address, name);
 	if (out.failed)
 		return err_set(e, ENOMEM, "write etc/hosts of the partition");

@@ -84,7 +84,7 @@ net_publish() {
 	net_bridge
 	launched "$ID" bridge "18080:80/tcp 18081:81/udp"
 	serves hello
-	mkdir "$B/etc" && echo inside >"$B/etc/hostname" && echo '127.0.0.1 localhost' >"$B/etc/hosts"
+	mkdir "$B/etc" && echo inside >"$B/etc/hostname" && printf '127.0.0.1\tlocalhost\n127.0.1.1\tinside\n' >"$B/etc/hosts"
 	up
 	until_ok 5 says 198.51.100.2:18080
 	eq "$(says 198.51.100.2:18080)" hello
@@ -430,5 +430,35 @@ net_pasta_refused() {
 	userns
 	no_mount /sys
 	bad 'pasta failed.*default route' run -d --bundle "$B" "$ID-2"
+	net_clean
+}
+
+tc net_rootless 'pasta: of a user who is not root'
+net_rootless() {
+	as_user() {
+		inside setpriv --reuid 4200 --regid 4200 --clear-groups --bounding-set -all --inh-caps -all \
+			env -i PATH="$PATH" XDG_RUNTIME_DIR="$T/xdg" HOME="$T/xdg" "$@"
+	}
+	user_rt() { grab as_user "$RT" --root "$ROOT" --data "$T/data" "$@"; }
+	net_pasta_host
+	setpriv --reuid 4200 --regid 4200 --clear-groups unshare -U -r true 2>/dev/null ||
+		skip "this kernel gives user namespaces to root only"
+	as_user test -x "$RT" || skip "a user who is not root cannot execute $RT"
+	launched "$ID" pasta 18080:80/tcp
+	serves hello
+	userns
+	no_mount /sys
+	edit '.linux.uidMappings=[{containerID:0,hostID:4200,size:1}]|.linux.gidMappings=.linux.uidMappings
+		|del(.linux.resources)|.mounts|=map(if .type=="devpts" then .options-=["gid=5"] else . end)'
+	mkdir -p "$T/xdg" "$ROOT"
+	find "$B" "$T/xdg" "$ROOT" "$T/data" \( -type d -o -name '*.json' \) -exec chown 4200:4200 {} +
+	user_rt run -d --bundle "$B" "$ID"
+	eq "$RC" 0 "$ERR"
+	until_ok 5 says 198.51.100.2:18080
+	eq "$(says 127.0.0.1:18080)" hello
+	user_rt port "$ID"
+	eq "$OUT" '80/tcp -> 0.0.0.0:18080'
+	user_rt delete --force "$ID"
+	eq "$RC" 0 "$ERR"
 	net_clean
 }
