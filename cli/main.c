@@ -38,6 +38,12 @@ static const struct cli_verb *const verbs[] = {
 	&verb_cp,
 	&verb_port,
 	&verb_network_hook,
+	&verb_logs,
+	&verb_attach,
+	&verb_stop,
+	&verb_restart,
+	&verb_wait,
+	&verb_supervise,
 };
 
 /* --- global options --------------------------------------------------------------------------- */

@@ -12,6 +12,10 @@ liblaunch_a_SOURCES = \
 	launch/cni.c launch/cni.h launch/cni_conf.c launch/cni_exec.c launch/cni_ghost.c launch/cni_own.c \
 	launch/cni_result.c launch/network.c launch/network_dns.c launch/network_file.c launch/network_hook.c \
 	launch/network_hosts.c launch/network_internal.h launch/network_pasta.c launch/network_ports.c \
+	launch/attach.c launch/control.c launch/control.h launch/log.c launch/log_read.c launch/logs.c launch/pidfd.h \
+	launch/stop.c launch/supervise.c launch/supervise_io.c launch/supervise_memory.c launch/supervise_start.c launch/supervise_work.c \
+	launch/supervisor.h launch/wait.c \
+	launch/later.c \
 	launch/words.c
 nodist_liblaunch_a_SOURCES = launch/seccomp_profile_table.h
 launch/seccomp_profile.$(OBJEXT): launch/seccomp_profile_table.h
@@ -58,4 +62,9 @@ TESTS += tests/unit/launch_user_test
 tests_unit_launch_user_test_SOURCES = tests/unit/launch_user_test.c tests/unit/launch_test.h
 tests_unit_launch_user_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_user_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_log_test
+TESTS += tests/unit/launch_log_test
+tests_unit_launch_log_test_SOURCES = tests/unit/launch_log_test.c
+tests_unit_launch_log_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_log_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif

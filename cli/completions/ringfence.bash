@@ -13,6 +13,17 @@ _ringfence_ids()
 	ringfence "${root[@]}" list -q 2>/dev/null
 }
 
+_ringfence_launched()
+{
+	local i data=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--data) [[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++)); data=(--data "${COMP_WORDS[i + 1]-}") ;;
+		esac
+	done
+	ringfence "${data[@]}" ls --all --quiet 2>/dev/null
+}
+
 _ringfence_images()
 {
 	local i store=()
@@ -30,6 +41,7 @@ _ringfence()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port help'
 	local images='load prepare pull save'
+	local launched='logs attach stop restart wait'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -52,6 +64,11 @@ _ringfence()
 		[update]='--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period
 			--cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap
 			--kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help'
+		[logs]='--follow --tail --since --until --timestamps --format --help'
+		[attach]='--no-stdin --sig-proxy --detach-keys --help'
+		[stop]='--time --all --format --help'
+		[restart]='--time --all --format --help'
+		[wait]='--format --help'
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
@@ -94,20 +111,22 @@ _ringfence()
 	--format | -f)
 		[[ $verb == port && $prev != -f ]] && opts='text json'
 		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
+		[[ " logs stop restart wait " == *" $verb "* ]] && opts='text json'
 		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--policy) opts='always missing' ;;
-	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u) return ;;
+	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u | --tail | -n | --since | --until | --detach-keys | \
+		--time) return ;;
 	--env | -e | --user | -u | --additional-gids | -g | --cap | -c | --cgroup | --preserve-fds | --interval | --process-label | \
 		--apparmor | --blkio-weight | --cpu-* | --cpuset-* | --memory* | --kernel-memory* | --pids-limit | --*-schema) return ;;
 	esac
 	if [[ -z $opts ]]; then
 		if [[ -z $verb ]]; then
-			opts="$verbs $images"
+			opts="$verbs $launched $images"
 			[[ $cur != -* ]] || opts=$globals
 		elif [[ $cur == -* ]]; then
 			opts=${of[$verb]-}
 		elif [[ $verb == help ]]; then
-			opts="$verbs $images"
+			opts="$verbs $launched $images"
 		elif [[ $verb == kill && $positional -gt 0 ]]; then
 			opts='TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH'
 		elif [[ $verb == exec && $positional -gt 0 ]]; then
@@ -115,6 +134,8 @@ _ringfence()
 			return
 		elif [[ " start exec kill delete state ps pause resume update events " == *" $verb "* ]]; then
 			opts=$(_ringfence_ids)
+		elif [[ " $launched " == *" $verb "* ]]; then
+			opts=$(_ringfence_launched)
 		elif [[ $verb == store ]]; then
 			opts=check
 		elif [[ " prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then

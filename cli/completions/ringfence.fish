@@ -51,6 +51,11 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a delete -d 'Remove 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a state -d 'Print the state of a partition as JSON'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a list -d 'List all partitions'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a ps -d 'Show the processes of a partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a logs -d 'Print what a launched partition has said'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a attach -d 'Join our terminal to a launched partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stop -d 'Stop launched partitions'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a restart -d 'Run launched partitions again'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a wait -d 'Wait until launched partitions have ended'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pause -d 'Freeze all processes of a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a resume -d 'Let a paused partition go on'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a update -d 'Change the limits of a living partition'
@@ -60,7 +65,8 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files out of a partition or into one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell which ports of the host lead to a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
-complete -c ringfence -n '__ringfence_in help' -a 'run create start exec kill delete state list ps pause resume update events spec features'
+complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait run create start exec kill delete state list ps pause resume update events spec features'
+complete -c ringfence -n '__ringfence_in logs attach stop restart wait' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
 complete -c ringfence -n '__ringfence_in kill' -a 'TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH' -d signal
 
@@ -190,6 +196,37 @@ complete -c ringfence -n '__ringfence_in cp' -s L -l follow-link -d 'copy what a
 complete -c ringfence -n '__ringfence_in cp' -l overwrite -d 'let a directory take the place of a file, and the other way round'
 complete -c ringfence -n '__ringfence_in cp' -s q -l quiet -d 'say nothing about devices and sockets that were left out'
 complete -c ringfence -n '__ringfence_in cp' -s h -l help -d 'show this help'
+
+# logs
+complete -c ringfence -n '__ringfence_in logs' -s f -l follow -d 'go on until it ends'
+complete -c ringfence -n '__ringfence_in logs' -s n -l tail -x -d 'only the last lines'
+complete -c ringfence -n '__ringfence_in logs' -l since -x -d 'lines from then on'
+complete -c ringfence -n '__ringfence_in logs' -l until -x -d 'lines up to then'
+complete -c ringfence -n '__ringfence_in logs' -s t -l timestamps -d 'with times'
+complete -c ringfence -n '__ringfence_in logs' -l format -xa 'text json' -d 'of the lines'
+complete -c ringfence -n '__ringfence_in logs' -s h -l help -d 'show this help'
+
+# attach
+complete -c ringfence -n '__ringfence_in attach' -l no-stdin -d 'only show its output'
+complete -c ringfence -n '__ringfence_in attach' -l sig-proxy -d 'pass on signals (default; =false: do not)'
+complete -c ringfence -n '__ringfence_in attach' -l detach-keys -x -d 'what to type to leave it running'
+complete -c ringfence -n '__ringfence_in attach' -s h -l help -d 'show this help'
+
+# stop
+complete -c ringfence -n '__ringfence_in stop' -s t -l time -x -d 'seconds until SIGKILL'
+complete -c ringfence -n '__ringfence_in stop' -s a -l all -d 'all that run'
+complete -c ringfence -n '__ringfence_in stop' -l format -xa 'text json' -d 'of what is printed'
+complete -c ringfence -n '__ringfence_in stop' -s h -l help -d 'show this help'
+
+# restart
+complete -c ringfence -n '__ringfence_in restart' -s t -l time -x -d 'seconds until SIGKILL'
+complete -c ringfence -n '__ringfence_in restart' -s a -l all -d 'all that run'
+complete -c ringfence -n '__ringfence_in restart' -l format -xa 'text json' -d 'of what is printed'
+complete -c ringfence -n '__ringfence_in restart' -s h -l help -d 'show this help'
+
+# wait
+complete -c ringfence -n '__ringfence_in wait' -l format -xa 'text json' -d 'of what is printed'
+complete -c ringfence -n '__ringfence_in wait' -s h -l help -d 'show this help'
 
 # --- images
 function __ringfence_images

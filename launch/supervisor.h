@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a supervisor: what its files share. One of them exists in a process, and it is static: what
+ * is not touched takes no memory, and nothing is allocated while it sleeps.
+ */
+#ifndef LAUNCH_SUPERVISOR_H
+#define LAUNCH_SUPERVISOR_H
+
+#include "base/log.h"
+#include "launch/control.h"
+#include "launch/log.h"
+#include "launch/supervise.h"
+
+#define SUPERVISOR_CLIENTS 16
+#define SUPERVISOR_CONSOLE "console" /* where the runtime sends the terminal to, while it starts */
+
+struct supervisor_client {
+	int fd; /* -1: a free place */
+	bool attached, waiting;
+	bool owes;	     /* has not taken the message in `out` */
+	bool owes_exit;	     /* nor the one that tells the end */
+	bool lagging;	     /* is passed over until it takes something again */
+	uint64_t lost;	     /* bytes that it was passed over for */
+	int64_t since, last; /* ms: when it began to owe; when that last ended */
+	int budget;	     /* ms for which it may still hold the payload up */
+};
+
+enum supervisor_phase {
+	SV_STARTING, /* a child creates and starts */
+	SV_UP,
+	SV_DRAINING, /* the payload has ended; what it said is read to the end */
+	SV_ENDING,   /* a child writes it down and deletes */
+	SV_WAITING,  /* to start it again */
+	SV_DONE
+};
+
+struct supervisor {
+	const struct launch_ctx *ctx;
+	const char *name, *path;
+	struct rt_ctx rt; /* root: a copy of ours */
+	int dir;	  /* the partition's; also the working directory */
+
+	/* Out of the record. */
+	bool tty, interactive, rm;
+	enum launch_restart restart;
+	int restart_max, stop_signal, stop_timeout;
+
+	enum supervisor_phase phase;
+	int64_t since,
+		until;	/* ms, CLOCK_MONOTONIC: when the payload came up; when the phase is over, 0: never */
+	pid_t pid;	/* the payload, not yet reaped */
+	pid_t last_pid; /* what state.json says */
+	pid_t worker, stopper;
+	int backoff, restarts, status;
+	bool stopped, keep, oom, failed, ran;
+	uint64_t start_time;
+	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
+	struct err error; /* why the last start failed */
+
+	int report;  /* to launch_supervisor_start(), -1 once it has been told */
+	int answers; /* of the worker */
+	int signals, listener, console;
+	int from[2], to;    /* the payload's output and its input; a terminal is from[0] and to */
+	int64_t deaf_until; /* ms: the terminal has nobody at its other end just now */
+	struct launch_log log;
+
+	struct supervisor_client clients[SUPERVISOR_CLIENTS];
+	char in[CONTROL_CHUNK]; /* what the payload has not taken */
+	size_t in_at, in_len;
+	bool close_input; /* after that */
+	char out[CONTROL_MAX];
+	size_t out_len;
+};
+
+/* What a worker tells. */
+struct supervisor_answer {
+	pid_t pid;
+	bool oom;
+	char started[LOG_TIME_MAX];
+	struct err error; /* code 0: it went well */
+};
+
+int64_t supervisor_now(void); /* ms */
+
+/* --- supervise_work.c: what is done by children ------------------------------------------------- */
+
+/* Creates and starts the payload; makes its pipes. A failure is in s->error. */
+int supervisor_start(struct supervisor *s);
+/* Writes down how it ended and what comes next, and deletes the runtime's partition. */
+int supervisor_end(struct supervisor *s, enum launch_phase next);
+/* Tells the payload to end, and makes it. */
+int supervisor_stop(struct supervisor *s);
+/* Takes the worker's answer, if it is there. */
+bool supervisor_answer(struct supervisor *s, struct supervisor_answer *a);
+/* state.json as things are now; `supervisor`: our pid, or 0 as our last word. */
+int supervisor_write_state(
+	const struct supervisor *s, enum launch_phase phase, pid_t pid, pid_t supervisor, struct err *e);
+
+/* --- supervise_io.c: output, input, clients ------------------------------------------------------- */
+
+/* poll(2) for s->from, s->to, the listener and the clients; `p` has room for SUPERVISOR_POLLS. The number
+ * used. */
+#define SUPERVISOR_POLLS (4 + SUPERVISOR_CLIENTS)
+struct pollfd;
+int supervisor_poll_set(struct supervisor *s, struct pollfd *p);
+/* Serves what poll(2) said of them. */
+void supervisor_serve(struct supervisor *s, const struct pollfd *p);
+/* The next moment (ms) that supervisor_serve() must be called at, though nothing happened; INT64_MAX: none.
+ */
+int64_t supervisor_io_due(const struct supervisor *s);
+/* Reads what there is of output. False when there is nothing more now. */
+bool supervisor_read(struct supervisor *s);
+/* Is a client holding the payload up? */
+bool supervisor_throttled(const struct supervisor *s);
+/* The terminal that the runtime has sent, if it has. */
+void supervisor_take_console(struct supervisor *s);
+/* Tells attached clients the exit status, at the very end those who wait, too. */
+void supervisor_tell_exit(struct supervisor *s, bool at_the_end);
+void supervisor_close_payload(struct supervisor *s);
+void supervisor_close_clients(struct supervisor *s);
+
+/* --- supervise_memory.c ---------------------------------------------------------------------------- */
+
+/* When all is set up: what that has taken is given back. */
+void supervisor_memory_begin(void);
+/* Before a long sleep. */
+void supervisor_memory_forget(void);
+
+/* stop.c, for a child of the supervisor and for launch_stop(): the signal, `seconds` of patience, SIGKILL. */
+int launch_end_payload(const struct rt_ctx *rt, const char *name, int sig, int seconds, struct err *e);
+
+#endif
