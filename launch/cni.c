@@ -139,6 +139,28 @@ static int ghost_of(const struct cni_job *job, const struct json *result, struct
 	return addresses[0] ? cni_ghost(addresses, &ignored) : -ENOENT;
 }
 
+/*
+ * A DEL that was cut short, a boot, or an administrator's `iptables -F` and `-X`: the bridge plugin takes it
+ * for a failure that the chain of a partition is not there any more, where iptables is that of nftables
+ * ("Chain 'X' does not exist": plugins 1.1.1 know the other one's message only). No rule can lead to a chain
+ * that is not there, so nothing of it is left but the lease, which it gives back without a namespace to look
+ * into.
+ */
+static int del_one(const struct cni_job *job, const struct json *plugin, const char *netns,
+	const struct json *result, struct arena *a, struct err *e)
+{
+	_cleanup_free_ char *text = NULL, *again = NULL;
+	struct err mine = ERR_INIT;
+	size_t len;
+	int r = call(job, plugin, "DEL", netns, result, a, &text, &len, &mine);
+
+	if (r == -EIO && netns && strstr(mine.text, "does not exist"))
+		return call(job, plugin, "DEL", NULL, result, a, &again, &len, e);
+	if (r < 0)
+		*e = mine;
+	return r;
+}
+
 int cni_del(const struct cni_job *job, const char *netns, const struct json *result, struct arena *a,
 	struct err *e)
 {
@@ -158,11 +180,9 @@ int cni_del(const struct cni_job *job, const char *netns, const struct json *res
 	json_each (p, plugins)
 		order[n++] = p;
 	while (n-- > 0) {
-		_cleanup_free_ char *text = NULL;
 		struct err mine = ERR_INIT;
-		size_t len;
 
-		if (call(job, order[n], "DEL", netns, result, a, &text, &len, &mine) < 0 && !first.code)
+		if (del_one(job, order[n], netns, result, a, &mine) < 0 && !first.code)
 			first = mine;
 	}
 	if (!first.code)

@@ -5,19 +5,24 @@
 
 PLUGINS=/usr/lib/cni
 
-# A "host": network and mount namespace, an interface with a default route, an empty place for leases.
+# A "host": network and mount namespace, an interface with a default route, an empty place for leases; and behind the interface
+# another host, 198.51.100.1, which is the process WORLD's network namespace.
 net_host() {
 	need_cmd iptables nsenter
 	ok mkdir -p /run/ringfence-network "$T/net.d" "$T/data/partitions"
 	chmod 700 "$T/data" "$T/data/partitions"
 	export NETCONFPATH=$T/net.d
 	mknod -m 666 "$T/tun" c 10 200
+	unshare --net sleep 1000 8>&- 9>&- &
+	WORLD=$!
+	until_ok 5 sh -c '[ "$(readlink /proc/$0/ns/net)" != "$(readlink /proc/self/ns/net)" ]' $WORLD
 	unshare --net --mount --propagation private sh -c '
 		mount -t tmpfs -o mode=700 tmpfs /run/ringfence-network && ip link set lo up &&
 		ip link add out0 type veth peer name out1 && ip address add 198.51.100.2/24 dev out0 &&
-		ip link set out0 up && ip link set out1 up && ip route add default via 198.51.100.1 || exit 1
+		ip link set out1 netns "$3" && ip link set out0 up && ip route add default via 198.51.100.1 &&
+		nsenter --net="/proc/$3/ns/net" sh -c "ip address add 198.51.100.1/24 dev out1; ip link set out1 up" || exit 1
 		[ ! -e /dev/net/tun ] || mount --bind "$1" /dev/net/tun
-		echo $$ >"$2" && exec sleep 1000' sh "$T/tun" "$T/holder" 8>&- 9>&- &
+		echo $$ >"$2" && exec sleep 1000' sh "$T/tun" "$T/holder" "$WORLD" 8>&- 9>&- &
 	HOLDER=$!
 	# Were the runtime told to delete what a failed case left, its hooks would run on the real host: they find nothing to do.
 	trap 'rm -rf "$T/data/network"; kill -9 $(jobs -p) 2>/dev/null; rmdir /run/ringfence-network 2>/dev/null' EXIT
@@ -53,8 +58,10 @@ launched() {
 # A server on port 80 that says TEXT, as the payload.
 serves() { script "echo '$1' >/tmp/index.html; exec busybox httpd -f -p 80 -h /tmp"; }
 # What the server at ADDRESS:PORT says. Not by wget: a static one may not be able to look up names, not even numbers.
-says() {
-	inside sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 3 "$1" "$2"' sh "${1%:*}" "${1##*:}" >"$T/said" && sed '1,/^\r$/d' "$T/said" &&
+says() { says_to "$HOLDER" "$1"; }
+says_to() { # PID ADDRESS:PORT: from the network namespace of that process
+	set -- "$1" "${2%:*}" "${2##*:}"
+	nsenter --net="/proc/$1/ns/net" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 3 "$1" "$2"' sh "$2" "$3" >"$T/said" && sed '1,/^\r$/d' "$T/said" &&
 		[[ -s $T/said ]]
 }
 server() { # [ADDRESS:]PORT: a program of the host that listens there
@@ -89,6 +96,7 @@ net_publish() {
 	until_ok 5 says 198.51.100.2:18080
 	eq "$(says 198.51.100.2:18080)" hello
 	eq "$(says 127.0.0.1:18080)" hello "through the loopback"
+	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello "from another host"
 	eq "$(known "$ID" '.result.ips[0].address')" 10.89.0.2/16
 	eq "$(says 10.89.0.2:80)" hello "by its own address"
 	match "$(tail -n 1 "$B/etc/hosts")" '^10\.89\.0\.2[[:space:]]inside[[:space:]]'
@@ -108,6 +116,34 @@ net_publish() {
 	# Once more, with another address in the same line.
 	up
 	eq "$(grep -c inside "$B/etc/hosts")" 1
+	down
+	net_clean
+}
+
+# udp_server PID ADDRESS PORT: answers "pong" in the network namespace of that process. udp_says PID ADDRESS PORT: asks from there.
+udp_server() {
+	exec_inside nsenter --net="/proc/$1/ns/net" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], int(sys.argv[2])))
+while True:
+    s.sendto(b"pong", s.recvfrom(512)[1])' "$2" "$3"
+}
+udp_says() {
+	[[ $(inside nsenter --net="/proc/$1/ns/net" timeout 2 bash -c 'exec 3<>"/dev/udp/$0/$1" && echo ping >&3 && head -c 4 <&3' "$2" "$3") == pong ]]
+}
+tc net_udp 'bridge: a published UDP port leads to the server inside'
+net_udp() {
+	need_cmd python3
+	net_bridge
+	launched "$ID" bridge 5300:5353/udp
+	up
+	udp_server "$PID" 0.0.0.0 5353 &
+	until_ok 5 udp_says "$HOLDER" 198.51.100.2 5300
+	until_ok 5 udp_says "$WORLD" 198.51.100.2 5300
+	until_ok 5 udp_says "$HOLDER" 127.0.0.1 5300
+	kill $!
+	wait $! 2>/dev/null
 	down
 	net_clean
 }
@@ -347,6 +383,39 @@ net_all_killed() {
 	net_clean
 }
 
+tc net_gone 'down: a lease is given back and the partition removed, too, if a boot or somebody else took the rules and devices away'
+net_gone() {
+	net_bridge
+	launched "$ID" bridge 18080:80/tcp
+	up
+	inside sh -c 'for t in nat filter; do iptables -t $t -F && iptables -t $t -X; done; ip link delete rf0'
+	down
+	eq "$ERR" ''
+	net_clean
+	up
+	jq '.bootId="another"' "$T/data/network/$ID.json" >"$T/x" && cat "$T/x" >"$T/data/network/$ID.json"
+	inside sh -c 'for t in nat filter; do iptables -t $t -F && iptables -t $t -X; done; ip link delete rf0; rm -r /run/ringfence-network/*'
+	down
+	eq "$ERR" ''
+	net_clean
+}
+
+tc net_down_killed 'kill -9 of the poststop hook when a plugin was done and nobody was told: the next one goes on'
+net_down_killed() {
+	net_bridge
+	stage bridge "n=\$(cat); $PLUGINS/bridge <<<\"\$n\" || exit 1; [[ \$CNI_COMMAND != DEL || -e $T/go ]] || { touch $T/here; exec sleep 100; }"
+	launched "$ID" bridge 18080:80/tcp
+	up
+	rt delete --force "$ID" >"$T/out" 2>&1 </dev/null &
+	until_ok 10 test -e "$T/here"
+	ok kill -9 "$(pgrep -f "^ringfence .*--data $T/data network-hook down")"
+	wait $!
+	ok test -e "$T/data/network/$ID.json"
+	touch "$T/go"
+	rt network-hook down <<<"{\"id\":\"$ID\"}" || die "down again"
+	net_clean
+}
+
 tc net_no_record 'a hook without a record, or without a state, says so; down of what was never up is silent'
 net_no_record() {
 	net_bridge
@@ -383,6 +452,7 @@ net_pasta() {
 	up
 	until_ok 5 says 198.51.100.2:18080
 	eq "$(says 127.0.0.1:18080)" hello
+	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello "from another host"
 	eq "$(known "$ID" .pastaAddress)" 198.51.100.2/24
 	has "$(<"$B/etc/hosts")" 198.51.100.2
 	alive "$(known "$ID" .pasta)" || die "pasta does not run"
@@ -397,6 +467,27 @@ net_pasta() {
 	# Ends by itself, too.
 	args true
 	good run --bundle "$B" "$ID"
+	net_clean
+}
+
+tc net_pasta_dns 'pasta: names are asked for at an address that pasta answers for, also if the host asks on its own loopback'
+net_pasta_dns() {
+	need_cmd python3
+	net_pasta_host
+	echo 'nameserver 127.0.0.53' >"$T/resolv"
+	inside mount --bind "$T/resolv" "$(readlink -f /etc/resolv.conf)"
+	udp_server "$HOLDER" 127.0.0.53 53 &
+	launched "$ID" pasta 5300:5353/udp
+	userns
+	no_mount /sys
+	up
+	until_ok 5 udp_says "$PID" 169.254.1.1 53
+	udp_server "$PID" 0.0.0.0 5353 &
+	until_ok 5 udp_says "$HOLDER" 127.0.0.1 5300
+	until_ok 5 udp_says "$WORLD" 198.51.100.2 5300
+	kill $!
+	wait $! 2>/dev/null
+	down
 	net_clean
 }
 
