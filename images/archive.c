@@ -396,3 +396,18 @@ const char *img_layer_type(enum img_compression c)
 		return NULL;
 	}
 }
+
+int img_compression_parse(const char *text, enum img_compression *out, struct err *e)
+{
+	static const char *const names[] = { [IMG_NONE] = "none", [IMG_GZIP] = "gzip", [IMG_ZSTD] = "zstd" };
+
+	*out = IMG_ZSTD;
+	for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
+		if (str_eq(names[i], text)) {
+			*out = (enum img_compression)i;
+			return 0;
+		}
+	}
+	return text ? err_text(e, EINVAL, "option --compression must be zstd, gzip or none, not \"%s\"", text)
+		    : 0;
+}

@@ -51,8 +51,7 @@ int img_source_read(struct img_source *ar, const struct img_source_file *f, cons
 /* Lets it be a blob of the store, by its digest. It can still be read afterwards. */
 int img_source_adopt(struct img_source *ar, const struct img_source_file *f, struct err *e);
 
-/* How a layer is compressed, by its first bytes. */
-enum img_compression { IMG_NONE, IMG_GZIP, IMG_ZSTD, IMG_XZ, IMG_BZIP2 };
+/* By its first bytes. */
 enum img_compression img_compression_of(const void *start, size_t len);
 /* image-spec's media type of such a layer; NULL: there is none. */
 const char *img_layer_type(enum img_compression c);

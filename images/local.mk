@@ -21,6 +21,7 @@ libimages_a_SOURCES = \
 	images/registry.c images/registry.h images/registry_ask.c images/registry_blob.c images/registry_internal.h images/registry_token.c \
 	images/archive.c images/archive.h images/archive_internal.h images/archive_read.c images/load.c images/load_docker.c images/load_internal.h images/load_oci.c \
 	images/archive_write.c images/save.c images/save_docker.c images/save_internal.h images/save_oci.c \
+	images/archive_layer.c images/archive_repack.c images/change.c images/change.h images/change_image.c images/change_internal.h images/change_words.c images/import.c images/pack.h images/pack_attrs.c images/pack_internal.h images/pack_tree.c \
 	images/transfer.h images/transfer_fetch.c images/transfer_internal.h images/transfer_pull.c
 IMAGES_LIBS = libimages.a libroots.a libspec.a libbase.a $(CURL_LIBS) $(ARCHIVE_LIBS) $(CRYPTO_LIBS) $(YAJL_LIBS) -lpthread -lm
 
@@ -29,7 +30,7 @@ pkglibexec_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
-	cli/image/image.h cli/image/save.c cli/image/load.c cli/image/main.c cli/image/verbs.h \
+	cli/image/image.h cli/image/import.c cli/image/save.c cli/image/load.c cli/image/commit_layer.c cli/image/main.c cli/image/verbs.h \
 	cli/image/prepare.c cli/image/pull.c
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
@@ -64,8 +65,8 @@ dist_check_SCRIPTS += tests/images/registry.sh
 TESTS += tests/images/registry.sh
 EXTRA_DIST += tests/images/badregistry.py tests/images/registry_cases.sh
 EXTRA_DIST += tests/images/tars.py
-dist_check_SCRIPTS += tests/images/archives
-TESTS += tests/images/archives
+dist_check_SCRIPTS += tests/images/archives tests/images/imports
+TESTS += tests/images/archives tests/images/imports
 
 if HAVE_CMOCKA
 IMAGES_TESTS = \

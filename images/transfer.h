@@ -19,6 +19,14 @@ struct img_progress {
 		const char *how); /* "done", "already there", "unpacked", "failed" */
 };
 
+/* How a layer is compressed. */
+enum img_compression { IMG_NONE, IMG_GZIP, IMG_ZSTD, IMG_XZ, IMG_BZIP2 };
+/*
+ * Of those the ones that layers are made with: "zstd", which NULL means too since it is the fastest and OCI
+ * has a type for it, "gzip" and "none".
+ */
+int img_compression_parse(const char *text, enum img_compression *out, struct err *e);
+
 struct img_pull_opts {
 	struct img_registry_opts registry; /* `helpers` is taken from registries.conf */
 	const char *registries_conf;
@@ -38,26 +46,54 @@ struct img_pull_opts {
 int img_pull(struct img_store *s, const char *name, const struct img_pull_opts *o, struct img_progress *p,
 	struct arena *a, struct img_name *out, struct err *e);
 
-/* An OCI layout directory, oci-archive or docker-archive (found out by looking; also compressed); `path` "-":
- * standard input. Names all images in it, or the one image `name`. out: what came in. */
+/*
+ * An OCI layout directory, oci-archive or docker-archive (found out by looking; also compressed); `path` "-":
+ * standard input. Names all images in it, or the one image `name`. out: what came in, an entry for each name.
+ * Item 0 of the progress is the reading, those behind are layers. -EBADMSG: damaged, or not what digests say;
+ * -E2BIG; -EINVAL; -ENOENT: something is missing.
+ */
 int img_load(struct img_store *s, const char *path, const char *name, struct img_progress *p, struct arena *a,
 	struct img_name **out, size_t *n, struct err *e);
 
 enum img_archive { IMG_OCI_ARCHIVE, IMG_OCI_DIR, IMG_DOCKER_ARCHIVE };
+/*
+ * Images by the rules of img_image_find() to a file (which gets its name when it is whole), a directory (new
+ * or empty), or, `path` NULL or "-", standard output. OCI formats have all platforms that the store has of an
+ * image, docker's has this machine's. Items of the progress are blobs.
+ */
 int img_save(struct img_store *s, char *const *names, enum img_archive format, const char *path,
 	struct img_progress *p, struct err *e);
 
 struct img_import_opts {
-	const char *name, *message;
-	char **changes; /* Dockerfile-like: "CMD …", "ENV A=b", "ENTRYPOINT …", "USER", "WORKDIR", "LABEL",
-			   "EXPOSE", "VOLUME", "STOPSIGNAL" */
-	char **excludes; /* shell patterns of paths below the root */
-	bool from_host;	 /* the running host's own "/" (one file system and those named by `include_mounts`),
-			    as a single layer */
-	char **include_mounts;
+	const char *name, *message, *author;
+	char **changes;	 /* of the config, see change.h; NULL: none */
+	char **excludes; /* shell patterns, see pack.h */
+	bool from_host;	 /* the running host's own "/", without what is mounted below it, what only lives as
+			    long as the host runs (/proc, /sys, /dev, /run, /tmp, /var/tmp, swap files) and
+			    /var/lib/ringfence */
+	char **include_mounts;		  /* but with these mounts ("/home") */
+	enum img_compression compression; /* of the layer: IMG_ZSTD, IMG_GZIP or IMG_NONE */
 };
-/* A root file system (tar, also compressed, or directory; NULL with from_host) as an image of one layer. */
+/*
+ * A root file system (tar, also compressed, "-" for standard input, or directory; NULL with from_host) as an
+ * image of one layer, with this host's platform. `changed` (may be NULL): how many files were not what they
+ * were while a running host's were read, which is no error. -ESTALE: a directory's were. Unless the disk is
+ * full at the very end, nothing is left in the store of what fails.
+ */
 int img_import(struct img_store *s, const char *path, const struct img_import_opts *o, struct img_progress *p,
-	struct arena *a, struct img_name *out, struct err *e);
+	struct arena *a, struct img_name *out, int64_t *changed, struct err *e);
+
+struct img_commit_opts {
+	const char *name, *message, *author;
+	char **changes;
+	uint32_t uid_shift, gid_shift, shift_count; /* of the upper directory's owners, see pack.h */
+	enum img_compression compression;
+};
+/*
+ * The image `base` with an overlayfs upper directory (O_RDONLY) as one more layer. What `base` has in its
+ * config is kept but for the changes. The directory must not be written to meanwhile (-ESTALE).
+ */
+int img_commit(struct img_store *s, const char *base, int upper, const struct img_commit_opts *o,
+	struct img_progress *p, struct arena *a, struct img_name *out, struct err *e);
 
 #endif

@@ -40,7 +40,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port help'
-	local images='load prepare pull save'
+	local images='import load prepare pull save'
 	local launched='logs attach stop restart wait'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -75,6 +75,7 @@ _ringfence()
 		[port]='--format --help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		# for images
+		[import]='--change --message --author --compression --exclude --from-host --include-mount --quiet --help'
 		[save]='--output --format --quiet --help'
 		[load]='--input --quiet --help'
 		[prepare]='--pull --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
@@ -98,7 +99,7 @@ _ringfence()
 	done
 
 	case $prev in
-	--root | --data | --store | --bundle | -b | --cwd | --cert-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--root | --data | --store | --bundle | -b | --cwd | --cert-dir | --include-mount) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--log | --console-socket | --pidfd-socket | --pid-file | --process | -p | --resources | -r | --config | --file | --criu | --authfile | --input | --output | \
 		--registries-conf)
 		if [[ $prev != -r || $verb == update ]]; then
@@ -113,6 +114,7 @@ _ringfence()
 		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
 		[[ " logs stop restart wait " == *" $verb "* ]] && opts='text json'
 		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
+	--compression) opts='zstd gzip none' ;;
 	--policy) opts='always missing' ;;
 	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u | --tail | -n | --since | --until | --detach-keys | \
 		--time) return ;;

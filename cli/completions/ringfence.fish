@@ -235,10 +235,11 @@ end
 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a load -d 'Put the images of an archive or directory into the store'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a save -d 'Write images to an archive or directory'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a import -d 'Make an image of a root file system'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prepare -d 'Make an image ready to be started from'
 complete -c ringfence -n '__ringfence_in help' -a 'prepare'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pull -d 'Fetch an image from a registry'
-complete -c ringfence -n '__ringfence_in help' -a 'load pull save'
+complete -c ringfence -n '__ringfence_in help' -a 'import load pull save'
 
 # load
 complete -c ringfence -n '__ringfence_in load' -s i -l input -rF -d 'an oci-archive, docker-archive or OCI layout directory (default: standard input)'
@@ -250,6 +251,17 @@ complete -c ringfence -n '__ringfence_in save' -s o -l output -rF -d 'a file or 
 complete -c ringfence -n '__ringfence_in save' -l format -xa 'oci-archive docker-archive oci-dir' -d 'oci-archive (default), docker-archive or oci-dir'
 complete -c ringfence -n '__ringfence_in save' -s q -l quiet -d 'show nothing'
 complete -c ringfence -n '__ringfence_in save' -s h -l help -d 'show this help'
+
+# import
+complete -c ringfence -n '__ringfence_in import' -s c -l change -x -d 'of a Dockerfile: CMD, ENTRYPOINT, ENV, USER, WORKDIR, LABEL, EXPOSE, VOLUME or STOPSIGNAL'
+complete -c ringfence -n '__ringfence_in import' -s m -l message -x -d 'for the history'
+complete -c ringfence -n '__ringfence_in import' -l author -x -d 'who made it'
+complete -c ringfence -n '__ringfence_in import' -l compression -xa 'zstd gzip none' -d 'zstd (default), gzip or none'
+complete -c ringfence -n '__ringfence_in import' -l exclude -x -d 'leave out what has such a path or name'
+complete -c ringfence -n '__ringfence_in import' -l from-host -d 'the root file system of this host'
+complete -c ringfence -n '__ringfence_in import' -l include-mount -rF -d 'also what is mounted there'
+complete -c ringfence -n '__ringfence_in import' -s q -l quiet -d 'only the digest'
+complete -c ringfence -n '__ringfence_in import' -s h -l help -d 'show this help'
 
 # prepare
 complete -c ringfence -n '__ringfence_in prepare' -l pull -xa 'missing always never' -d 'missing (default), always or never'

@@ -27,5 +27,7 @@ struct image_verb {
 #define X(name, summary) extern const struct image_verb verb_##name;
 IMAGE_VERBS(X)
 #undef X
+/* What ringfence runs for its own `commit`; in no list. */
+extern const struct image_verb verb_commit_layer;
 
 #endif

@@ -45,7 +45,10 @@ static bool find_verb(const char *name, struct image_verb *out)
 		out->summary = verbs[i].summary;
 		return true;
 	}
-	return false;
+	if (!str_eq(name, verb_commit_layer.name))
+		return false;
+	*out = verb_commit_layer;
+	return true;
 }
 
 static int print_help(const struct image_verb *v, struct err *e)

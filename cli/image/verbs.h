@@ -7,6 +7,7 @@
 #define CLI_IMAGE_VERBS_H
 
 #define IMAGE_VERBS(X)                                                      \
+	X(import, "Make an image of a root file system")                    \
 	X(load, "Put the images of an archive or directory into the store") \
 	X(prepare, "Make an image ready to be started from")                \
 	X(pull, "Fetch an image from a registry")                           \
