@@ -205,9 +205,16 @@ int cgrp_path_of(pid_t pid, const struct cgrp_hierarchy *h, char *buf, size_t si
  */
 int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e);
 
-/* The figures that a table shows, in bytes, ns and counts; UINT64_MAX: not known, or no limit. */
+/*
+ * The figures that a table shows, in bytes, ns and counts; UINT64_MAX: not known, or no limit. A file or two
+ * each, so that thousands of partitions can be looked at every second.
+ */
 struct cgrp_usage {
 	uint64_t cpu_ns, memory, memory_limit, pids, pids_limit;
+	uint64_t io_read, io_write;
+	/* Pressure (Documentation/accounting/psi.rst): in how much of the last 10 s some task waited for it,
+	 * in hundredths of a percent; -1: the kernel or cgroup v1 does not tell. */
+	int pressure_cpu, pressure_memory, pressure_io;
 };
 int cgrp_usage(const struct cgrp *c, struct cgrp_usage *u, struct err *e);
 

@@ -4,7 +4,7 @@ libcgroups_a_SOURCES = \
 	cgroups/cgroup.c cgroups/cgroup.h cgroups/dbus.c cgroups/dbus.h cgroups/dbus_manager.c cgroups/dbus_stubs.c \
 	cgroups/devices.c cgroups/devices_bpf.c cgroups/devices_v1.c cgroups/enter.c cgroups/freezer.c cgroups/host.c \
 	cgroups/internal.h cgroups/kill.c cgroups/libcgroup.c cgroups/node.c cgroups/oom.c cgroups/paths.c cgroups/resources.c cgroups/state.c cgroups/stats.c \
-	cgroups/stats.h cgroups/stats_io.c cgroups/systemd.c cgroups/systemd_props.c cgroups/systemd_text.c cgroups/tree.c cgroups/v1.c \
+	cgroups/stats.h cgroups/stats_io.c cgroups/systemd.c cgroups/systemd_props.c cgroups/systemd_text.c cgroups/tree.c cgroups/usage.c cgroups/v1.c \
 	cgroups/v2.c cgroups/v2_tree.c cgroups/walk.c
 libcgroups_a_CFLAGS = $(AM_CFLAGS) $(DBUS_CFLAGS)
 # What a program that links libcgroups.a links after it.

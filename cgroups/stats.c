@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics: the "data" of an `events` line in the layout that engines know, and the few figures of a table.
- * Devices and huge pages are in stats_io.c. */
+/* Statistics: the "data" of an `events` line in the layout that engines know.
+ * Devices and huge pages are in stats_io.c, the few figures of a table in usage.c. */
 #include "cgroups/stats.h"
 
 #include <fcntl.h>
@@ -415,37 +415,5 @@ int cgrp_stats(const struct cgrp *c, struct json_writer *w, struct err *e)
 	json_open_object(w, "hugetlb");
 	cg_stat_hugetlb(w, node_of(c, "hugetlb", "hugetlb"));
 	json_close_object(w);
-	return 0;
-}
-
-int cgrp_usage(const struct cgrp *c, struct cgrp_usage *u, struct err *e)
-{
-	const struct cg_node *v2 = cg_v2(c), *n;
-	struct cgrp_usage x = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
-
-	n = cg_v1(c, "cpuacct");
-	if (n)
-		cg_get_u64(n, "cpuacct.usage", &x.cpu_ns);
-	else if (v2 && cg_get_key(v2, "cpu.stat", "usage_usec", &x.cpu_ns) == 0)
-		x.cpu_ns *= 1000;
-	n = cg_v1(c, "memory");
-	if (n) {
-		cg_get_u64(n, "memory.usage_in_bytes", &x.memory);
-		/* v1 writes "no limit" as the largest multiple of a page. */
-		if (cg_get_u64(n, "memory.limit_in_bytes", &x.memory_limit) == 0 &&
-			x.memory_limit > (uint64_t)INT64_MAX - 65536)
-			x.memory_limit = UINT64_MAX;
-	} else if (v2) {
-		cg_get_u64(v2, "memory.current", &x.memory);
-		cg_get_u64(v2, "memory.max", &x.memory_limit);
-	}
-	n = cg_v1(c, "pids");
-	if (!n)
-		n = v2;
-	if (n) {
-		cg_get_u64(n, "pids.current", &x.pids);
-		cg_get_u64(n, "pids.max", &x.pids_limit);
-	}
-	*u = x;
 	return 0;
 }

@@ -34,6 +34,7 @@ extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, v
 /* Living with launched partitions. */
 extern const struct cli_verb verb_cp, verb_network_hook, verb_port;
 extern const struct cli_verb verb_attach, verb_logs, verb_restart, verb_stop, verb_supervise, verb_wait;
+extern const struct cli_verb verb_stats, verb_top;
 
 /*
  * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended

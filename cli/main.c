@@ -44,6 +44,8 @@ static const struct cli_verb *const verbs[] = {
 	&verb_restart,
 	&verb_wait,
 	&verb_supervise,
+	&verb_stats,
+	&verb_top,
 };
 
 /* --- global options --------------------------------------------------------------------------- */

@@ -60,6 +60,22 @@ static int pid_column(const char *line, size_t len)
 	return -1;
 }
 
+/* Names of processes are their own choice: not every ps(1) keeps what drives a terminal from it. */
+static void add_safe(struct strbuf *out, const char *line, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		const unsigned char *c = (const unsigned char *)line + i;
+		size_t n = *c < 0x80 ? 1 : str_utf8_len(c, len - i);
+
+		/* C0, DEL, what is no UTF-8, and C1 (U+0080 to U+009F). */
+		if (n == 0 || *c < 0x20 || *c == 0x7f || (n == 2 && c[0] == 0xc2 && c[1] < 0xa0))
+			strbuf_puts(out, "?");
+		else
+			strbuf_add(out, line + i, n);
+		i += n ? n : 1;
+	}
+}
+
 /* The heading and the lines of these processes. A line of a thread or a wrapped one has no pid and is left
  * out. */
 static int filter(const char *text, const pid_t *pids, size_t n, struct strbuf *out, struct err *e)
@@ -88,7 +104,7 @@ static int filter(const char *text, const pid_t *pids, size_t n, struct strbuf *
 			if (str_to_i64(number, &pid) < 0 || !has_pid(pids, n, pid))
 				continue;
 		}
-		strbuf_add(out, line, len);
+		add_safe(out, line, len);
 		strbuf_puts(out, "\n");
 	}
 	return out->failed ? err_set(e, ENOMEM, "ps") : 0;

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
 	launch/cp.c launch/cp.h launch/cp_data.c launch/cp_internal.h launch/cp_root.c launch/cp_rules.c launch/cp_tar_read.c \
-	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c \
+	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c launch/figures.c launch/stats.c launch/stats.h \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
 	launch/config.c launch/config_internal.h launch/config_linux.c launch/config_mounts.c launch/config_process.c \
@@ -67,4 +67,9 @@ TESTS += tests/unit/launch_log_test
 tests_unit_launch_log_test_SOURCES = tests/unit/launch_log_test.c
 tests_unit_launch_log_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_log_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_figures_test
+TESTS += tests/unit/launch_figures_test
+tests_unit_launch_figures_test_SOURCES = tests/unit/launch_figures_test.c
+tests_unit_launch_figures_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_figures_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif

@@ -94,3 +94,27 @@ int net_stats(pid_t pid, struct json_writer *w, struct err *e)
 	json_close_array(w);
 	return 0;
 }
+
+int net_usage(pid_t pid, uint64_t *rx, uint64_t *tx, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t v[16], in = 0, out = 0;
+	char path[40], *save;
+	const char *name;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/net/dev", (int)pid);
+	r = fd_read_at(AT_FDCWD, path, NET_DEV_MAX, &text, NULL);
+	if (r < 0)
+		return err_set(e, -r, "read %s", path);
+	save = text;
+	for (char *line; (line = strsep(&save, "\n"));) {
+		if (parse_line(line, &name, v) < 0 || strcmp(name, "lo") == 0)
+			continue;
+		in += v[0];
+		out += v[8];
+	}
+	*rx = in;
+	*tx = out;
+	return 0;
+}

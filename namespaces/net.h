@@ -31,5 +31,7 @@ void net_moved_free(struct net_moved *m);
  */
 struct json_writer;
 int net_stats(pid_t pid, struct json_writer *w, struct err *e);
+/* Their bytes received and sent, all together. */
+int net_usage(pid_t pid, uint64_t *rx, uint64_t *tx, struct err *e);
 
 #endif

@@ -45,6 +45,8 @@ struct rt_engine {
 	/* Is it alive, and is it paused? Not asked while p is being created. */
 	int (*status)(const struct rt_partition *p, enum rt_status *out, struct err *e);
 	int (*stats)(struct rt_partition *p, struct json_writer *w, struct err *e);
+	/* The few figures of it that a table shows. */
+	int (*usage)(struct rt_partition *p, struct rt_usage *out, struct err *e);
 	/* Ends everything (force) and gives back everything but the state directory. Also from any wreck. */
 	int (*destroy)(struct rt_partition *p, bool force, struct err *e);
 };

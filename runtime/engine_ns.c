@@ -357,5 +357,6 @@ const struct rt_engine rt_engine_ns = {
 	.pids = ns_pids,
 	.status = ns_status,
 	.stats = ns_stats,
+	.usage = ns_usage,
 	.destroy = ns_destroy,
 };

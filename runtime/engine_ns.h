@@ -16,6 +16,7 @@ int ns_update(struct rt_partition *p, const struct spec_resources *r, struct err
 int ns_pids(struct rt_partition *p, pid_t **pids, size_t *n, struct err *e);
 int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e);
 int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e);
+int ns_usage(struct rt_partition *p, struct rt_usage *out, struct err *e);
 int ns_destroy(struct rt_partition *p, bool force, struct err *e);
 
 /*

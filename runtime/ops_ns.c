@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "namespaces/net.h"
+#include "namespaces/ns.h"
 #include "runtime/rdt.h"
 
 /* How long destroy waits for a killed process to be gone; one in uninterruptible sleep (a dead NFS server)
@@ -149,6 +150,23 @@ int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e)
 	if (rt_partition_spec(p, &ignored) < 0 || !p->spec->ns[SPEC_NS_NETWORK].present || !rt_alive(p) ||
 		net_stats(p->pid, w, &ignored) < 0)
 		json_put_strv(w, "network_interfaces", NULL);
+	return 0;
+}
+
+int ns_usage(struct rt_partition *p, struct rt_usage *out, struct err *e)
+{
+	struct rt_usage u = { .net_rx = UINT64_MAX, .net_tx = UINT64_MAX };
+	struct err ignored;
+	int r = need_cgroup(p, "tell statistics of", e);
+
+	if (r == 0)
+		r = cgrp_usage(p->cgroup, &u.cgroup, e);
+	if (r < 0)
+		return r;
+	/* The host's own figures would be the host's. */
+	if (!ns_is_of(p->pid, SPEC_NS_NETWORK))
+		net_usage(p->pid, &u.net_rx, &u.net_tx, &ignored);
+	*out = u;
 	return 0;
 }
 

@@ -145,6 +145,25 @@ int rt_list(const struct rt_ctx *ctx, struct rt_info **list, size_t *n, struct e
 /* The `state` document (runc's layout) into an open object. */
 void rt_info_write(const struct rt_info *i, struct json_writer *w);
 
+/* --- usage
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+struct rt_usage {
+	struct cgrp_usage cgroup;
+	uint64_t net_rx, net_tx; /* bytes, of a network namespace of its own; else UINT64_MAX */
+};
+
+/*
+ * For looking at a partition again and again: its state is read once, and no descriptor is held. -ENOENT, or
+ * -ESRCH when it does not run, also when it has ended since.
+ */
+struct rt_meter;
+int rt_meter_open(const struct rt_ctx *ctx, const char *id, struct rt_meter **out, struct err *e);
+int rt_meter_read(struct rt_meter *m, struct rt_usage *out, struct err *e);
+void rt_meter_free(struct rt_meter *m);
+DEFINE_CLEANUP(struct rt_meter *, rt_meter_free);
+
 /* --- events
  * -------------------------------------------------------------------------------------------------------------------
  */

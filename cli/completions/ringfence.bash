@@ -39,7 +39,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port help'
+	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
 	local images='import load prepare pull save'
 	local launched='logs attach stop restart wait'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
@@ -74,6 +74,8 @@ _ringfence()
 		[features]='--help'
 		[port]='--format --help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
+		[stats]='--all --no-stream --interval --format --json --help'
+		[top]='--interval --help'
 		# for images
 		[import]='--change --message --author --compression --exclude --from-host --include-mount --quiet --help'
 		[save]='--output --format --quiet --help'
@@ -134,7 +136,7 @@ _ringfence()
 		elif [[ $verb == exec && $positional -gt 0 ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			return
-		elif [[ " start exec kill delete state ps pause resume update events " == *" $verb "* ]]; then
+		elif [[ " start exec kill delete state ps pause resume update events stats top " == *" $verb "* ]]; then
 			opts=$(_ringfence_ids)
 		elif [[ " $launched " == *" $verb "* ]]; then
 			opts=$(_ringfence_launched)

@@ -64,6 +64,8 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a spec -d 'Write a c
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print what this runtime supports as JSON'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files out of a partition or into one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell which ports of the host lead to a partition'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stats -d 'Show what partitions use: CPU, memory, network, block I/O, pressure'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a top -d 'Show partitions by what they use, or the processes of one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
 complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait run create start exec kill delete state list ps pause resume update events spec features'
 complete -c ringfence -n '__ringfence_in logs attach stop restart wait' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
@@ -227,6 +229,22 @@ complete -c ringfence -n '__ringfence_in restart' -s h -l help -d 'show this hel
 # wait
 complete -c ringfence -n '__ringfence_in wait' -l format -xa 'text json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in wait' -s h -l help -d 'show this help'
+
+# stats
+complete -c ringfence -n '__ringfence_in stats' -a '(ringfence list -q 2>/dev/null)' -d partition
+complete -c ringfence -n '__ringfence_in help' -a 'stats'
+complete -c ringfence -n '__ringfence_in stats' -s a -l all -d 'those that do not run, too'
+complete -c ringfence -n '__ringfence_in stats' -l no-stream -d 'print them once and return'
+complete -c ringfence -n '__ringfence_in stats' -s i -l interval -x -d 'between two prints: 500ms, 5s, … (default 1s)'
+complete -c ringfence -n '__ringfence_in stats' -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in stats' -l json -d 'the same as --format json'
+complete -c ringfence -n '__ringfence_in stats' -s h -l help -d 'show this help'
+
+# top
+complete -c ringfence -n '__ringfence_in top' -a '(ringfence list -q 2>/dev/null)' -d partition
+complete -c ringfence -n '__ringfence_in help' -a 'top'
+complete -c ringfence -n '__ringfence_in top' -s i -l interval -x -d 'between two looks: 500ms, 5s, … (default 1s)'
+complete -c ringfence -n '__ringfence_in top' -s h -l help -d 'show this help'
 
 # --- images
 function __ringfence_images
