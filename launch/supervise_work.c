@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "launch/network.h"
 #include "launch/supervisor.h"
 #include "runtime/partition.h"
 
@@ -111,6 +112,21 @@ static int make_stdio(struct supervisor *s, int ends[3])
 	return 0;
 }
 
+/* The network of another partition (container:NAME), as that one runs now. */
+static int join_network(const struct supervisor *s, struct err *e)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct launch_dir d;
+	int r = arena ? launch_dir_open(s->ctx, s->name, false, arena, &d, e)
+		      : err_set(e, ENOMEM, "partition \"%s\"", s->name);
+
+	if (r < 0)
+		return r;
+	r = d.damaged ? 0 : launch_network_join(s->ctx, &d.record, e);
+	launch_dir_close(&d);
+	return r;
+}
+
 static int run_payload(struct supervisor *s, struct supervisor_answer *a)
 {
 	const struct rt_create_opts o = {
@@ -124,7 +140,9 @@ static int run_payload(struct supervisor *s, struct supervisor_answer *a)
 	struct timespec now;
 	int status, r;
 
-	r = rt_run(&s->rt, &o, &status, &a->error);
+	r = join_network(s, &a->error);
+	if (r == 0)
+		r = rt_run(&s->rt, &o, &status, &a->error);
 	if (r < 0)
 		return r;
 	clock_gettime(CLOCK_REALTIME, &now);
