@@ -6,7 +6,7 @@ libnamespaces_a_SOURCES = \
 	namespaces/mount_attr.c namespaces/mount_bind.c namespaces/mount_calls.h namespaces/mount_cgroup.c \
 	namespaces/mount_fs.c namespaces/mount_options.c namespaces/mount_options.h namespaces/mount_state.h \
 	namespaces/net.c namespaces/net.h namespaces/netdev.c namespaces/netlink.c namespaces/netlink.h \
-	namespaces/ns.c namespaces/ns.h namespaces/overlay.c namespaces/overlay.h namespaces/overlay_new.c \
+	namespaces/ns.c namespaces/ns.h namespaces/overlay.c namespaces/overlay.h namespaces/overlay_erofs.c namespaces/overlay_new.c \
 	namespaces/overlay_options.c namespaces/place.c namespaces/procfs.c namespaces/protect.c \
 	namespaces/rootfs.c namespaces/rootfs.h namespaces/sources.c namespaces/sysctl.c namespaces/sysctl.h
 

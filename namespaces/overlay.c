@@ -23,18 +23,24 @@
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
-/* How layers are opened: as they are, or idmapped; then attached in `place`, if that is not -1. */
+/* How layers are opened: as they are, or idmapped; what is a mount of its own is attached in `place`, if that
+ * is not -1. */
 struct opening {
 	struct mnt_ctx *c;
 	int userns, place;
 	unsigned int serial;
+	bool detached; /* some are mounts of their own, attached nowhere */
 };
+
+#define EMPTY "empty" /* a directory in `place` */
 
 static int cannot_open(int code, const char *what, const char *path, struct err *e)
 {
 	int r = err_set(e, code, "mounts: open %s %s of the root file system", what, path);
 
-	return r == -ENOTDIR || r == -ELOOP ? err_hint(e, "it must be a directory, and no symlink") : r;
+	return r == -ENOTDIR || r == -ELOOP
+		       ? err_hint(e, "it must be a directory (a layer: or an EROFS image), and no symlink")
+		       : r;
 }
 
 static int cannot_idmap(int code, int fd, const char *what, const char *path, struct err *e)
@@ -57,28 +63,50 @@ static int cannot_idmap(int code, int fd, const char *what, const char *path, st
 	return err_set(e, -code, "mounts: idmap %s %s of /", what, path);
 }
 
-/* An idmapped mount of the directory, attached where that must be. */
-static int idmapped(struct opening *op, int dir, const char *what, const char *path, struct err *e)
+/* A mount that is a layer: idmapped, and attached, where that must be. */
+static int add_mount(struct opening *op, int tree, const char *what, const char *path, struct err *e)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_IDMAP, .propagation = MS_PRIVATE, .userns_fd = (uint64_t)op->userns
 	};
-	_cleanup_close_ int tree = sys_clone_tree(dir, "", 0);
+	int r = op->userns >= 0 ? sys_mount_setattr(tree, "", 0, &attr) : 0;
 	char name[24];
-	int r;
 
-	if (tree < 0)
-		return cannot_idmap(tree, dir, what, path, e);
-	r = sys_mount_setattr(tree, "", 0, &attr);
 	if (r < 0)
 		return cannot_idmap(r, tree, what, path, e);
-	if (op->place >= 0) {
-		snprintf(name, sizeof(name), "%u", op->serial++);
-		r = mkdirat(op->place, name, 0700) < 0 ? -errno : sys_attach(tree, op->place, name);
-		if (r < 0)
-			return err_set(e, -r, "mounts: attach %s %s of /", what, path);
-	}
-	return TAKE_FD(tree);
+	op->detached = true;
+	if (op->place < 0)
+		return 0;
+	snprintf(name, sizeof(name), "%u", op->serial++);
+	r = mkdirat(op->place, name, 0700) < 0 ? -errno : sys_attach(tree, op->place, name);
+	return r < 0 ? err_set(e, -r, "mounts: attach %s %s of /", what, path) : 0;
+}
+
+static int idmapped(struct opening *op, int dir, const char *what, const char *path, struct err *e)
+{
+	_cleanup_close_ int tree = sys_clone_tree(dir, "", 0);
+	int r = tree < 0 ? cannot_idmap(tree, dir, what, path, e) : add_mount(op, tree, what, path, e);
+
+	return r < 0 ? r : TAKE_FD(tree);
+}
+
+/* O_NONBLOCK: it may be a FIFO. */
+static int open_image(struct opening *op, const char *path, struct err *e)
+{
+	_cleanup_close_ int file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int tree = -EBADF;
+	struct stat st;
+	int r;
+
+	if (file < 0)
+		return cannot_open(errno, "layer", path, e);
+	if (fstat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return cannot_open(ENOTDIR, "layer", path, e);
+	tree = mnt_erofs_new(file, path, e);
+	if (tree < 0)
+		return tree;
+	r = add_mount(op, tree, "layer", path, e);
+	return r < 0 ? r : TAKE_FD(tree);
 }
 
 static int open_lower(struct opening *op, const char *path, struct err *e)
@@ -86,7 +114,7 @@ static int open_lower(struct opening *op, const char *path, struct err *e)
 	_cleanup_close_ int fd = open(path, DIR_FLAGS);
 
 	if (fd < 0)
-		return cannot_open(errno, "layer", path, e);
+		return errno == ENOTDIR ? open_image(op, path, e) : cannot_open(errno, "layer", path, e);
 	return op->userns >= 0 ? idmapped(op, fd, "layer", path, e) : TAKE_FD(fd);
 }
 
@@ -185,7 +213,7 @@ static int open_layers(struct opening *op, struct mnt_layers *l, struct err *e)
 	}
 	/* Without an upper directory overlayfs wants two: the place to attach it at is empty. */
 	if (o->n_lower == 1 && !o->upper) {
-		fd = open(op->c->rootfs, DIR_FLAGS);
+		fd = op->place < 0 ? open(op->c->rootfs, DIR_FLAGS) : openat(op->place, EMPTY, DIR_FLAGS);
 		if (fd < 0)
 			return cannot_open(errno, "the place", op->c->rootfs, e);
 		l->lower[l->n++] = fd;
@@ -197,9 +225,9 @@ static int open_layers(struct opening *op, struct mnt_layers *l, struct err *e)
 
 /*
  * Before Linux 6.15 overlayfs takes as layers only what is attached in the caller's mount namespace, which an
- * idmapped copy is not; before 6.7 it takes many layers from mount(2) only, which attaches. On the host
- * neither may ever be seen. So a process in a mount namespace of its own attaches what must be attached. It
- * shares our table of descriptors: the one that it makes is ours.
+ * idmapped copy or a new mount is not; before 6.7 it takes many layers from mount(2) only, which attaches. On
+ * the host neither may ever be seen. So a process in a mount namespace of its own attaches what must be
+ * attached. It shares our table of descriptors: the one that it makes is ours.
  */
 struct helped {
 	struct err err;
@@ -216,23 +244,15 @@ static int help(struct mnt_ctx *c, int userns, const char *context, struct err *
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_set(e, errno, "cut a mount namespace off from the host's mounts");
-	/* Opened before the place is covered. */
-	if (userns < 0) {
-		r = open_layers(&op, &l, e);
-		if (r < 0)
-			return r;
-	}
 	if (mount("tmpfs", c->rootfs, "tmpfs", 0, "mode=700") < 0)
 		return err_set(e, errno, "mount a tmpfs on %s", c->rootfs);
 	place = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (place < 0 || mkdirat(place, "root", 0700) < 0)
+	if (place < 0 || mkdirat(place, "root", 0700) < 0 || mkdirat(place, EMPTY, 0755) < 0)
 		return err_set(e, errno, "make a directory on %s", c->rootfs);
-	if (userns >= 0) {
-		op.place = place;
-		r = open_layers(&op, &l, e);
-		if (r < 0)
-			return r;
-	}
+	op.place = place;
+	r = open_layers(&op, &l, e);
+	if (r < 0)
+		return r;
 	r = mnt_overlay_new(c->state->overlay, &l, context, e);
 	if (r != -ENOTSUP)
 		return r;
@@ -305,7 +325,7 @@ static int make(struct mnt_ctx *c, int userns, struct err *e)
 		return r;
 	r = mnt_overlay_new(c->state->overlay, &l, context, e);
 	/* The other refusal is that of layers which are attached nowhere. */
-	if (r != -ENOTSUP && !(r == -EINVAL && userns >= 0))
+	if (r != -ENOTSUP && !(r == -EINVAL && op.detached))
 		return r;
 	err_clear(e);
 	free_layers(&l);

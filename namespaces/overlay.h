@@ -15,7 +15,7 @@
 #define MNT_LAYERS_MAX 500 /* OVL_MAX_STACK of the kernel (fs/overlayfs/params.h) */
 
 struct mnt_overlay {
-	const char **lower; /* paths, the uppermost first */
+	const char **lower; /* paths of directories or EROFS images, the uppermost first */
 	size_t n_lower;
 	const char *upper, *work; /* NULL: none, then it is read-only */
 	bool userxattr, is_volatile, idmap, readonly;
@@ -40,6 +40,9 @@ int mnt_overlay_own(struct mnt_ctx *c, struct err *e);
 /* In the child: the detached mount. */
 int mnt_overlay_make(struct mnt_ctx *c, struct err *e);
 void mnt_overlay_free(struct mnt_overlay *o);
+
+/* overlay_erofs.c: an image file (O_RDONLY) as a detached mount; `path` is for errors. */
+int mnt_erofs_new(int file, const char *path, struct err *e);
 
 /* --- overlay_new.c: from open layers to a detached mount -------------------------------------------------
  */

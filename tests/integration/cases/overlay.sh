@@ -197,7 +197,7 @@ injected() {
 	need_cmd strace
 	traceable
 	strace -qq -o /dev/null true || skip "strace cannot trace here"
-	grab strace ${FOLLOW:+-f} -qq -o "$T/strace" -e trace=fsconfig -e "inject=fsconfig:error=EINVAL:when=$1" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
+	grab strace ${FOLLOW:+-f} -qq -o "$T/strace" -e trace=fsconfig -e "inject=fsconfig:error=${ERROR:-EINVAL}:when=$1" "$RT" "${GOPTS[@]}" run --bundle "$B" "$ID"
 	eq "$RC" 0
 	has "$(<"$T/strace")" INJECTED
 	hidden
@@ -406,4 +406,94 @@ try_rootless_overlay() {
 	mkdir "$d"/{l,u,w,m}
 	chown -R 4200:4200 "$d"
 	setpriv --reuid 4200 --regid 4200 --clear-groups unshare -U -r -m mount -t overlay o -o "userxattr,lowerdir=$d/l,upperdir=$d/u,workdir=$d/w" "$d/m"
+}
+
+# erofs N: layer N is an image file from now on.
+erofs() {
+	need_cmd mkfs.erofs
+	need_fs erofs
+	mkfs.erofs --quiet "$T/l/$1.erofs" "$T/l/$1" || die "mkfs.erofs"
+	rm -r "$T/l/${1:?}"
+	LOWER=${LOWER//"$T/l/$1"/"$T/l/$1.erofs"}
+	overlay "${2:-}"
+}
+
+tc overlay_erofs 'layers that are EROFS images, among directories and alone'
+overlay_erofs() {
+	layers 4
+	mkdir -p "$T/l/2/dir" "$T/l/3/dir"
+	touch "$T/l/2/dir/below" "$T/l/3/dir/above"
+	mknod "$T/l/3/gone" c 0 0
+	touch "$T/l/2/gone"
+	if command -v setfattr >/dev/null; then setfattr -n trusted.overlay.opaque -v y "$T/l/3/dir"; else rm "$T/l/2/dir/below"; fi
+	erofs 2
+	script 'cat /layer; ls /dir; ls /gone 2>/dev/null; echo x >>/layer; cat /layer'
+	runs
+	eq "$OUT" $'3\nabove\n3\nx'
+	rm "$T/rw/upper/layer"
+	erofs 3
+	runs
+	eq "$OUT" $'3\nabove\n3\nx'
+	rm "$T/rw/upper/layer"
+	mkdir -p "$T/l/0/"{proc,dev,sys}
+	edit '.mounts|=map(select(.destination|IN("/","/proc","/dev","/sys")))'
+	erofs 0
+	erofs 1
+	READ_ONLY=1 overlay ''
+	args cat /layer
+	runs
+	eq "$OUT" 3
+	LOWER=$T/l/0.erofs
+	READ_ONLY=1 overlay ''
+	args cat /etc/passwd
+	runs
+	hidden
+	# While it runs, too.
+	args rft pause
+	up
+	hidden
+	eq "$(losetup -a | grep -c "$T/")" 0
+}
+
+tc overlay_erofs_idmap 'EROFS images, idmapped'
+overlay_erofs_idmap() {
+	idmapped
+	erofs 2 idmap
+	runs
+	eq "$OUT" $'0\n7:8\n5:6\n0:0\n5:6\n0:0'
+	eq "$(stat -c %u:%g "$T/rw/upper/new" "$T/rw/upper/five")" $'7:8\n5:6'
+}
+
+tc overlay_erofs_loop 'a kernel that mounts EROFS from block devices only (before Linux 6.12)'
+overlay_erofs_loop() {
+	layers 2
+	[[ -e /dev/loop-control ]] || skip "no loop devices"
+	erofs 1
+	args cat /layer
+	# source, ro, and the one that makes the superblock.
+	ERROR=ENOTBLK injected 3
+	eq "$OUT" 1
+	has "$(<"$T/strace")" ENOTBLK
+	until_ok 10 eval '! losetup -a | grep -q "$T/"'
+}
+
+tc overlay_erofs_attached 'EROFS images on a kernel that wants layers attached (before Linux 6.15)'
+overlay_erofs_attached() {
+	layers 2
+	erofs 1
+	args cat /layer
+	# Three for the image; then two layers, two directories, three words.
+	injected $((3 + 2 + 2 + 3 + 1))
+	has "$(grep INJECTED "$T/strace")" FSCONFIG_CMD_CREATE
+	eq "$OUT" 1
+}
+
+tc overlay_erofs_damaged 'a file that is no EROFS image: refused by name'
+overlay_erofs_damaged() {
+	layers 2
+	erofs 1
+	head -c 65536 /dev/zero >"$T/l/1.erofs"
+	refused 'layer .*/l/1.erofs .*EROFS'
+	rm "$T/l/1.erofs" && mkfifo "$T/l/1.erofs"
+	refused 'layer .*/l/1.erofs'
 }
