@@ -194,6 +194,8 @@ static int open_layers(struct lookup *l, struct img_root *out, struct err *e)
 			return not_ready(out->name ? out->name : out->target, l, e);
 		if (layer->fd < 0)
 			return err_set(e, errno, "open %s/%s", l->path, path);
+		if (out->erofs && faccessat(layer->fd, "../" IMG_LAYER_EROFS, F_OK, 0) < 0)
+			return not_ready(out->name ? out->name : out->target, l, e);
 	}
 	return 0;
 }
@@ -272,6 +274,12 @@ int img_root_find(const char *store, const char *name, const char *user, struct 
 	struct img_root *out, struct err *e)
 {
 	return img_root_find_target(store, name, NULL, user, a, out, e);
+}
+
+char *img_root_layer_path(struct arena *a, const struct img_root *r, size_t i)
+{
+	return arena_printf(a, "%s/layers/%s/%s", r->store, strchr(r->layers[i].chain_id, ':') + 1,
+		r->erofs ? IMG_LAYER_EROFS : "diff");
 }
 
 void img_root_close(struct img_root *r)

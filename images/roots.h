@@ -36,6 +36,7 @@ struct img_root {
 	struct img_platform platform;		/* of the config: os, architecture, variant (NULL: none) */
 	bool rootless;				/* user.overlay.* attributes: mount with userxattr */
 	bool no_owners;		       /* unpacked by a user who may not give files away: all is his */
+	bool erofs;		       /* the layers are to be mounted from their EROFS images */
 	struct img_root_layer *layers; /* base first */
 	size_t n_layers;
 	/* Of the config. NULL: absent. */
@@ -58,6 +59,10 @@ int img_root_find_target(const char *store, const char *target, const struct img
 	const char *user, struct arena *a, struct img_root *out, struct err *e);
 void img_root_close(struct img_root *r);
 
+/* What overlayfs is to have of layer i: the path of its diff/ directory, or of its EROFS image. NULL without
+ * memory. */
+char *img_root_layer_path(struct arena *a, const struct img_root *r, size_t i);
+
 /* No image is pinned for `user` any more; that none was is no error. */
 int img_root_unpin(const char *store, const char *user, struct err *e);
 
@@ -70,6 +75,7 @@ int img_root_open_file(const struct img_root *r, const char *path, struct err *e
 
 /* --- shared with the store ------------------------------------------------------------------------------ */
 
+#define IMG_LAYER_EROFS	   "layer.erofs"
 #define IMG_READY_VERSION  1
 #define IMG_READY_NAME_MAX 256
 

@@ -235,6 +235,8 @@ static int get_all(struct arena *a, const struct json *j, struct img_root *out, 
 	if (r == 0)
 		r = get_flag(j, "noOwners", &out->no_owners, e);
 	if (r == 0)
+		r = get_flag(j, "erofs", &out->erofs, e);
+	if (r == 0)
 		r = get_layers(a, j, out, e);
 	return r < 0 ? r : get_config(a, json_get(j, "image"), out, e);
 }

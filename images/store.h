@@ -7,6 +7,7 @@
  *   blobs/ALG/HEX            content; whole and verified, or not there
  *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: a lower directory for overlayfs
  *   layers/HEX/layer.json    its diff_id, parent, and how much there is in it
+ *   layers/HEX/layer.erofs   the same as an EROFS image, if it was asked for
  *   ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h)
  *   uses/NAME                a target's digest: its image is needed as long as NAME is, named or not
  *   tmp/                     all that is not whole yet; partial-ALG-HEX is a download that can be resumed
@@ -156,12 +157,18 @@ int img_layers_unpack(
 int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t n,
 	struct img_progress *progress, struct err *e);
 
+/* Makes what is missing of EROFS images of the unpacked layers, by mkfs.erofs. -ENOENT: it is not installed,
+ * or a layer is not there. `progress` may be NULL. */
+int img_layers_erofs(
+	struct img_store *s, const struct img_image *image, struct img_progress *progress, struct err *e);
+
 /*
- * Says that an image, whose layers are all unpacked, is ready to be started from (roots.h). `p` as it was
- * found with. -ENOENT: a layer is missing. -EBADMSG: its layers do not go together.
+ * Says that an image, whose layers are all unpacked (and have EROFS images, if `erofs`), is ready to be
+ * started from (roots.h). `p` as it was found with. -ENOENT: a layer is missing. -EBADMSG: its layers do not
+ * go together.
  */
-int img_ready_set(
-	struct img_store *s, const struct img_image *image, const struct img_platform *p, struct err *e);
+int img_ready_set(struct img_store *s, const struct img_image *image, const struct img_platform *p,
+	bool erofs, struct err *e);
 
 /* --- upkeep */
 

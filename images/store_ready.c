@@ -88,8 +88,8 @@ static int put_layers(
 	return 0;
 }
 
-int img_ready_set(
-	struct img_store *s, const struct img_image *image, const struct img_platform *p, struct err *e)
+int img_ready_set(struct img_store *s, const struct img_image *image, const struct img_platform *p,
+	bool erofs, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(true);
 	const struct img_digest *target = &image->target.digest;
@@ -110,6 +110,7 @@ int img_ready_set(
 	r = put_layers(s, w, image, e);
 	if (r < 0)
 		return r;
+	json_put_bool(w, "erofs", erofs);
 	put_config(w, &image->config);
 	json_close_object(w);
 	text = json_writer_text(w, &len);

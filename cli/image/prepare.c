@@ -8,7 +8,7 @@
 #include "images/transfer.h"
 
 struct prepare_options {
-	const char *pull, *platform, *creds, *authfile, *cert_dir, *conf;
+	const char *pull, *format, *platform, *creds, *authfile, *cert_dir, *conf;
 	int tls_verify;
 	bool quiet;
 };
@@ -16,6 +16,8 @@ struct prepare_options {
 #define AT(field) offsetof(struct prepare_options, field)
 static const struct opt options[] = {
 	{ "pull", 0, OPT_STRING, AT(pull), "WHEN", "missing (default), always or never" },
+	{ "format", 0, OPT_STRING, AT(format), "FORMAT",
+		"what layers are mounted from: dir (default), or erofs: image files, made by mkfs.erofs" },
 	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]", "for another machine than this" },
 	{ "creds", 0, OPT_STRING, AT(creds), "USER[:PASSWORD]", "instead of those in auth files" },
 	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE",
@@ -36,6 +38,7 @@ enum pull { PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
 struct prepare {
 	const struct prepare_options *o;
 	enum pull pull;
+	bool erofs;
 	struct img_pull_opts po;
 	struct img_progress lines;
 	struct img_store *s;
@@ -73,6 +76,9 @@ static int read_options(struct prepare *p, struct err *e)
 	else
 		return err_text(
 			e, EINVAL, "option --pull must be missing, always or never, not \"%s\"", o->pull);
+	if (o->format && !str_eq(o->format, "dir") && !str_eq(o->format, "erofs"))
+		return err_text(e, EINVAL, "option --format must be dir or erofs, not \"%s\"", o->format);
+	p->erofs = o->format && str_eq(o->format, "erofs");
 	p->po = (struct img_pull_opts){
 		.registry = {
 			.authfile = o->authfile,
@@ -141,8 +147,10 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 		r = find(&p, args[0], &image, e);
 	if (r == 0)
 		r = img_layers_unpack(s, &image, p.o->quiet ? NULL : &p.lines, e);
+	if (r == 0 && p.erofs)
+		r = img_layers_erofs(s, &image, p.o->quiet ? NULL : &p.lines, e);
 	if (r == 0)
-		r = img_ready_set(s, &image, p.o->platform ? &p.po.platform : NULL, e);
+		r = img_ready_set(s, &image, p.o->platform ? &p.po.platform : NULL, p.erofs, e);
 	if (r < 0)
 		return r;
 	snprintf(line, sizeof(line), "%s\n", image.target.digest.text);

@@ -58,7 +58,7 @@ static void prepare(struct img_store *s, const char *name)
 	struct err e = ERR_INIT;
 
 	if (img_image_find(s, arena, name, NULL, &image, &e) < 0 ||
-		img_layers_unpack(s, &image, NULL, &e) < 0 || img_ready_set(s, &image, NULL, &e) < 0)
+		img_layers_unpack(s, &image, NULL, &e) < 0 || img_ready_set(s, &image, NULL, false, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
@@ -360,6 +360,65 @@ static void platforms(void **state)
 	assert_null(strchr(file, '@'));
 }
 
+static void as_erofs(void **state)
+{
+	struct img_store *s = open_store("erofs", IMG_SHARED);
+	struct img_image image;
+	struct img_collected c;
+	struct img_root root;
+	struct err e = ERR_INIT;
+	struct stat st;
+	const char *path = getenv("PATH");
+	int r;
+
+	make_image(s, NAME, 3);
+	prepare(s, "roots");
+	root = found("erofs", "roots", NULL);
+	assert_true(str_ends(img_root_layer_path(arena, &root, 0), "/diff"));
+	img_root_close(&root);
+	assert_int_equal(img_image_find(s, arena, "roots", NULL, &image, &e), 0);
+	/* Without the program; and with it. */
+	path = path ? arena_strdup(arena, path) : "/usr/sbin:/usr/bin:/sbin:/bin";
+	setenv("PATH", "/nowhere", 1);
+	r = img_layers_erofs(s, &image, NULL, &e);
+	setenv("PATH", path, 1);
+	if (geteuid() == 0) {
+		assert_int_equal(r, -ENOENT);
+		assert_non_null(strstr(e.text, "erofs-utils"));
+		r = img_layers_erofs(s, &image, NULL, &e);
+	}
+	if (r < 0) {
+		print_message("%s\n", e.text);
+		img_store_close(s);
+		skip();
+	}
+	assert_int_equal(count_dir(in_scratch("erofs/tmp")), 0);
+	assert_int_equal(img_ready_set(s, &image, NULL, true, &e), 0);
+	root = found("erofs", "roots", NULL);
+	assert_true(root.erofs);
+	path = img_root_layer_path(arena, &root, 2);
+	assert_true(str_ends(path, "/layer.erofs"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode) && st.st_size > 0);
+	/* Files are still found without a mount. */
+	expect_file(&root, "/etc/passwd", "top\n");
+	img_root_close(&root);
+	/* An image that is gone. */
+	assert_int_equal(unlink(path), 0);
+	not_found("erofs", "roots", -ENOENT);
+	assert_int_equal(img_layers_erofs(s, &image, NULL, &e), 0);
+	root = found("erofs", "roots", NULL);
+	img_root_close(&root);
+	img_store_close(s);
+	assert_int_equal(check_store("erofs", false, NULL), 0);
+	s = open_store("erofs", IMG_EXCLUSIVE);
+	assert_int_equal(img_name_remove(s, NAME, &e), 0);
+	assert_int_equal(img_store_collect(s, false, &c, &e), 0);
+	assert_int_equal(c.layers, 3);
+	img_store_close(s);
+	assert_int_equal(count_dir(in_scratch("erofs/layers")), 0);
+}
+
 /* Not an assertion on time, which is the machine's; but the number is told. */
 static void quick(void **state)
 {
@@ -396,6 +455,7 @@ int main(void)
 		cmocka_unit_test(pins),
 		cmocka_unit_test(incomplete),
 		cmocka_unit_test(platforms),
+		cmocka_unit_test(as_erofs),
 		cmocka_unit_test(quick),
 	};
 
