@@ -14,11 +14,29 @@
 static int make_dir(int at, const char *name, mode_t mode, struct err *e)
 {
 	int fd;
+	bool made = mkdirat(at, name, mode) == 0;
 
-	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return err_set(e, errno, "make the directory %s", name);
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_set(e, errno, "open the directory %s", name) : fd;
+	if (fd < 0)
+		return err_set(e, errno, "open the directory %s", name);
+	/* Whatever the umask is. One that was there has the mode that somebody gave it. */
+	if (made && fchmod(fd, mode) < 0) {
+		close(fd);
+		return err_set(e, errno, "make the directory %s", name);
+	}
+	return fd;
+}
+
+/* For everybody in the partition to read, whatever the umask is. */
+static int write_file(int dir, const char *name, const char *text, size_t len, struct err *e)
+{
+	int r = fd_replace_at(dir, name, 0644, text, len, e);
+
+	if (r == 0 && fchmodat(dir, name, 0644, 0) < 0)
+		r = err_set(e, errno, "write etc/%s", name);
+	return r;
 }
 
 static bool is_address(const char *s)
@@ -82,7 +100,7 @@ static int write_hosts(int dir, const struct launch_opts *o, const struct launch
 	strbuf_printf(&b, "%s\t%s\n", address ? address : "127.0.1.1", name);
 	if (b.failed)
 		return err_set(e, ENOMEM, "write etc/hosts");
-	return fd_replace_at(dir, "hosts", 0644, b.s, b.len, e);
+	return write_file(dir, "hosts", b.s, b.len, e);
 }
 
 static int write_resolv(int dir, const struct launch_record *r, struct err *e)
@@ -94,7 +112,7 @@ static int write_resolv(int dir, const struct launch_record *r, struct err *e)
 	if (!a)
 		return err_set(e, ENOMEM, "write etc/resolv.conf");
 	k = launch_network_resolv_conf(r, a, &text, e);
-	return k < 0 ? k : fd_replace_at(dir, "resolv.conf", 0644, text, strlen(text), e);
+	return k < 0 ? k : write_file(dir, "resolv.conf", text, strlen(text), e);
 }
 
 int launch_etc_write(int bundle, const struct launch_opts *o, const struct launch_record *r,
@@ -111,8 +129,8 @@ int launch_etc_write(int bundle, const struct launch_opts *o, const struct launc
 		k = write_resolv(dir, r, e);
 	n = snprintf(name, sizeof(name), "%s\n", hostname(o, r));
 	if (k == 0)
-		k = fd_replace_at(dir, "hostname", 0644, name,
-			(size_t)n < sizeof(name) ? (size_t)n : sizeof(name) - 1, e);
+		k = write_file(
+			dir, "hostname", name, (size_t)n < sizeof(name) ? (size_t)n : sizeof(name) - 1, e);
 	return k;
 }
 

@@ -131,7 +131,7 @@ static int copy_dir(struct copy *c, int from, const char *name, int to, int dept
 	if (mkdirat(to, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	target = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (target < 0)
+	if (target < 0 || fchmod(target, 0755) < 0)
 		return -errno;
 	fd = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -193,6 +193,9 @@ static int copy_etc(int etc, struct err *e)
 		if (r < 0)
 			return err_set(e, -r, "copy /etc/%s into the zone", copied[k]);
 	}
+	/* Parents of what Fedora has; where there are none, none are made. */
+	fchmodat(etc, "pki", 0755, 0);
+	fchmodat(etc, "pki/tls", 0755, 0);
 	return 0;
 }
 
@@ -226,27 +229,27 @@ static int write_etc(int root, struct err *e)
 {
 	const struct {
 		const char *name, *text;
-		mode_t mode;
 	} files[] = {
-		{ "passwd", launch_zone_passwd, 0644 },
-		{ "group", launch_zone_group, 0644 },
-		{ "nsswitch.conf", nsswitch, 0644 },
-		{ "profile", profile, 0644 },
+		{ "passwd", launch_zone_passwd },
+		{ "group", launch_zone_group },
+		{ "nsswitch.conf", nsswitch },
+		{ "profile", profile },
 		/* Bound over, but a file that is there needs none to be made. */
-		{ "hosts", "", 0644 },
-		{ "hostname", "", 0644 },
-		{ "resolv.conf", "", 0644 },
+		{ "hosts", "" },
+		{ "hostname", "" },
+		{ "resolv.conf", "" },
 	};
 	_cleanup_close_ int etc = openat(root, "etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (etc < 0)
 		return err_set(e, errno, "open the zone's /etc");
 	for (size_t k = 0; k < ARRAY_SIZE(files); k++) {
-		int r = fd_replace_at(
-			etc, files[k].name, files[k].mode, files[k].text, strlen(files[k].text), e);
+		int r = fd_replace_at(etc, files[k].name, 0644, files[k].text, strlen(files[k].text), e);
 
 		if (r < 0)
 			return r;
+		if (fchmodat(etc, files[k].name, 0644, 0) < 0)
+			return err_set(e, errno, "write /etc/%s of the zone", files[k].name);
 	}
 	return copy_etc(etc, e);
 }

@@ -84,7 +84,7 @@ static void intersect(const struct ranges *a, const struct ranges *b, struct ids
 
 int ids_grants_parse(char *subuid, char *subgid, struct arena *a, struct ids_grants *out, struct err *e)
 {
-	struct ranges uids, gids, other_uids, other_gids;
+	struct ranges uids = { 0 }, gids = { 0 }, other_uids = { 0 }, other_gids = { 0 };
 	struct ids_grants g = { 0 };
 
 	g.allowed = arena_calloc(a, RANGES_MAX, sizeof(*g.allowed));
