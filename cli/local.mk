@@ -6,7 +6,7 @@ ringfence_SOURCES = \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
 	cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
 	cli/cp.c cli/stats.c cli/top.c \
-	cli/attach.c cli/launched.c cli/launched.h cli/logs.c cli/restart.c cli/stop.c cli/supervise.c cli/wait.c
+	cli/attach.c cli/generate.c cli/launched.c cli/launched.h cli/logs.c cli/rename.c cli/restart.c cli/stop.c cli/supervise.c cli/wait.c
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
 ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm

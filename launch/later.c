@@ -13,3 +13,10 @@ __attribute__((weak)) int launch_list(
 {
 	return err_text(e, ENOSYS, "list: not there yet");
 }
+
+#include "launch/record_internal.h"
+__attribute__((weak)) int launch_remove(
+	const struct launch_ctx *ctx, struct launch_dir *d, bool volumes, struct arena *a, struct err *e)
+{
+	return err_text(e, ENOSYS, "remove: not there yet");
+}

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -31,8 +33,31 @@ int64_t supervisor_now(void)
 
 /* --- telling who started us ---------------------------------------------------------------------- */
 
+/* sd_notify(3): the main process of a service says that it is ready. */
+static void notify_ready(const char *path)
+{
+	static const char ready[] = "READY=1";
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || (path[0] != '/' && path[0] != '@') || len >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, len);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&to,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+}
+
 static void report(struct supervisor *s, const struct err *e)
 {
+	if (s->own_lock) {
+		flock(s->dir, LOCK_UN);
+		s->own_lock = false;
+	}
+	if (s->notify && e->code == 0)
+		notify_ready(s->notify);
 	if (s->report < 0)
 		return;
 	/* At most PIPE_BUF bytes, so whole; nobody there (EPIPE) is as good as told. */
@@ -315,6 +340,25 @@ static int take_record(struct supervisor *s, const struct launch_dir *d, struct 
 	return s->stop_signal < 0 ? s->stop_signal : 0;
 }
 
+/* Not for the second time, and with nothing left of a run whose supervisor was killed. */
+static int check_alone(struct supervisor *s, const struct launch_dir *d, struct arena *a, struct err *e)
+{
+	struct launch_state state;
+	struct rt_info info;
+	bool runs = false;
+	int r = launch_state_read(d, a, &state, e);
+
+	if (r < 0)
+		return r;
+	if (rt_info(&s->rt, s->name, &info, NULL) == 0) {
+		runs = info.status != RT_STOPPED;
+		rt_info_free(&info);
+	}
+	if (runs || launch_supervised(&state))
+		return err_text(e, EBUSY, "partition \"%s\" runs already; stop it first", s->name);
+	return rt_delete(&s->rt, s->name, true, e);
+}
+
 static int set_up(struct supervisor *s, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
@@ -327,10 +371,14 @@ static int set_up(struct supervisor *s, struct err *e)
 	if (!a)
 		return err_set(e, ENOMEM, "supervise \"%s\"", s->name);
 	block_signals(&set);
-	r = launch_dir_open(s->ctx, s->name, false, a, &d, e);
+	/* Whoever starts us holds the lock. A service manager does not. */
+	s->own_lock = s->report < 0;
+	r = launch_dir_open(s->ctx, s->name, s->own_lock, a, &d, e);
 	if (r < 0)
 		return r;
 	r = take_record(s, &d, e);
+	if (r == 0 && s->own_lock)
+		r = check_alone(s, &d, a, e);
 	log_max = d.record.log_max;
 	s->dir = TAKE_FD(d.fd);
 	launch_dir_close(&d);
@@ -375,7 +423,7 @@ static int finish(struct supervisor *s, struct err *e)
 		*e = s->error;
 		return -e->code;
 	}
-	return 0;
+	return s->stopped ? 0 : s->status;
 }
 
 int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_fd, struct err *e)
@@ -383,6 +431,10 @@ int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_
 	static struct supervisor s;
 	int r;
 
+	/* Not for the payload, whose readiness nobody waits for. */
+	s.notify = report_fd < 0 ? getenv("NOTIFY_SOCKET") : NULL;
+	s.notify = s.notify ? strdup(s.notify) : NULL;
+	unsetenv("NOTIFY_SOCKET");
 	s.ctx = ctx;
 	s.name = name;
 	s.report = report_fd;

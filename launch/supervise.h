@@ -36,8 +36,11 @@
  * payload runs (state.json says so), or why it does not; then nothing of it runs.
  */
 int launch_supervisor_start(const struct launch_ctx *ctx, const struct launch_dir *d, struct err *e);
-/* The verb `supervise`: `report` is the fd that launch_supervisor_start() reads, or -1. Returns the exit
- * status. */
+/*
+ * The verb `supervise`: `report` is the fd that launch_supervisor_start() reads. -1: a service manager has
+ * started us, which is told when the payload runs (NOTIFY_SOCKET), and we lock the directory ourselves until
+ * then. Returns the exit status: the payload's, or 0 if its end was asked for.
+ */
 int launch_supervise(const struct launch_ctx *ctx, const char *name, int report, struct err *e);
 /*
  * Tells it that the end is wanted: no restart. The caller signals the payload. `keep`: nor a removal (--rm).

@@ -36,9 +36,9 @@ enum supervisor_phase {
 
 struct supervisor {
 	const struct launch_ctx *ctx;
-	const char *name, *path;
-	struct rt_ctx rt; /* root: a copy of ours */
-	int dir;	  /* the partition's; also the working directory */
+	const char *name, *path, *notify; /* notify: the socket of a service manager, or NULL */
+	struct rt_ctx rt;		  /* root: a copy of ours */
+	int dir;			  /* the partition's; also the working directory */
 
 	/* Out of the record. */
 	bool tty, interactive, rm;
@@ -53,6 +53,7 @@ struct supervisor {
 	pid_t worker, stopper;
 	int backoff, restarts, status;
 	bool stopped, keep, oom, failed, ran;
+	bool own_lock; /* on `dir`, until it runs */
 	uint64_t start_time;
 	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
 	struct err error; /* why the last start failed */

@@ -41,7 +41,7 @@ _ringfence()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
 	local images='import load prepare pull save'
-	local launched='logs attach stop restart wait'
+	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
@@ -69,6 +69,8 @@ _ringfence()
 		[stop]='--time --all --format --help'
 		[restart]='--time --all --format --help'
 		[wait]='--format --help'
+		[rename]='--help'
+		[generate]='--files --restart-policy --format --help'
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
@@ -114,10 +116,11 @@ _ringfence()
 	--format | -f)
 		[[ $verb == port && $prev != -f ]] && opts='text json'
 		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
-		[[ " logs stop restart wait " == *" $verb "* ]] && opts='text json'
+		[[ " logs stop restart wait generate " == *" $verb "* ]] && opts='text json'
 		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--compression) opts='zstd gzip none' ;;
 	--policy) opts='always missing' ;;
+	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;
 	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u | --tail | -n | --since | --until | --detach-keys | \
 		--time) return ;;
 	--env | -e | --user | -u | --additional-gids | -g | --cap | -c | --cgroup | --preserve-fds | --interval | --process-label | \
@@ -140,6 +143,7 @@ _ringfence()
 			opts=$(_ringfence_ids)
 		elif [[ " $launched " == *" $verb "* ]]; then
 			opts=$(_ringfence_launched)
+			[[ $verb != generate || $positional -gt 0 ]] || opts=systemd
 		elif [[ $verb == store ]]; then
 			opts=check
 		elif [[ " prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then

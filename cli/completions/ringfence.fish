@@ -55,6 +55,8 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a logs -d 'Print wha
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a attach -d 'Join our terminal to a launched partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stop -d 'Stop launched partitions'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a restart -d 'Run launched partitions again'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a rename -d 'Give a launched partition another name'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a generate -d 'Print a systemd unit for a launched partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a wait -d 'Wait until launched partitions have ended'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a pause -d 'Freeze all processes of a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a resume -d 'Let a paused partition go on'
@@ -67,8 +69,8 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell whic
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stats -d 'Show what partitions use: CPU, memory, network, block I/O, pressure'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a top -d 'Show partitions by what they use, or the processes of one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
-complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait run create start exec kill delete state list ps pause resume update events spec features'
-complete -c ringfence -n '__ringfence_in logs attach stop restart wait' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
+complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait rename generate run create start exec kill delete state list ps pause resume update events spec features'
+complete -c ringfence -n '__ringfence_in logs attach stop restart wait rename generate' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
 complete -c ringfence -n '__ringfence_in kill' -a 'TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH' -d signal
 
@@ -225,6 +227,16 @@ complete -c ringfence -n '__ringfence_in restart' -s t -l time -x -d 'seconds un
 complete -c ringfence -n '__ringfence_in restart' -s a -l all -d 'all that run'
 complete -c ringfence -n '__ringfence_in restart' -l format -xa 'text json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in restart' -s h -l help -d 'show this help'
+
+# rename
+complete -c ringfence -n '__ringfence_in rename' -s h -l help -d 'show this help'
+
+# generate
+complete -c ringfence -n '__ringfence_in generate' -a systemd
+complete -c ringfence -n '__ringfence_in generate' -l files -d 'write it here'
+complete -c ringfence -n '__ringfence_in generate' -l restart-policy -xa 'no always on-success on-failure on-abnormal on-abort on-watchdog' -d 'what systemd does at its end'
+complete -c ringfence -n '__ringfence_in generate' -l format -xa 'text json' -d 'of what is printed'
+complete -c ringfence -n '__ringfence_in generate' -s h -l help -d 'show this help'
 
 # wait
 complete -c ringfence -n '__ringfence_in wait' -l format -xa 'text json' -d 'of what is printed'

@@ -586,3 +586,84 @@ sv_control() {
 	ok alive "$PID"
 	over
 }
+
+tc sv_rename 'rename: of one that does not run; paths in config.json, log and state go along'
+sv_rename() {
+	local old
+	part '' 'echo said; sleep 1000'
+	# As launch has it: paths below the partition's directory, some of them escaped.
+	jq --arg p "$P" '.annotations={"a":($p+"/upper"),"b":("x="+$p+"/work,y"),"c":($p+"x/no"),"d":$p}' "$B/config.json" >"$P/config.json"
+	go
+	lbad 'runs' rename "$N" "${N}-new"
+	until_ok 5 grep -q said "$P/log"
+	lgood stop -t 0 "$N"
+	old=$N
+	lgood rename "$N" "${N}-new"
+	fails test -e "$P"
+	N=$N-new P=$P-new
+	json "$(<"$P/config.json")" '.annotations=={"a":($p+"/upper"),"b":("x="+$p+"/work,y"),"c":($o+"x/no"),"d":$o}' \
+		--arg p "$P" --arg o "${P%-new}"
+	eq "$(jq -r .name "$P/launch.json")" "$N"
+	lgood logs "$N"
+	eq "$OUT" said
+	lbad 'there is no launched partition' logs "$old"
+	go
+	ok alive "$PID"
+	good state "$N"
+	lgood stop -t 0 "$N"
+	part b true
+	lbad 'already' rename "$N" "${ID}-new"
+	lbad 'already' rename "${ID}b" "${ID}-new"
+	lbad 'name' rename "$N" 'a/b'
+	lgood rename "${ID}b" "$ID"
+	over
+}
+
+tc sv_generate 'generate systemd: a unit that systemd takes; its main process starts and stops the partition'
+sv_generate() {
+	local sv
+	part '' 'trap "exit 5" TERM; echo up; while :; do usleep 20000; done' '.stopTimeout=7'
+	lgood generate systemd "$N"
+	has "$OUT" "supervise $N"
+	has "$OUT" "ExecStop="
+	has "$OUT" "TimeoutStopSec=37"
+	has "$OUT" $'\nRestart=on-failure\n'
+	cd "$T" || die cd
+	lgood generate systemd --files --restart-policy always "$N"
+	eq "$OUT" "ringfence-$N.service"
+	has "$(<"$T/ringfence-$N.service")" $'\nRestart=always\n'
+	lgood generate systemd --format json "$N"
+	json "$OUT" 'has($n)' --arg n "ringfence-$N.service"
+	lbad 'restart-policy' generate systemd --restart-policy sometimes "$N"
+	lbad 'systemd' generate openrc "$N"
+	if command -v systemd-analyze >/dev/null; then
+		grab systemd-analyze verify --man=no "$T/ringfence-$N.service"
+		hasnt "$ERR" "ringfence-$N.service:"
+	fi
+	# What systemd does with it.
+	cat >"$T/notify.py" <<-'END'
+		import os, socket, subprocess, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		s.settimeout(10)
+		p = subprocess.Popen(sys.argv[2:], env=dict(os.environ, NOTIFY_SOCKET=sys.argv[1]))
+		print(s.recv(100).decode(), p.pid, flush=True)
+		sys.exit(p.wait())
+	END
+	command -v python3 >/dev/null || skip "no python3"
+	python3 "$T/notify.py" "$T/n.sock" sh -c "exec $(sed -n 's/^ExecStart=//p' "ringfence-$N.service")" >"$T/said" 2>&1 &
+	until_has 10 "$T/said" READY=1
+	sv=$(cut -d' ' -f2 "$T/said")
+	eq "$(st supervisor)" "$sv"
+	until_ok 10 grep -q up "$P/log"
+	lbad 'runs already' supervise "$N"
+	kill -TERM "$sv"
+	wait $!
+	eq $? 0 "exit status of the supervisor that was stopped"
+	eq "$(st exitCode)" 5
+	# Nobody asked for that end.
+	jq '.process.args=["sh","-c","exit 23"]' "$B/config.json" >"$P/config.json"
+	try --data "$T/data" supervise "$N"
+	eq "$RC" 23
+	over
+}
