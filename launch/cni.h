@@ -21,10 +21,10 @@
 const char *cni_path(struct arena *a, struct err *e);
 /*
  * The configuration list of that name below $NETCONFPATH or /etc/cni/net.d; a file of a single plugin is made
- * a list of one. NULL: our own, which a file of its name (CNI_OWN_NETWORK) may take the place of. -ENOENT
- * names the networks that there are.
+ * a list of one. NULL: our own, which a file of its name (CNI_OWN_NETWORK) may take the place of. *own
+ * tells which. -ENOENT names the networks that there are.
  */
-int cni_conf_find(const char *name, struct arena *a, const struct json **out, struct err *e);
+int cni_conf_find(const char *name, struct arena *a, const struct json **out, bool *own, struct err *e);
 /* Checks a list, and that its plugins are there. `ports`: one of them must publish ports. */
 int cni_conf_check(const struct json *list, const char *path, bool ports, struct arena *a, struct err *e);
 /* The program of a plugin, in the arena; -ENOENT names the Debian package. */
@@ -40,6 +40,11 @@ int cni_run_dir(struct arena *a, const char **path, struct err *e);
  * cni_lock().
  */
 int cni_own_conf(struct arena *a, const struct json **out, struct err *e);
+/*
+ * Keeps the host's loopback out of reach from our bridge: to publish ports on 127.0.0.1, too, the portmap
+ * plugin has the kernel route such addresses there (route_localnet), in both directions (CVE-2020-8558).
+ */
+int cni_own_guard(struct err *e);
 /* One at a time sets up or takes down: plugins look for a chain or a bridge, and then make it. The fd. */
 int cni_lock(struct arena *a, struct err *e);
 /* The first of 10.89.0.0/16, 10.90.0.0/16, … that no line of /proc/net/route overlaps but those of `bridge`;

@@ -217,15 +217,16 @@ static int search_dir(const char *path, struct search *s, struct arena *a, struc
 	return 0;
 }
 
-int cni_conf_find(const char *name, struct arena *a, const struct json **out, struct err *e)
+int cni_conf_find(const char *name, struct arena *a, const struct json **out, bool *own, struct err *e)
 {
 	const char *env = getenv("NETCONFPATH"), *path = env && *env ? env : conf_dir;
 	struct search s = { .name = name ? name : CNI_OWN_NETWORK };
 	int r = search_dir(path, &s, a, e);
 
+	*own = r == 0 && !s.found && str_eq(s.name, CNI_OWN_NETWORK);
 	if (r == 0 && s.found)
 		*out = s.found;
-	else if (r == 0 && str_eq(s.name, CNI_OWN_NETWORK))
+	else if (*own)
 		r = cni_own_conf(a, out, e);
 	else if (r == 0) {
 		r = err_text(e, ENOENT, "no network \"%s\" in %s; there is %s%.300s", name, path,

@@ -33,7 +33,7 @@ struct running {
 
 /* --- the child -------------------------------------------------------------------------------- */
 
-static void child(const struct cni_call *c, char *const *env, int in, int out, int err)
+static void child(const struct cni_call *c, char *const *env, int in, int out, int err, pid_t parent)
 {
 	char *args[] = { (char *)c->program, NULL };
 	sigset_t none;
@@ -41,6 +41,8 @@ static void child(const struct cni_call *c, char *const *env, int in, int out, i
 	/* Killed in our place: it must not go on when nobody holds the lock any more. Its own children are of
 	 * its group. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
 	setpgid(0, 0);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || chdir("/") < 0)
 		_exit(127);
@@ -80,6 +82,7 @@ static int start(struct running *run, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	int p[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	pid_t parent = getpid();
 	char **env = NULL;
 	int r = a ? environment(run->call, a, &env, e) : err_set(e, ENOMEM, "run a CNI plugin");
 
@@ -90,7 +93,7 @@ static int start(struct running *run, struct err *e)
 		fflush(NULL);
 		run->pid = fork();
 		if (run->pid == 0)
-			child(run->call, env, p[0][0], p[1][1], p[2][1]);
+			child(run->call, env, p[0][0], p[1][1], p[2][1], parent);
 		if (run->pid < 0)
 			r = err_set(e, errno, "fork");
 	}

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/json.h"
@@ -19,6 +20,65 @@
 #define RUN_DIR	     "/run/ringfence-network"
 #define ROUTES_MAX   (16 * 1024 * 1024)
 #define LOCK_SECONDS 90 /* others may be before us, each with three plugins to run */
+
+/* --- the host's loopback ------------------------------------------------------------------------ */
+
+/* Its exit status, or a negative errno. */
+static int iptables(const char *program, const char *action)
+{
+	static char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	/* Before connection tracking: answers to what was published on 127.0.0.1 do not have that address
+	 * yet. */
+	char *args[] = { "iptables", "--wait", "-t", "raw", (char *)action, "PREROUTING", "-i", BRIDGE, "-d",
+		"127.0.0.0/8", "-j", "DROP", NULL };
+	int status = 0, null;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		fd_cloexec_from(3);
+		execve(program, args, env);
+		_exit(127);
+	}
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int cni_own_guard(struct err *e)
+{
+	static const char *const places[] = { "/usr/sbin/iptables", "/sbin/iptables",
+		"/usr/local/sbin/iptables", "/usr/bin/iptables" };
+	const char *program = NULL;
+	int r;
+
+	for (size_t i = 0; !program && i < ARRAY_SIZE(places); i++)
+		if (access(places[i], X_OK) == 0)
+			program = places[i];
+	if (!program)
+		return err_text(e, ENOENT,
+			"network \"" CNI_OWN_NETWORK
+			"\" needs iptables, which is not in /usr/sbin; install it "
+			"(Debian: iptables)");
+	if (iptables(program, "-C") == 0)
+		return 0;
+	r = iptables(program, "-I");
+	if (r < 0)
+		return err_set(e, -r, "run %s", program);
+	return r == 0 ? 0
+		      : err_text(e, EIO,
+				"network \"" CNI_OWN_NETWORK "\": %s cannot close the host's loopback to it: "
+				"\"iptables -t raw -I PREROUTING -i " BRIDGE
+				" -d 127.0.0.0/8 -j DROP\" exits with %d",
+				program, r);
+}
 
 /* --- where leases and the lock are -------------------------------------------------------------- */
 

@@ -177,16 +177,19 @@ static int bridge_up(struct hook *h, const char *network, struct err *e)
 	struct cni_job job = { .container = f->container, .ports = f->ports, .n_ports = f->n_ports };
 	char **addresses;
 	char netns[48];
+	bool own;
 	int r;
 
 	f->cni_path = job.path = cni_path(h->a, e);
 	if (!job.path)
 		return -ENOMEM;
-	r = cni_conf_find(network, h->a, &job.list, e);
+	r = cni_conf_find(network, h->a, &job.list, &own, e);
 	if (r == 0)
 		r = cni_conf_check(job.list, job.path, f->n_ports > 0, h->a, e);
 	if (r == 0)
 		r = check_ports(h, e);
+	if (r == 0 && own)
+		r = cni_own_guard(e);
 	f->config = job.list;
 	if (r == 0)
 		r = net_file_write(h->dir, f, e);

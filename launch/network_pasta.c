@@ -104,7 +104,7 @@ static int command_line(const struct net_file *f, const char *program, const cha
 {
 	struct args args = { .room = 32 + 2 * f->n_ports };
 	static const char *const fixed[] = { "-q", "--config-net", "--no-map-gw", "--dns-forward",
-		NET_PASTA_DNS, "-T", "none", "-U", "none" };
+		NET_PASTA_DNS, "-I", "eth0", "-T", "none", "-U", "none" };
 
 	args.list = arena_calloc(a, args.room, sizeof(*args.list));
 	if (!args.list || !pids)
@@ -132,13 +132,15 @@ static int command_line(const struct net_file *f, const char *program, const cha
 
 /* --- running it ------------------------------------------------------------------------------- */
 
-static void child(char *const *args, int said)
+static void child(char *const *args, int said, pid_t parent)
 {
 	static char *const env[] = { "PATH=/usr/bin:/bin", NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
 	/* Ctrl-C of a foreground partition is not for it. */
 	setsid();
 	if (null < 0 || dup2(null, 0) < 0 || dup2(said, 1) < 0 || dup2(said, 2) < 0)
@@ -198,14 +200,14 @@ static int run(char *const *args, struct err *e)
 {
 	_cleanup_close_ int said = memfd_create("pasta", MFD_CLOEXEC);
 	int status = 0, waited = 0;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	if (said < 0)
 		return err_set(e, errno, "run pasta");
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		child(args, said);
+		child(args, said, parent);
 	if (pid < 0)
 		return err_set(e, errno, "fork");
 	for (;;) {

@@ -156,6 +156,7 @@ static void subnets(void **state)
 static void configurations(void **state)
 {
 	const struct json *list;
+	bool own;
 
 	(void)state;
 	put("20-b.conflist", 0600,
@@ -168,19 +169,20 @@ static void configurations(void **state)
 	put("60-evil.conflist", 0600, "{\"cniVersion\":\"1.0.0\",\"name\":\"../evil\",\"plugins\":[]}");
 	put("c.txt", 0600, "{\"name\":\"txt\",\"type\":\"x\"}");
 	setenv("NETCONFPATH", dir, 1);
-	assert_int_equal(cni_conf_find("b", arena, &list, &err), 0);
+	assert_int_equal(cni_conf_find("b", arena, &list, &own, &err), 0);
 	assert_string_equal(json_get(json_get(list, "plugins")->first, "type")->text, "first");
-	assert_int_equal(cni_conf_find("c", arena, &list, &err), 0);
+	assert_int_equal(cni_conf_find("c", arena, &list, &own, &err), 0);
 	assert_string_equal(json_get(list, "cniVersion")->text, "0.4.0");
 	assert_string_equal(json_get(json_get(list, "plugins")->first, "x")->text, "1");
-	assert_int_equal(cni_conf_find("txt", arena, &list, &err), -ENOENT);
+	assert_int_equal(cni_conf_find("txt", arena, &list, &own, &err), -ENOENT);
 	said(", b, c");
-	assert_int_equal(cni_conf_find("../evil", arena, &list, &err), -ENOENT);
+	assert_int_equal(cni_conf_find("../evil", arena, &list, &own, &err), -ENOENT);
 	/* In the place of our own. */
 	put("70-own.conflist", 0600,
 		"{\"cniVersion\":\"1.0.0\",\"name\":\"ringfence\",\"plugins\":[{\"type\":\"mine\"}]}");
-	assert_int_equal(cni_conf_find(NULL, arena, &list, &err), 0);
+	assert_int_equal(cni_conf_find(NULL, arena, &list, &own, &err), 0);
 	assert_string_equal(json_get(json_get(list, "plugins")->first, "type")->text, "mine");
+	assert_false(own);
 	unsetenv("NETCONFPATH");
 }
 

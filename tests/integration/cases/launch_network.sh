@@ -162,6 +162,29 @@ net_userns() {
 	net_clean
 }
 
+tc net_loopback "bridge: root inside, with all rights over its network, does not reach what listens on the host's loopback"
+net_loopback() {
+	net_bridge
+	launched "$ID" bridge 18080:80/tcp
+	serves hello
+	up
+	echo precious >"$T/index.html"
+	server 127.0.0.1:18090
+	inside nsenter --net="/proc/$PID/ns/net" sh -c '
+		ip address del 127.0.0.1/8 dev lo
+		echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet
+		echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+		ip route add 127.0.0.1 via 10.89.0.1 src 10.89.0.2'
+	has "$(inside nsenter --net="/proc/$PID/ns/net" ip route get 127.0.0.1)" 'via 10.89.0.1'
+	fails says_to "$PID" 127.0.0.1:18090
+	until_ok 5 says 127.0.0.1:18080
+	# The same without the rule: the case can fail.
+	inside iptables -t raw -F PREROUTING
+	eq "$(says_to "$PID" 127.0.0.1:18090)" precious
+	down
+	net_clean
+}
+
 tc net_many 'bridge: ten at once, each with an address and a port of its own'
 net_many() {
 	local n pids=()
@@ -487,6 +510,29 @@ net_pasta_dns() {
 	until_ok 5 udp_says "$WORLD" 198.51.100.2 5300
 	kill $!
 	wait $! 2>/dev/null
+	down
+	net_clean
+}
+
+tc net_pasta_v6 'pasta: IPv6, a port below 1024, and several at once'
+net_pasta_v6() {
+	net_pasta_host
+	inside sh -c 'ip -6 address add 2001:db8::2/64 dev out0 nodad && ip -6 route add default via 2001:db8::1' ||
+		skip "no IPv6"
+	launched "$ID" pasta 80:80/tcp
+	jq '.ports+=[{hostIp:"::1",hostPort:18080,port:80,protocol:"tcp"},{hostIp:"127.0.0.1",hostPort:18081,port:80,protocol:"tcp"}]' \
+		"$T/data/partitions/$ID/launch.json" >"$T/x" && cat "$T/x" >"$T/data/partitions/$ID/launch.json"
+	script 'echo hello >/tmp/index.html; exec busybox httpd -f -p [::]:80 -h /tmp'
+	userns
+	no_mount /sys
+	up
+	until_ok 5 says 127.0.0.1:80
+	eq "$(says ::1:18080)" hello
+	eq "$(says 127.0.0.1:18081)" hello
+	good port "$ID"
+	eq "$OUT" $'80/tcp -> 0.0.0.0:80\n80/tcp -> [::1]:18080\n80/tcp -> 127.0.0.1:18081'
+	exec_good ip address show dev eth0
+	has "$OUT" 2001:db8::2
 	down
 	net_clean
 }
