@@ -159,19 +159,24 @@ void log_time(const struct timespec *t, char *buf)
 
 /*
  * A message is one line, and may quote what a partition chose (a path, a program's name): control characters
- * are shown, so that nothing inside can forge a line or drive the reader's terminal.
+ * are shown, so that nothing inside can forge a line or drive the reader's terminal; a byte at a time.
  */
 static void add_line(struct strbuf *b, const char *text)
 {
-	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-		if (*s >= 0x20 && *s != 0x7f)
-			strbuf_add(b, (const char *)s, 1);
+	const unsigned char *s = (const unsigned char *)text;
+	size_t left = strlen(text), len;
+
+	for (; left; s += len, left -= len) {
+		len = str_shown_len(s, left, NULL);
+		if (len)
+			strbuf_add(b, (const char *)s, len);
 		else if (*s == '\n')
 			strbuf_puts(b, "\\n");
 		else if (*s == '\t')
 			strbuf_puts(b, " ");
 		else
 			strbuf_printf(b, "\\x%02x", *s);
+		len = len ? len : 1;
 	}
 }
 

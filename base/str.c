@@ -239,3 +239,28 @@ size_t str_utf8_len(const unsigned char *s, size_t left)
 			return 0;
 	return n;
 }
+
+static unsigned int code_point(const unsigned char *s, size_t len)
+{
+	static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	unsigned int c = s[0] & masks[len];
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	return c;
+}
+
+size_t str_shown_len(const unsigned char *s, size_t left, unsigned int *out)
+{
+	size_t len = str_utf8_len(s, left);
+	unsigned int c = len ? code_point(s, len) : *s;
+
+	if (out)
+		*out = c;
+	if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
+		(c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+		(c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+		(c >= 0xe0000 && c <= 0xe007f))
+		return 0;
+	return len;
+}

@@ -67,5 +67,11 @@ const char *strv_env(char *const *env, const char *name);
 /* How long the well-formed UTF-8 sequence at s is, of which `left` bytes are there (Unicode table 3-7); 0 if
  * there is none. */
 size_t str_utf8_len(const unsigned char *s, size_t left);
+/*
+ * The same, into *c (may be NULL) the code point, but 0 also for what a terminal acts upon or does not show:
+ * controls (C0, C1), marks and overrides of the direction of writing, separators of lines, joiners, tags. A
+ * text that strangers wrote must not be printed with these in it.
+ */
+size_t str_shown_len(const unsigned char *s, size_t left, unsigned int *c);
 
 #endif

@@ -153,7 +153,7 @@ static void test_json_file(void **state)
 	log_warn("not now");
 	log_debug("nor this");
 	on_stderr = with_stderr(LOG_LEVEL_ERROR, "container \"x\"\nis \xff odd");
-	assert_string_equal(on_stderr, "ringfence: container \"x\"\\nis \xff odd\n");
+	assert_string_equal(on_stderr, "ringfence: container \"x\"\\nis \\xff odd\n");
 	free(on_stderr);
 
 	text = take_file();
@@ -165,6 +165,19 @@ static void test_json_file(void **state)
 	assert_string_equal(s, "error");
 	assert_int_equal(json_as_string(json_get(doc, "time"), "time", &s, NULL), 0);
 	assert_int_equal(strlen(s), strlen("2023-11-23T04:20:40.941621226Z"));
+	free(text);
+}
+
+/* What drives a terminal: C0 and C1 controls, what turns the direction of writing; other text stays. */
+static void test_terminal(void **state)
+{
+	char *text;
+
+	assert_int_equal(log_open(NULL, NULL, LOG_LEVEL_ERROR, NULL), 0);
+	text = with_stderr(LOG_LEVEL_ERROR, "a\x1b[2Jb\xc2\x9b"
+					    "1mc\xe2\x80\xae"
+					    "d\xc3\xa4\xe2\x82\xac");
+	assert_string_equal(text, "ringfence: a\\x1b[2Jb\\xc2\\x9b1mc\\xe2\\x80\\xaed\xc3\xa4\xe2\x82\xac\n");
 	free(text);
 }
 
@@ -243,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_text_file),
 		cmocka_unit_test(test_json_file),
+		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_json_stderr),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_errno_is_kept),
