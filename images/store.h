@@ -131,6 +131,10 @@ struct img_image {
  */
 int img_image_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
 	struct img_image *out, struct err *e);
+/* The entry that img_image_find() would take, not read any further, so that a damaged image can be removed.
+ * *by_digest: `what` was no name. */
+int img_name_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
+	struct img_name *out, bool *by_digest, struct err *e);
 /* The image that an entry of the index leads to. */
 int img_image_load(struct img_store *s, struct arena *a, const struct img_name *n,
 	const struct img_platform *p, struct img_image *out, struct err *e);
@@ -176,9 +180,16 @@ struct img_collected {
 	size_t images, blobs, layers;
 	int64_t bytes;
 };
-/* Removes what no name and no use leads to, images without a name among it, and all of tmp/. Needs
- * IMG_EXCLUSIVE. `dry`: only counts. */
-int img_store_collect(struct img_store *s, bool dry, struct img_collected *out, struct err *e);
+/* How img_store_collect() goes about it; 0: removes what no name and no use leads to, images without a name
+ * among it, and all of tmp/. */
+enum {
+	IMG_COLLECT_DRY = 1 << 0,	    /* only counts; IMG_SHARED will do for that */
+	IMG_COLLECT_UNUSED = 1 << 1,	    /* also names that lead to an image without a use */
+	IMG_COLLECT_KEEP_NAMELESS = 1 << 2, /* not the images without a name */
+	IMG_COLLECT_KEEP_PARTIAL = 1 << 3,  /* not the downloads that can be resumed */
+};
+/* Needs IMG_EXCLUSIVE. */
+int img_store_collect(struct img_store *s, unsigned int how, struct img_collected *out, struct err *e);
 /*
  * Reads everything back: each blob against its digest, each name's documents and layers present, each
  * unpacked layer complete. Calls `found` with a sentence for each fault; `repair` removes what is damaged
@@ -187,5 +198,12 @@ int img_store_collect(struct img_store *s, bool dry, struct img_collected *out, 
  */
 int img_store_check(struct img_store *s, bool repair, void (*found)(const char *text, void *arg), void *arg,
 	struct err *e);
+
+/* What there is; bytes are those of files. */
+struct img_usage {
+	size_t blobs, layers, partials; /* layers: unpacked; partials: downloads that can be resumed */
+	int64_t blob_bytes, layer_bytes, partial_bytes, other_bytes; /* other: what killed processes left */
+};
+int img_store_usage(struct img_store *s, struct img_usage *out, struct err *e);
 
 #endif

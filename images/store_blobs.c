@@ -177,7 +177,7 @@ int img_writer_open(struct img_store *s, const struct img_digest *want, int64_t 
 	if (want && want->text[0]) {
 		w->want = *want;
 		w->resumable = true;
-		snprintf(w->name, sizeof(w->name), "partial-%s-%s", img_digest_algorithm(want),
+		snprintf(w->name, sizeof(w->name), ST_PARTIAL "%s-%s", img_digest_algorithm(want),
 			img_digest_hex(want));
 		w->fd = open_partial(w);
 	}

@@ -232,8 +232,8 @@ static void find_by_digits(struct img_store *s, struct arena *a, const struct im
 	}
 }
 
-int img_image_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
-	struct img_image *out, struct err *e)
+int img_name_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
+	struct img_name *out, bool *by_digest, struct err *e)
 {
 	struct matches m = { 0 };
 	const char *digits = as_digits(what);
@@ -244,16 +244,29 @@ int img_image_find(struct img_store *s, struct arena *a, const char *what, const
 	if (r < 0)
 		return r;
 	named = find_by_name(a, names, n, what, &m);
+	*by_digest = !m.n;
 	if (!m.n && digits)
 		find_by_digits(s, a, names, n, digits, p, &m);
 	if (m.n > 1)
 		return ambiguous(&m, what, e);
-	if (m.n == 1)
-		return img_image_load(s, a, m.first, p, out, e);
+	if (m.n == 1) {
+		*out = *m.first;
+		return 0;
+	}
 	if (named < 0 && !digits) {
 		struct img_ref ref;
 
 		return img_ref_parse(a, what, &ref, e); /* says what is wrong with it */
 	}
 	return err_text(e, ENOENT, "there is no image \"%.200s\" in image store %s", what, s->path);
+}
+
+int img_image_find(struct img_store *s, struct arena *a, const char *what, const struct img_platform *p,
+	struct img_image *out, struct err *e)
+{
+	struct img_name name;
+	bool by_digest;
+	int r = img_name_find(s, a, what, p, &name, &by_digest, e);
+
+	return r < 0 ? r : img_image_load(s, a, &name, p, out, e);
 }

@@ -15,6 +15,9 @@ struct img_store {
 	int dir, lock_fd, blobs, layers, tmp, uses, ready; /* directories O_RDONLY */
 };
 
+/* "partial-ALG-HEX" in tmp/: what there is of a blob. */
+#define ST_PARTIAL "partial-"
+
 /* A name in tmp/ that is nobody else's: "KIND-PID-SERIAL". */
 #define ST_TMP_NAME_MAX 64
 void st_tmp_name(struct img_store *s, const char *kind, char buf[ST_TMP_NAME_MAX]);

@@ -302,8 +302,12 @@ static int do_layer(struct job *j, struct err *e)
 		err_wrap(e, "layer %zu", j->n);
 		return fd;
 	}
-	if (p)
-		p->begin(p, (int)j->n, d->digest.text, d->size);
+	if (p) {
+		char what[IMG_DIGEST_MAX + 16];
+
+		snprintf(what, sizeof(what), "layer %s", d->digest.text);
+		p->begin(p, (int)j->n, what, d->size);
+	}
 	fd = unpack_one(j, e);
 	j->blob = fd_close(j->blob);
 	if (p)

@@ -133,9 +133,26 @@ static bool in_use(const struct img_use *uses, size_t n, const struct img_digest
 	return false;
 }
 
-static int mark_all(
-	struct img_store *s, struct st_marks *m, struct arena *a, struct img_collected *c, struct err *e)
+/* Does an entry of the index stay? */
+struct kept {
+	const struct img_use *uses;
+	size_t n;
+	unsigned int how;
+};
+
+static bool is_kept(const struct img_descriptor *d, void *arg)
 {
+	const struct kept *k = arg;
+
+	if (in_use(k->uses, k->n, &d->digest))
+		return true;
+	return st_entry_name(d) ? !(k->how & IMG_COLLECT_UNUSED) : k->how & IMG_COLLECT_KEEP_NAMELESS;
+}
+
+static int mark_all(struct img_store *s, unsigned int how, struct st_marks *m, struct arena *a,
+	struct img_collected *c, struct err *e)
+{
+	struct kept kept = { .how = how };
 	struct img_index x;
 	struct img_use *uses;
 	size_t n;
@@ -143,10 +160,12 @@ static int mark_all(
 
 	if (r == 0)
 		r = img_uses(s, a, &uses, &n, e);
+	kept.uses = r == 0 ? uses : NULL;
+	kept.n = r == 0 ? n : 0;
 	for (size_t i = 0; r == 0 && i < x.n_manifests; i++) {
 		const struct img_descriptor *d = &x.manifests[i];
 
-		if (!st_entry_name(d) && !in_use(uses, n, &d->digest)) {
+		if (!is_kept(d, &kept)) {
 			c->images++;
 			continue;
 		}
@@ -191,7 +210,7 @@ struct sweep {
 	struct img_collected *c;
 	const char *algorithm;
 	int dir;
-	bool dry;
+	unsigned int how;
 };
 
 static int sweep_blob(const char *name, void *arg, struct err *e)
@@ -205,7 +224,7 @@ static int sweep_blob(const char *name, void *arg, struct err *e)
 	if (img_digest_parse(text, &d, NULL) < 0 || st_is_marked(&w->m->blobs, text) ||
 		fstatat(w->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0; /* image-spec: extra files are ignored */
-	if (!w->dry && unlinkat(w->dir, name, 0) < 0)
+	if (!(w->how & IMG_COLLECT_DRY) && unlinkat(w->dir, name, 0) < 0)
 		return err_set(e, errno, "remove %s from image store %s", text, w->s->path);
 	w->c->blobs++;
 	w->c->bytes += st.st_size;
@@ -238,7 +257,7 @@ static int sweep_layer(const char *name, void *arg, struct err *e)
 		(void)st_layer_read(fd, name, &layer, NULL);
 	w->c->layers++;
 	w->c->bytes += layer.bytes;
-	return w->dry ? 0 : st_layer_remove(w->s, name, e);
+	return w->how & IMG_COLLECT_DRY ? 0 : st_layer_remove(w->s, name, e);
 }
 
 static int sweep_tmp(const char *name, void *arg, struct err *e)
@@ -246,28 +265,18 @@ static int sweep_tmp(const char *name, void *arg, struct err *e)
 	struct sweep *w = arg;
 	struct stat st;
 
+	if ((w->how & IMG_COLLECT_KEEP_PARTIAL) && str_starts(name, ST_PARTIAL))
+		return 0;
 	if (fstatat(w->s->tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		w->c->bytes += st.st_size;
-	return w->dry ? 0 : img_tree_remove(w->s->tmp, name, e);
+	return w->how & IMG_COLLECT_DRY ? 0 : img_tree_remove(w->s->tmp, name, e);
 }
 
-struct kept {
-	const struct img_use *uses;
-	size_t n;
-};
-
-static bool is_kept(const struct img_descriptor *d, void *arg)
-{
-	const struct kept *k = arg;
-
-	return st_entry_name(d) || in_use(k->uses, k->n, &d->digest);
-}
-
-static int drop_nameless(struct img_store *s, struct arena *a, struct err *e)
+static int drop_entries(struct img_store *s, unsigned int how, struct arena *a, struct err *e)
 {
 	_cleanup_close_ int lock = st_lock(s, ST_INDEX_LOCK, LOCK_EX, e);
 	struct img_use *uses;
-	struct kept kept;
+	struct kept kept = { .how = how };
 	int r;
 
 	if (lock < 0)
@@ -298,28 +307,28 @@ static int sweep_all(struct sweep *w, struct err *e)
 	if (r == 0)
 		r = st_each_name(w->s->layers, sweep_layer, w, e);
 	if (r == 0)
-		r = st_ready_sweep(w->s, &w->m->blobs, w->dry, e);
+		r = st_ready_sweep(w->s, &w->m->blobs, (w->how & IMG_COLLECT_DRY) != 0, e);
 	if (r == 0)
 		r = st_each_name(w->s->tmp, sweep_tmp, w, e);
 	return r;
 }
 
-int img_store_collect(struct img_store *s, bool dry, struct img_collected *out, struct err *e)
+int img_store_collect(struct img_store *s, unsigned int how, struct img_collected *out, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	_cleanup_(st_marks_free) struct st_marks m = { 0 };
 	struct img_collected c = { 0 };
-	struct sweep w = { .s = s, .m = &m, .c = &c, .dry = dry };
+	struct sweep w = { .s = s, .m = &m, .c = &c, .how = how };
 	int r;
 
 	if (!a)
 		return err_set(e, ENOMEM, "collect");
-	if (s->lock != IMG_EXCLUSIVE)
+	if (s->lock != IMG_EXCLUSIVE && !(how & IMG_COLLECT_DRY))
 		return err_text(e, EINVAL, "collecting needs the image store's exclusive lock");
-	r = mark_all(s, &m, a, &c, e);
+	r = mark_all(s, how, &m, a, &c, e);
 	/* Names first: one that leads nowhere would be worse than content that nothing leads to. */
-	if (r == 0 && !dry)
-		r = drop_nameless(s, a, e);
+	if (r == 0 && !(how & IMG_COLLECT_DRY))
+		r = drop_entries(s, how, a, e);
 	if (r == 0)
 		r = sweep_all(&w, e);
 	if (r == 0)

@@ -63,7 +63,7 @@ static int collect(const char *store, int wait)
 
 	if (r == -EBUSY)
 		return 0;
-	if (r < 0 || img_store_collect(s, false, &c, &fixture_err) < 0)
+	if (r < 0 || img_store_collect(s, 0, &c, &fixture_err) < 0)
 		return 5;
 	img_store_close(s);
 	return 0;

@@ -114,7 +114,7 @@ static void locks(void **state)
 	img_store_close(c);
 	a = open_store("locks", IMG_SHARED);
 	assert_int_equal(img_store_check(a, false, NULL, NULL, &e), -EINVAL);
-	assert_int_equal(img_store_collect(a, false, &(struct img_collected){ 0 }, &e), -EINVAL);
+	assert_int_equal(img_store_collect(a, 0, &(struct img_collected){ 0 }, &e), -EINVAL);
 	img_store_close(a);
 }
 
@@ -441,7 +441,7 @@ static void damaged_index(void **state)
 		assert_int_equal(img_name_set(s, "localhost/a:1", &a, NULL), -EBADMSG);
 		img_store_close(s);
 		s = open_store("truncated", IMG_EXCLUSIVE);
-		assert_true(img_store_collect(s, false, &(struct img_collected){ 0 }, NULL) < 0);
+		assert_true(img_store_collect(s, 0, &(struct img_collected){ 0 }, NULL) < 0);
 		img_store_close(s);
 		assert_int_equal(check_store("truncated", false, &faults), 1);
 		assert_non_null(strstr(faults, "index.json"));

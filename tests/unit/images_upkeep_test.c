@@ -9,7 +9,7 @@ static struct img_collected collect(const char *name, bool dry)
 	struct img_collected c = { 0 };
 	struct err e = ERR_INIT;
 
-	if (img_store_collect(s, dry, &c, &e) < 0)
+	if (img_store_collect(s, dry ? IMG_COLLECT_DRY : 0, &c, &e) < 0)
 		fail_msg("%s", e.text);
 	return c;
 }
@@ -124,7 +124,7 @@ static void nameless_images_go_and_used_ones_stay(void **state)
 	write_file(in_scratch("uses/uses/broken"), "sha256:12");
 	img_store_close(s);
 	s = open_store("uses", IMG_EXCLUSIVE);
-	assert_int_equal(img_store_collect(s, false, &got, NULL), -EBADMSG);
+	assert_int_equal(img_store_collect(s, 0, &got, NULL), -EBADMSG);
 	img_store_close(s);
 	assert_int_equal(check_store("uses", true, NULL), 1);
 	assert_int_equal(check_store("uses", false, NULL), 0);
@@ -162,7 +162,7 @@ static void a_damaged_manifest_stops_collecting(void **state)
 	write_file(
 		arena_printf(arena, "%s/damaged/blobs/sha256/%s", scratch, img_digest_hex(&a.digest)), "{}");
 	s = open_store("damaged", IMG_EXCLUSIVE);
-	assert_int_equal(img_store_collect(s, false, &c, &e), -EBADMSG);
+	assert_int_equal(img_store_collect(s, 0, &c, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "store check"));
 	img_store_close(s);
 	assert_int_equal(count_dir(in_scratch("damaged/blobs/sha256")), 4);
