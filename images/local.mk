@@ -30,8 +30,10 @@ pkglibexec_PROGRAMS += ringfence-image
 ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
-	cli/image/image.h cli/image/import.c cli/image/save.c cli/image/load.c cli/image/commit_layer.c cli/image/main.c cli/image/verbs.h \
-	cli/image/prepare.c cli/image/pull.c
+	cli/image/commit_layer.c cli/image/image.h cli/image/import.c cli/image/load.c cli/image/main.c cli/image/save.c cli/image/verbs.h \
+	cli/image/catalog.c cli/image/catalog.h cli/image/du.c cli/image/filter.c cli/image/history.c cli/image/images.c \
+	cli/image/inspect.c cli/image/prepare.c cli/image/progress.c cli/image/progress.h cli/image/prune.c cli/image/pull.c cli/image/rmi.c \
+	cli/image/store.c cli/image/tag.c cli/image/text.c cli/image/text.h
 ringfence_image_LDADD = $(IMAGES_LIBS)
 
 # As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
@@ -61,8 +63,8 @@ tests_images_unpack_layer_SOURCES = tests/images/unpack_layer.c
 tests_images_unpack_layer_LDADD = $(IMAGES_LIBS)
 dist_check_SCRIPTS += tests/images/hostile tests/images/peers
 TESTS += tests/images/hostile tests/images/peers
-dist_check_SCRIPTS += tests/images/registry.sh
-TESTS += tests/images/registry.sh
+dist_check_SCRIPTS += tests/images/registry.sh tests/images/verbs
+TESTS += tests/images/registry.sh tests/images/verbs
 EXTRA_DIST += tests/images/badregistry.py tests/images/registry_cases.sh
 EXTRA_DIST += tests/images/tars.py
 dist_check_SCRIPTS += tests/images/archives tests/images/imports
@@ -77,10 +79,16 @@ IMAGES_TESTS = \
 	tests/unit/images_registries_test \
 	tests/unit/images_auth_test \
 	tests/unit/images_roots_test \
-	tests/unit/images_url_test
+	tests/unit/images_url_test \
+	tests/unit/image_text_test
 IMAGES_TEST_LIBS = $(IMAGES_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(IMAGES_TESTS)
 TESTS += $(IMAGES_TESTS)
+
+tests_unit_image_text_test_SOURCES = tests/unit/image_text_test.c cli/image/catalog.c cli/image/filter.c cli/image/progress.c cli/image/text.c \
+	cli/options.c cli/print.c
+tests_unit_image_text_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_image_text_test_LDADD = $(IMAGES_TEST_LIBS)
 
 tests_unit_images_digest_test_SOURCES = tests/unit/images_digest_test.c
 tests_unit_images_digest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -9,7 +9,8 @@
 
 /*
  * What is going on, for bars on a terminal or lines elsewhere. Calls may come from several threads, one at a
- * time. An item that has ended may begin again: a layer is received, and later unpacked.
+ * time. An item that has ended may begin again: a layer is received, and later unpacked. `what`: "layer
+ * DIGEST", "config DIGEST", or what else it is.
  */
 struct img_progress {
 	void (*begin)(

@@ -247,6 +247,16 @@ static void report(struct pull *p, int item, const struct err *e)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void tell_begin(struct pull *p, int item)
+{
+	const struct pull_item *it = &p->items[item];
+	struct img_progress *progress = &p->progress.base;
+	char what[IMG_DIGEST_MAX + 16];
+
+	snprintf(what, sizeof(what), "%s %s", it->is_config ? "config" : "layer", it->d.digest.text);
+	progress->begin(progress, item, what, it->d.size);
+}
+
 static void *work(void *arg)
 {
 	struct pull *p = arg;
@@ -258,7 +268,7 @@ static void *work(void *arg)
 		const struct img_descriptor *d = &p->items[item].d;
 		struct err e = ERR_INIT;
 
-		progress->begin(progress, item, d->digest.text, d->size);
+		tell_begin(p, item);
 		if (w.connections)
 			fetch(&w, item, &e);
 		else
@@ -286,7 +296,7 @@ static size_t skip_present(struct pull *p)
 			left++;
 			continue;
 		}
-		progress->begin(progress, (int)i, d->digest.text, d->size);
+		tell_begin(p, (int)i);
 		progress->end(progress, (int)i, "already there");
 	}
 	return left;

@@ -40,7 +40,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
-	local images='import load prepare pull save'
+	local images='pull load save import images inspect history tag untag rmi prune du store prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -79,6 +79,15 @@ _ringfence()
 		[stats]='--all --no-stream --interval --format --json --help'
 		[top]='--interval --help'
 		# for images
+		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'
+		[inspect]='--format --platform --help'
+		[history]='--format --no-trunc --quiet --help'
+		[tag]='--help'
+		[untag]='--help'
+		[rmi]='--force --all --help'
+		[prune]='--all --dry-run --force --help'
+		[du]='--format --help'
+		[store]='--repair --help'
 		[import]='--change --message --author --compression --exclude --from-host --include-mount --quiet --help'
 		[save]='--output --format --quiet --help'
 		[load]='--input --quiet --help'
@@ -120,6 +129,7 @@ _ringfence()
 		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--compression) opts='zstd gzip none' ;;
 	--policy) opts='always missing' ;;
+	--pull) opts='missing always never' ;;
 	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;
 	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u | --tail | -n | --since | --until | --detach-keys | \
 		--time) return ;;

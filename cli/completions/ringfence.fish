@@ -263,6 +263,65 @@ function __ringfence_images
 	ringfence images --noheading 2>/dev/null | awk '$1 != "<none>" {print $1 ($2 == "<none>" ? "" : ":" $2)}'
 end
 
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a images -d 'List images'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a inspect -d 'Print all about images as JSON'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a history -d 'Show how an image came to be'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a tag -d 'Give an image more names'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a untag -d 'Take names away from an image'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a rmi -d 'Remove images'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prune -d 'Remove what is not needed'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a du -d 'Show what images take, and what could be had back'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a store -d 'Check the image store for damage'
+complete -c ringfence -n '__ringfence_in help' -a 'images inspect history tag untag rmi prune du store'
+complete -c ringfence -n '__ringfence_in images inspect history tag untag rmi' -a '(__ringfence_images)' -d image
+complete -c ringfence -n '__ringfence_in store' -a check
+
+# images
+complete -c ringfence -n '__ringfence_in images' -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in images' -s f -l filter -x -d 'only those with dangling=BOOL, reference=PATTERN or label=KEY[=VALUE]; may be repeated'
+complete -c ringfence -n '__ringfence_in images' -s q -l quiet -d 'ids only'
+complete -c ringfence -n '__ringfence_in images' -l digests -d 'with the digests of manifests'
+complete -c ringfence -n '__ringfence_in images' -s a -l all -d 'also an index\'s images for other machines'
+complete -c ringfence -n '__ringfence_in images' -l no-trunc -d 'whole ids'
+complete -c ringfence -n '__ringfence_in images' -s n -l noheading -d 'without the line of headings'
+complete -c ringfence -n '__ringfence_in images' -s h -l help -d 'show this help'
+
+# inspect
+complete -c ringfence -n '__ringfence_in inspect' -l format -xa 'json' -d 'json, which is all there is'
+complete -c ringfence -n '__ringfence_in inspect' -l platform -x -d 'an index\'s image for this machine'
+complete -c ringfence -n '__ringfence_in inspect' -s h -l help -d 'show this help'
+
+# history
+complete -c ringfence -n '__ringfence_in history' -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in history' -l no-trunc -d 'whole ids and commands'
+complete -c ringfence -n '__ringfence_in history' -s q -l quiet -d 'ids only'
+complete -c ringfence -n '__ringfence_in history' -s h -l help -d 'show this help'
+
+# tag
+complete -c ringfence -n '__ringfence_in tag' -s h -l help -d 'show this help'
+
+# untag
+complete -c ringfence -n '__ringfence_in untag' -s h -l help -d 'show this help'
+
+# rmi
+complete -c ringfence -n '__ringfence_in rmi' -s f -l force -d 'also an image that a partition uses, or has several names, by its id; one that is not there is no error'
+complete -c ringfence -n '__ringfence_in rmi' -s a -l all -d 'all images'
+complete -c ringfence -n '__ringfence_in rmi' -s h -l help -d 'show this help'
+
+# prune
+complete -c ringfence -n '__ringfence_in prune' -s a -l all -d 'also images with names that no partition uses'
+complete -c ringfence -n '__ringfence_in prune' -l dry-run -d 'only say what would be removed'
+complete -c ringfence -n '__ringfence_in prune' -s f -l force -d 'do not ask, even on a terminal'
+complete -c ringfence -n '__ringfence_in prune' -s h -l help -d 'show this help'
+
+# du
+complete -c ringfence -n '__ringfence_in du' -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in du' -s h -l help -d 'show this help'
+
+# store
+complete -c ringfence -n '__ringfence_in store' -l repair -d 'check: remove what is damaged, and names that lead nowhere then'
+complete -c ringfence -n '__ringfence_in store' -s h -l help -d 'show this help'
+
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a load -d 'Put the images of an archive or directory into the store'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a save -d 'Write images to an archive or directory'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a import -d 'Make an image of a root file system'

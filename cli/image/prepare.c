@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "images/transfer.h"
+#include "cli/image/progress.h"
 
 struct prepare_options {
 	const char *pull, *format, *platform, *creds, *authfile, *cert_dir, *conf;
@@ -40,27 +40,10 @@ struct prepare {
 	enum pull pull;
 	bool erofs;
 	struct img_pull_opts po;
-	struct img_progress lines;
+	struct progress *progress; /* NULL: --quiet */
 	struct img_store *s;
 	struct arena *a;
 };
-
-/* --- progress: lines on stderr ------------------------------------------------------------------ */
-
-static void begin(struct img_progress *p, int item, const char *what, int64_t total)
-{
-}
-
-static void at(struct img_progress *p, int item, int64_t now)
-{
-}
-
-static void end(struct img_progress *p, int item, const char *how)
-{
-	fprintf(stderr, "%d: %s\n", item, how);
-}
-
-/* --- the verb ----------------------------------------------------------------------------------- */
 
 static int read_options(struct prepare *p, struct err *e)
 {
@@ -107,7 +90,7 @@ static int read_options(struct prepare *p, struct err *e)
 static int pull(struct prepare *p, const char *what, struct img_image *image, struct err *e)
 {
 	struct img_name name;
-	int r = img_pull(p->s, what, &p->po, p->o->quiet ? NULL : &p->lines, p->a, &name, e);
+	int r = img_pull(p->s, what, &p->po, progress_calls(p->progress), p->a, &name, e);
 
 	return r < 0 ? r : img_image_load(p->s, p->a, &name, &p->po.platform, image, e);
 }
@@ -132,12 +115,14 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 {
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
-	struct prepare p = { .o = values, .lines = { begin, at, end }, .a = a };
+	struct prepare p = { .o = values, .a = a };
 	struct img_image image;
 	char line[IMG_DIGEST_MAX + 2];
 	int r;
 
-	if (!a)
+	if (!p.o->quiet)
+		p.progress = progress_new("received");
+	if (!a || (!p.o->quiet && !p.progress))
 		return err_set(e, ENOMEM, "prepare");
 	r = read_options(&p, e);
 	if (r == 0)
@@ -146,9 +131,10 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 	if (r == 0)
 		r = find(&p, args[0], &image, e);
 	if (r == 0)
-		r = img_layers_unpack(s, &image, p.o->quiet ? NULL : &p.lines, e);
+		r = img_layers_unpack(s, &image, progress_calls(p.progress), e);
 	if (r == 0 && p.erofs)
-		r = img_layers_erofs(s, &image, p.o->quiet ? NULL : &p.lines, e);
+		r = img_layers_erofs(s, &image, progress_calls(p.progress), e);
+	progress_free(p.progress);
 	if (r == 0)
 		r = img_ready_set(s, &image, p.o->platform ? &p.po.platform : NULL, p.erofs, e);
 	if (r < 0)

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
-#include "images/transfer.h"
+#include "cli/image/progress.h"
 
 struct pull_options {
 	const char *platform, *creds, *authfile, *cert_dir, *conf, *policy;
@@ -37,28 +36,6 @@ static const struct opt options[] = {
 #undef AT
 
 static const struct pull_options defaults = { .tls_verify = -1, .retries = 5 };
-
-/* --- progress: lines on stderr ------------------------------------------------------------------ */
-
-struct lines {
-	struct img_progress base;
-	char shown[20];
-};
-
-static void begin(struct img_progress *p, int item, const char *what, int64_t total)
-{
-}
-
-static void at(struct img_progress *p, int item, int64_t now)
-{
-}
-
-static void end(struct img_progress *p, int item, const char *how)
-{
-	fprintf(stderr, "%d: %s\n", item, how);
-}
-
-/* --- the verb ----------------------------------------------------------------------------------- */
 
 static int fill(const struct pull_options *o, struct arena *a, struct img_pull_opts *out, struct err *e)
 {
@@ -101,20 +78,23 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 {
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
-	struct lines lines = { .base = { begin, at, end } };
+	_cleanup_(progress_freep) struct progress *progress = NULL;
 	const struct pull_options *o = values;
 	struct img_pull_opts po;
 	struct img_name name;
 	char line[IMG_DIGEST_MAX + 2];
 	int r;
 
-	if (!a)
+	if (!o->quiet)
+		progress = progress_new("received");
+	if (!a || (!o->quiet && !progress))
 		return err_set(e, ENOMEM, "pull");
 	r = fill(o, a, &po, e);
 	if (r == 0)
 		r = img_store_open(ctx->store, true, IMG_SHARED, -1, &s, e);
 	if (r == 0)
-		r = img_pull(s, args[0], &po, o->quiet ? NULL : &lines.base, a, &name, e);
+		r = img_pull(s, args[0], &po, progress_calls(progress), a, &name, e);
+	progress_free(TAKE_PTR(progress));
 	if (r < 0)
 		return r;
 	snprintf(line, sizeof(line), "%s\n", name.target.digest.text);

@@ -92,7 +92,7 @@ bad_pulls() { bad "$@" && eq "$RC" 0 "exit status" && whole; }
 fails() {
 	local text
 	eq "$RC" 1 "exit status (of what should say '$1')"
-	ERR=$(grep -v '^[0-9]*: ' <<<"$ERR")
+	ERR=$(grep -v '^\(layer\|config\) ' <<<"$ERR")
 	eq "$(wc -l <<<"$ERR")" 1 "lines of the message"
 	for text in "$@"; do has "$ERR" "$text"; done
 	hasnt "$ERR" $'\e'
