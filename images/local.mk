@@ -45,7 +45,16 @@ tests_fuzz_replay_image_LDADD = $(IMAGES_LIBS)
 tests_fuzz_replay_layer_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_layer.c
 tests_fuzz_replay_layer_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"layer"'
 tests_fuzz_replay_layer_LDADD = $(IMAGES_LIBS)
+check_PROGRAMS += tests/fuzz/replay_archive
+TESTS += tests/fuzz/replay_archive
+tests_fuzz_replay_archive_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_archive.c
+tests_fuzz_replay_archive_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"archive"'
+tests_fuzz_replay_archive_LDADD = $(IMAGES_LIBS)
 if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_archive
+tests_fuzz_fuzz_archive_SOURCES = tests/fuzz/fuzz_archive.c
+tests_fuzz_fuzz_archive_LDADD = $(IMAGES_LIBS)
+tests_fuzz_fuzz_archive_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 check_PROGRAMS += tests/fuzz/fuzz_image tests/fuzz/fuzz_layer
 tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz_image.c
 tests_fuzz_fuzz_image_LDADD = $(IMAGES_LIBS)
