@@ -11,7 +11,8 @@
 #include "images/pack_internal.h"
 #include "images/unpack_internal.h"
 
-#define BLOCK (128 * 1024)
+#define BLOCK	 (128 * 1024)
+#define LEFT_MAX (INT64_C(1) << 30)
 
 struct layer_writer {
 	struct img_store *s;
@@ -21,19 +22,23 @@ struct layer_writer {
 	struct img_hash *diff;
 	struct img_writer *out;
 	locale_t utf8;	    /* 0: there is none */
+	int64_t left;	    /* of the present entry's bytes */
 	struct err failure; /* of the store, beneath libarchive */
 };
 
 /* --- the pipe ----------------------------------------------------------------------------------- */
 
+/*
+ * Never an error to libarchive, which would then leak what it has: it is noted, what comes after it is
+ * dropped, and whoever called libarchive asks afterwards.
+ */
 static la_ssize_t to_store(struct archive *a, void *arg, const void *data, size_t len)
 {
 	struct layer_writer *w = arg;
 
-	if (img_writer_add(w->out, data, len, &w->failure) == 0)
-		return (la_ssize_t)len;
-	archive_set_error(a, w->failure.code, "store");
-	return -1;
+	if (!w->failure.code)
+		(void)img_writer_add(w->out, data, len, &w->failure);
+	return (la_ssize_t)len;
 }
 
 static int archive_failed(struct layer_writer *w, struct archive *a, struct err *e)
@@ -51,18 +56,19 @@ int layer_bytes(struct layer_writer *w, const void *data, size_t len, struct err
 	img_hash_add(w->diff, data, len);
 	if (!w->packer)
 		return img_writer_add(w->out, data, len, e);
-	return archive_write_data(w->packer, data, len) == (la_ssize_t)len ? 0
-									   : archive_failed(w, w->packer, e);
+	if (archive_write_data(w->packer, data, len) != (la_ssize_t)len || w->failure.code)
+		return archive_failed(w, w->packer, e);
+	return 0;
 }
 
 static la_ssize_t from_tar(struct archive *a, void *arg, const void *data, size_t len)
 {
 	struct layer_writer *w = arg;
+	struct err why = ERR_INIT;
 
-	if (layer_bytes(w, data, len, &w->failure) == 0)
-		return (la_ssize_t)len;
-	archive_set_error(a, w->failure.code, "layer");
-	return -1;
+	if (!w->failure.code && layer_bytes(w, data, len, &why) < 0)
+		w->failure = why;
+	return (la_ssize_t)len;
 }
 
 /* Only what is built in: ARCHIVE_WARN says that a program would be run instead. */
@@ -175,10 +181,10 @@ static int put_header(struct layer_writer *w, struct err *e)
 
 	switch (archive_write_header(w->tar, w->entry)) {
 	case ARCHIVE_OK:
-		return 0;
+		return w->failure.code ? archive_failed(w, w->tar, e) : 0;
 	case ARCHIVE_WARN:
 		text = archive_error_string(w->tar);
-		if (text && strstr(text, "translate"))
+		if (text && strstr(text, "translate") && !w->failure.code)
 			return 0;
 		return archive_failed(w, w->tar, e);
 	default:
@@ -202,6 +208,7 @@ int layer_entry(struct layer_writer *w, const struct layer_entry *x, struct err 
 		old = uselocale(w->utf8);
 	fill(w->entry, x);
 	r = put_header(w, e);
+	w->left = r < 0 || x->hard ? 0 : x->size;
 	if (w->utf8)
 		uselocale(old);
 	return r;
@@ -211,7 +218,8 @@ int layer_data(struct layer_writer *w, const void *data, size_t len, struct err 
 {
 	la_ssize_t n = archive_write_data(w->tar, data, len);
 
-	return n == (la_ssize_t)len ? 0 : archive_failed(w, w->tar, e);
+	w->left -= (int64_t)len;
+	return n == (la_ssize_t)len && !w->failure.code ? 0 : archive_failed(w, w->tar, e);
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */
@@ -220,9 +228,9 @@ int layer_finish(struct layer_writer *w, struct img_packed *out, struct err *e)
 {
 	int r;
 
-	if (w->tar && archive_write_close(w->tar) != ARCHIVE_OK)
+	if (w->tar && (archive_write_close(w->tar) != ARCHIVE_OK || w->failure.code))
 		return archive_failed(w, w->tar, e);
-	if (w->packer && archive_write_close(w->packer) != ARCHIVE_OK)
+	if (w->packer && (archive_write_close(w->packer) != ARCHIVE_OK || w->failure.code))
 		return archive_failed(w, w->packer, e);
 	img_hash_end(w->diff, &out->diff_id);
 	if (!out->diff_id.text[0])
@@ -236,11 +244,12 @@ void layer_close(struct layer_writer *w)
 {
 	if (!w)
 		return;
-	if (w->tar)
+	/* Freed unfinished, a tar gets its end, and its entry zeros, for which nobody wants to wait. */
+	if (!w->failure.code)
+		w->failure.code = ECANCELED;
+	if (w->tar && w->left > LEFT_MAX)
 		archive_write_fail(w->tar);
 	archive_write_free(w->tar);
-	if (w->packer)
-		archive_write_fail(w->packer);
 	archive_write_free(w->packer);
 	archive_entry_free(w->entry);
 	img_writer_abort(w->out, false);

@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "images/save_internal.h"
 
+#define LEFT_MAX (INT64_C(1) << 30)
+
 struct save_sink {
 	int fd, dir;
 	struct archive *tar;
@@ -19,16 +21,14 @@ struct save_sink {
 	int error;    /* of the last write(2) */
 };
 
+/* Never an error to libarchive, which would then leak what it has: whoever called it asks for k->error. */
 static la_ssize_t write_out(struct archive *a, void *arg, const void *data, size_t len)
 {
 	struct save_sink *k = arg;
-	int r = fd_write_all(k->fd, data, len);
 
-	if (r == 0)
-		return (la_ssize_t)len;
-	k->error = -r;
-	archive_set_error(a, -r, "write");
-	return -1;
+	if (!k->error)
+		k->error = -fd_write_all(k->fd, data, len);
+	return (la_ssize_t)len;
 }
 
 /* The kernel's reason before what libarchive makes of it. */
@@ -89,7 +89,7 @@ int save_file(struct save_sink *k, const char *name, int64_t size, struct err *e
 	archive_entry_set_perm(k->entry, 0644);
 	archive_entry_set_size(k->entry, size);
 	archive_entry_set_mtime(k->entry, 0, 0);
-	return archive_write_header(k->tar, k->entry) == ARCHIVE_OK ? 0 : write_error(k, e);
+	return archive_write_header(k->tar, k->entry) == ARCHIVE_OK && !k->error ? 0 : write_error(k, e);
 }
 
 int save_data(void *sink, const void *data, size_t len, struct err *e)
@@ -104,7 +104,7 @@ int save_data(void *sink, const void *data, size_t len, struct err *e)
 		r = fd_write_all(k->file, data, len);
 		return r < 0 ? err_set(e, r, "write") : 0;
 	}
-	return archive_write_data(k->tar, data, len) == (la_ssize_t)len ? 0 : write_error(k, e);
+	return archive_write_data(k->tar, data, len) == (la_ssize_t)len && !k->error ? 0 : write_error(k, e);
 }
 
 int save_file_end(struct save_sink *k, struct err *e)
@@ -125,18 +125,19 @@ int save_text(struct save_sink *k, const char *name, const char *text, size_t le
 
 int save_finish(struct save_sink *k, struct err *e)
 {
-	return !k->tar || archive_write_close(k->tar) == ARCHIVE_OK ? 0 : write_error(k, e);
+	return !k->tar || (archive_write_close(k->tar) == ARCHIVE_OK && !k->error) ? 0 : write_error(k, e);
 }
 
 void save_sink_close(struct save_sink *k)
 {
 	if (!k)
 		return;
-	if (k->tar) {
-		/* Without an end: what is not whole should not look so. */
+	/* Freed unfinished, a tar gets an end, and its file zeros: what is not whole should not look so. */
+	if (!k->error)
+		k->error = ECANCELED;
+	if (k->tar && k->left > LEFT_MAX)
 		archive_write_fail(k->tar);
-		archive_write_free(k->tar);
-	}
+	archive_write_free(k->tar);
 	archive_entry_free(k->entry);
 	fd_close(k->file);
 	free(k);
