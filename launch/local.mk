@@ -27,6 +27,20 @@ launch/seccomp_profile_table.h: launch/seccomp-profile.data launch/seccomp-profi
 	$(AM_V_GEN)$(MKDIR_P) launch && $(AWK) -f "$(srcdir)/launch/seccomp-profile.awk" "$(srcdir)/launch/seccomp-profile.data" >"$@.tmp" && \
 		mv "$@.tmp" "$@"
 
+# As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
+LAUNCH_FUZZ_LIBS = liblaunch.a libspec.a libbase.a $(YAJL_LIBS) -lm
+check_PROGRAMS += tests/fuzz/replay_launch
+TESTS += tests/fuzz/replay_launch
+tests_fuzz_replay_launch_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_launch.c
+tests_fuzz_replay_launch_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"launch"'
+tests_fuzz_replay_launch_LDADD = $(LAUNCH_FUZZ_LIBS)
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_launch
+tests_fuzz_fuzz_launch_SOURCES = tests/fuzz/fuzz_launch.c
+tests_fuzz_fuzz_launch_LDADD = $(LAUNCH_FUZZ_LIBS)
+tests_fuzz_fuzz_launch_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 if HAVE_CMOCKA
 LAUNCH_TEST_LIBS = liblaunch.a $(RUNTIME_TEST_LIBS)
 check_PROGRAMS += tests/unit/launch_record_test
