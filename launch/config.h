@@ -64,6 +64,13 @@ int launch_host_write(int bundle, struct err *e);
 int launch_volumes_make(int volumes, const struct launch_record *r, struct err *e);
 
 /*
+ * Fills those volumes of the document that are empty (and not "nocopy") with what the image has where they
+ * are mounted, owners and modes included. After launch_volumes_make().
+ */
+int launch_volumes_fill(const struct launch_places *at, const struct launch_image *i, const char *config,
+	size_t len, struct err *e);
+
+/*
  * USER[:GROUP] of an image or --user: numbers verbatim, 0 to 2^31-1; names from the image's own passwd and
  * group files. Additional groups only if the user is a name and no group was said (conversion.md). Never
  * falls back to root (CVE-2024-40635, CVE-2026-46680).

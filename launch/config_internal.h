@@ -78,6 +78,9 @@ struct cfg {
 /* The zone's passwd(5) and group(5). */
 extern const char launch_zone_passwd[], launch_zone_group[];
 
+/* A directory, made if it is not there, held; its mode does not depend on the umask. */
+int cfg_make_dir(int at, const char *name, mode_t mode, struct err *e);
+
 int cfg_no_memory(struct err *e);
 
 /* Read options and image into the structure … */

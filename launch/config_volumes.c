@@ -44,8 +44,8 @@ static int option_word(struct cfg *c, struct want *w, const char *word, struct e
 {
 	static const char *const pass[] = { "suid", "nosuid", "dev", "nodev", "exec", "noexec", "private",
 		"rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable", "atime",
-		"noatime", "relatime", "nosymfollow", NULL };
-	static const char *const nothing[] = { "", "rw", "rbind", "idmap", "nocopy", "consistent", "cached",
+		"noatime", "relatime", "nosymfollow", "nocopy", NULL };
+	static const char *const nothing[] = { "", "rw", "rbind", "idmap", "copy", "consistent", "cached",
 		"delegated", NULL };
 
 	if (strv_has((char *const *)pass, word))

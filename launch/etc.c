@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of a bundle: what is bound on /etc/hosts and its kin, and volumes (see config.h). */
+/* Files of a bundle: what is bound on /etc/hosts and its kin (see config.h). */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <fcntl.h>
@@ -8,10 +8,9 @@
 
 #include "base/fd.h"
 #include "base/path.h"
-#include "launch/config.h"
+#include "launch/config_internal.h"
 
-/* mkdir where there may be one, and hold it. */
-static int make_dir(int at, const char *name, mode_t mode, struct err *e)
+int cfg_make_dir(int at, const char *name, mode_t mode, struct err *e)
 {
 	int fd;
 	bool made = mkdirat(at, name, mode) == 0;
@@ -118,7 +117,7 @@ static int write_resolv(int dir, const struct launch_record *r, struct err *e)
 int launch_etc_write(int bundle, const struct launch_opts *o, const struct launch_record *r,
 	const char *address, struct err *e)
 {
-	_cleanup_close_ int dir = make_dir(bundle, "etc", 0755, e);
+	_cleanup_close_ int dir = cfg_make_dir(bundle, "etc", 0755, e);
 	char name[NAME_MAX + 2];
 	int n, k;
 
@@ -132,23 +131,4 @@ int launch_etc_write(int bundle, const struct launch_opts *o, const struct launc
 		k = write_file(
 			dir, "hostname", name, (size_t)n < sizeof(name) ? (size_t)n : sizeof(name) - 1, e);
 	return k;
-}
-
-/* --- volumes ------------------------------------------------------------------------------------ */
-
-int launch_volumes_make(int volumes, const struct launch_record *r, struct err *e)
-{
-	const char *name;
-
-	strv_each (name, r->volumes) {
-		_cleanup_close_ int dir = -EBADF, data = -EBADF;
-
-		dir = make_dir(volumes, name, 0700, e);
-		if (dir < 0)
-			return err_wrap(e, "volume %.200s", name);
-		data = make_dir(dir, "_data", 0755, e);
-		if (data < 0)
-			return err_wrap(e, "volume %.200s", name);
-	}
-	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 static char where[32];
 static int dir;
@@ -135,6 +136,135 @@ static void test_volumes(void **state)
 	assert_int_equal(launch_volumes_make(dir, &r, &e), 0);
 }
 
+static void put_at(const char *path, const char *text, mode_t mode)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void assert_content(const char *path, const char *want)
+{
+	_cleanup_free_ char *text = content(path);
+
+	assert_string_equal(text, want);
+}
+
+static bool there(const char *path)
+{
+	struct stat st;
+
+	return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+#define MOUNT "{'destination':'/srv/db','type':'bind','source':'%s/volumes/v/_data','options':['bind'%s]}"
+
+static int fill(const char *more, struct err *e)
+{
+	char lower[3][64], text[512], volumes[64], bundle[64];
+	struct launch_image i = { .lower = STRV(lower[0], lower[1], lower[2]) };
+	struct launch_places at = { .bundle = bundle, .volumes = volumes };
+	struct launch_record r = { .volumes = STRV("v") };
+	int fd, n;
+
+	for (int k = 0; k < 3; k++)
+		snprintf(lower[k], sizeof(lower[k]), "%s/l%d", where, 3 - k);
+	snprintf(volumes, sizeof(volumes), "%s/volumes", where);
+	snprintf(bundle, sizeof(bundle), "%s/b", where);
+	mkdirat(dir, "volumes", 0700);
+	fd = openat(dir, "volumes", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(launch_volumes_make(fd, &r, e), 0);
+	close(fd);
+	n = snprintf(text, sizeof(text), "{'ociVersion':'1.2.0','mounts':[" MOUNT "]}", where, more);
+	for (char *p = text; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return launch_volumes_fill(&at, &i, text, (size_t)n, e);
+}
+
+static void test_volumes_are_filled(void **state)
+{
+	static const char *const dirs[] = { "l1", "l2", "l3", "l1/srv", "l1/srv/db", "l1/srv/db/sub",
+		"l1/srv/db/gone", "l1/srv/db/opaque", "l2/srv", "l2/srv/db", "l2/srv/db/sub",
+		"l2/srv/db/opaque", "l3/other" };
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t k = 0; k < ARRAY_SIZE(dirs); k++)
+		assert_int_equal(mkdirat(dir, dirs[k], 0755), 0);
+	assert_int_equal(fchownat(dir, "l2/srv/db", 999, 998, 0), 0);
+	assert_int_equal(fchmodat(dir, "l2/srv/db", 02750, 0), 0);
+	put_at("l1/srv/db/a", "lower", 0644);
+	put_at("l2/srv/db/a", "upper", 0640);
+	put_at("l1/srv/db/sub/b", "b", 04755);
+	put_at("l2/srv/db/sub/c", "c", 0644);
+	put_at("l1/srv/db/gone/x", "x", 0644);
+	put_at("l1/srv/db/opaque/x", "x", 0644);
+	put_at("l1/srv/db/deleted", "x", 0644);
+	assert_int_equal(mknodat(dir, "l2/srv/db/gone", S_IFCHR, 0), 0);
+	assert_int_equal(mknodat(dir, "l2/srv/db/deleted", S_IFCHR, 0), 0);
+	assert_int_equal(mknodat(dir, "l1/srv/db/device", S_IFBLK | 0666, 0x0801), 0);
+	assert_int_equal(symlinkat("/etc/passwd", dir, "l1/srv/db/link"), 0);
+	{
+		char path[64];
+
+		snprintf(path, sizeof(path), "%s/l2/srv/db/opaque", where);
+		if (setxattr(path, "trusted.overlay.opaque", "y", 1, 0) < 0)
+			skip();
+	}
+	assert_int_equal(fill(",'nocopy'", &e), 0);
+	assert_false(there("volumes/v/_data/a"));
+	if (fill("", &e) < 0)
+		fail_msg("%s", e.text);
+	assert_content("volumes/v/_data/a", "upper");
+	assert_content("volumes/v/_data/sub/b", "b");
+	assert_content("volumes/v/_data/sub/c", "c");
+	assert_false(there("volumes/v/_data/gone"));
+	assert_false(there("volumes/v/_data/deleted"));
+	assert_false(there("volumes/v/_data/device"));
+	assert_true(there("volumes/v/_data/opaque"));
+	assert_false(there("volumes/v/_data/opaque/x"));
+	assert_false(there("volumes/v/filling"));
+	assert_int_equal(fstatat(dir, "volumes/v/_data", &st, 0), 0);
+	assert_int_equal(st.st_uid, 999);
+	assert_int_equal(st.st_gid, 998);
+	assert_int_equal(st.st_mode & 07777, 02750);
+	assert_int_equal(fstatat(dir, "volumes/v/_data/sub/b", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 04755);
+	assert_int_equal(fstatat(dir, "volumes/v/_data/link", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	/* What somebody has put there stays, and nothing comes back. */
+	assert_int_equal(unlinkat(dir, "volumes/v/_data/sub/b", 0), 0);
+	assert_int_equal(fill("", &e), 0);
+	assert_false(there("volumes/v/_data/sub/b"));
+	/* After a crash in the middle the rest is made up for, and nothing replaced. */
+	put_at("volumes/v/filling", "", 0600);
+	assert_int_equal(unlinkat(dir, "volumes/v/_data/a", 0), 0);
+	put_at("volumes/v/_data/a", "ours", 0600);
+	assert_int_equal(fill("", &e), 0);
+	assert_content("volumes/v/_data/a", "ours");
+	assert_content("volumes/v/_data/sub/b", "b");
+	assert_false(there("volumes/v/filling"));
+}
+
+/* An image whose directory is a symlink gets nothing of where that leads. */
+static void test_volumes_and_links(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(mkdirat(dir, "l1", 0755), 0);
+	assert_int_equal(mkdirat(dir, "l2", 0755), 0);
+	assert_int_equal(mkdirat(dir, "l3", 0755), 0);
+	assert_int_equal(symlinkat("/etc", dir, "l1/srv"), 0);
+	assert_int_equal(fill("", &e), 0);
+	assert_false(there("volumes/v/filling"));
+	assert_int_equal(unlinkat(dir, "volumes/v/_data", AT_REMOVEDIR), 0); /* it is empty */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +272,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_add_host_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_volumes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_volumes_are_filled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_volumes_and_links, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
