@@ -10,6 +10,8 @@
 #include <limits.h>
 
 #include "base/fd.h"
+#include "base/path.h"
+#include "launch/supervise.h"
 
 struct generate_options {
 	bool files;
@@ -173,6 +175,7 @@ static int describe(const struct launch_ctx *ctx, const struct generate_options 
 	_cleanup_strbuf_ struct strbuf text = { 0 };
 	struct launch_dir d = LAUNCH_DIR_INIT;
 	struct unit u = { .d = &d, .restart = o->restart ? o->restart : "on-failure" };
+	_cleanup_free_ char *root = NULL;
 	char self[PATH_MAX];
 	int r = self_path(self, e);
 
@@ -185,14 +188,15 @@ static int describe(const struct launch_ctx *ctx, const struct generate_options 
 			"partition \"%s\": launch.json is damaged; remove it with \"ringfence rm --force\"",
 			name);
 	} else {
-		/* Without "/partitions/NAME". */
-		u.data = arena_strndup(a, d.path, strlen(d.path) - strlen(name) - strlen("/partitions/"));
+		u.data = launch_dir_data(&d, a);
 		r = u.data ? 0 : err_set(e, ENOMEM, "generate");
 	}
 	if (r == 0 && (ctx->store || getenv("RINGFENCE_STORE")))
 		r = launch_store_path(ctx, a, &u.store, e);
 	if (r == 0) {
 		u.rt = launch_rt(ctx, &d.record);
+		if (u.rt.root)
+			u.rt.root = root = path_absolute(u.rt.root);
 		u.self = self;
 		put_unit(&text, &u);
 		r = tell(o, json, name, &text, e);

@@ -157,8 +157,8 @@ static void serve_answer(struct supervisor *s)
 
 static void after_end(struct supervisor *s)
 {
-	while (supervisor_read(s))
-		; /* what was said by those that the deletion has ended */
+	/* Also what was said by those that the deletion has ended. */
+	supervisor_read_all(s);
 	supervisor_close_payload(s);
 	supervisor_tell_exit(s, false);
 	if (wants_restart(s))
@@ -435,6 +435,8 @@ int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_
 	s.notify = report_fd < 0 ? getenv("NOTIFY_SOCKET") : NULL;
 	s.notify = s.notify ? strdup(s.notify) : NULL;
 	unsetenv("NOTIFY_SOCKET");
+	if (report_fd >= 0)
+		fd_cloexec(report_fd, true);
 	s.ctx = ctx;
 	s.name = name;
 	s.report = report_fd;

@@ -64,6 +64,9 @@ struct launch_attach_end {
 int launch_attach(const struct launch_ctx *ctx, const char *name, const struct launch_attach_opts *o,
 	struct launch_attach_end *end, struct err *e);
 
+/* The data directory that it is in, absolute, in the arena; NULL without memory. */
+const char *launch_dir_data(const struct launch_dir *d, struct arena *a);
+
 /* What it has said (log.h). `follow` until it ends; q->ended and q->arg are set here. */
 int launch_logs(const struct launch_ctx *ctx, const char *name, struct launch_log_query *q, struct err *e);
 

@@ -36,6 +36,21 @@ static bool say(struct supervisor_client *c, char command, const void *data, siz
 	return r == 0;
 }
 
+/* A few places are kept for who says one thing and goes, such as `stop`. */
+static bool may_stay(struct supervisor *s, struct supervisor_client *c)
+{
+	static const char full[] = "too many are attached already";
+	int n = 0;
+
+	for (int i = 0; i < SUPERVISOR_CLIENTS; i++)
+		n += s->clients[i].attached || s->clients[i].waiting;
+	if (n < SUPERVISOR_STAYING)
+		return true;
+	say(c, CONTROL_REFUSED, full, sizeof(full) - 1);
+	drop(c);
+	return false;
+}
+
 static void welcome(struct supervisor *s)
 {
 	int fd = control_accept(s->listener);
@@ -48,8 +63,6 @@ static void welcome(struct supervisor *s)
 		s->clients[i] = (struct supervisor_client){ .fd = fd, .budget = STALL_MS };
 		return;
 	}
-	static const char full[] = "too many are attached already";
-	control_send(fd, CONTROL_REFUSED, full, sizeof(full) - 1, MSG_DONTWAIT);
 	fd_close(fd);
 }
 
@@ -221,7 +234,8 @@ static void asked_to_attach(struct supervisor *s, struct supervisor_client *c)
 		drop(c);
 		return;
 	}
-	c->attached = say(c, CONTROL_READY, &flags, 1);
+	if (may_stay(s, c))
+		c->attached = say(c, CONTROL_READY, &flags, 1);
 }
 
 static void command(
@@ -256,7 +270,8 @@ static void command(
 		say(c, CONTROL_READY, &none, 1);
 		break;
 	case CONTROL_WAIT:
-		c->waiting = say(c, CONTROL_READY, &none, 1);
+		if (may_stay(s, c))
+			c->waiting = say(c, CONTROL_READY, &none, 1);
 		break;
 	default: /* of another version of us */
 		drop(c);
@@ -349,6 +364,18 @@ bool supervisor_read(struct supervisor *s)
 	bool first = read_from(s, 0);
 
 	return read_from(s, 1) || first;
+}
+
+void supervisor_read_all(struct supervisor *s)
+{
+	int64_t end = supervisor_now() + LAST_MS;
+
+	do {
+		for (int i = 0; i < SUPERVISOR_CLIENTS; i++)
+			if (s->clients[i].owes)
+				s->clients[i].since = s->clients[i].budget = 0;
+		settle(s);
+	} while (supervisor_read(s) && supervisor_now() < end);
 }
 
 /* --- poll -------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "launch/control.h"
 
@@ -15,6 +16,11 @@ static const char *const managers[] = {
 	[CGRP_SYSTEMD] = "systemd",
 	[CGRP_DISABLED] = "disabled",
 };
+
+const char *launch_dir_data(const struct launch_dir *d, struct arena *a)
+{
+	return arena_strndup(a, d->path, strlen(d->path) - strlen(d->record.name) - strlen("/partitions/"));
+}
 
 /* Room for the program, six global options with their values, the verb with two arguments and an option. */
 struct command_line {
@@ -33,15 +39,20 @@ static void add(struct command_line *c, const char *option, const char *value)
 /* In the child of a fork(2): what is written here nobody else sees. */
 static void execute(const struct launch_ctx *ctx, const struct launch_dir *d, int report)
 {
+	_cleanup_(arena_freep) struct arena *a = arena_new();
 	struct rt_ctx rt = launch_rt(ctx, &d->record);
+	const char *store = NULL;
 	struct command_line c = { .argv = { "ringfence" }, .n = 1 };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 	char fd[16];
 
-	add(&c, "--root", rt.root);
-	add(&c, "--data", ctx->data);
-	add(&c, "--store", ctx->store);
+	/* Absolute all of them: its working directory is the partition's. */
+	if (!a || launch_store_path(ctx, a, &store, NULL) < 0)
+		store = ctx->store;
+	add(&c, "--root", rt.root ? path_absolute(rt.root) : NULL);
+	add(&c, "--data", a ? launch_dir_data(d, a) : ctx->data);
+	add(&c, "--store", store);
 	add(&c, "--cgroup-manager", managers[rt.manager]);
 	if (rt.rootless >= 0)
 		add(&c, "--rootless", rt.rootless ? "true" : "false");

@@ -11,7 +11,8 @@
 #include "launch/log.h"
 #include "launch/supervise.h"
 
-#define SUPERVISOR_CLIENTS 16
+#define SUPERVISOR_STAYING 16 /* that are attached, or wait */
+#define SUPERVISOR_CLIENTS (SUPERVISOR_STAYING + 4)
 #define SUPERVISOR_CONSOLE "console" /* where the runtime sends the terminal to, while it starts */
 
 struct supervisor_client {
@@ -111,6 +112,9 @@ void supervisor_serve(struct supervisor *s, const struct pollfd *p);
 int64_t supervisor_io_due(const struct supervisor *s);
 /* Reads what there is of output. False when there is nothing more now. */
 bool supervisor_read(struct supervisor *s);
+/* All there is, for the log: attached clients get of it what they can take at once. Takes half a second at
+ * most. */
+void supervisor_read_all(struct supervisor *s);
 /* Is a client holding the payload up? */
 bool supervisor_throttled(const struct supervisor *s);
 /* The terminal that the runtime has sent, if it has. */

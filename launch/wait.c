@@ -22,7 +22,8 @@ static int ask_supervisor(const struct launch_dir *d, int *code, struct err *e)
 	if (sock < 0)
 		return 0;
 	r = control_ask(sock, CONTROL_WAIT, NULL, 0, e);
-	if (r == -ECONNRESET) {
+	/* It has just ended, or has too many who wait already. */
+	if (r == -ECONNRESET || r == -EBUSY) {
 		err_clear(e);
 		return 0;
 	}

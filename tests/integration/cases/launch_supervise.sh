@@ -86,6 +86,19 @@ sv_session() {
 	over
 }
 
+tc sv_relative 'launch: directories that are given relative to ours'
+sv_relative() {
+	part '' 'exit 4' '.restart="on-failure"|.restartMax=2|del(.runtimeRoot)'
+	cd "$T" || die cd
+	grab "$RT" --root state --data data restart "$N"
+	eq "$RC" 0 "exit status"
+	until_ok 10 eval '[[ $(st restarts) == 2 && $(st phase) == ended ]]'
+	grab "$RT" --root state --data data wait "$N"
+	eq "$OUT" 4
+	lgood stop "$N"
+	over
+}
+
 tc sv_error 'launch: why a start failed is told word by word, and nothing is left'
 sv_error() {
 	part '' true
@@ -568,10 +581,21 @@ sv_control() {
 		for c in idle:
 		    c.close()
 		s.close()
-		# More than it takes: refused, not killed.
+		# More than it takes are refused; who has something short to say gets in.
+		staying = []
+		for i in range(16):
+		    s = conn()
+		    s.send(b"A" if i % 2 else b"W")
+		    assert s.recv(100)[:1] == b"Y"
+		    staying.append(s)
 		s = conn()
 		s.send(b"A")
-		assert s.recv(100)[:1] in (b"Y", b"N")
+		assert s.recv(100)[:1] == b"N"
+		s = conn()
+		s.send(b"S\1")
+		assert s.recv(100)[:1] == b"Y"
+		for s in staying:
+		    s.close()
 		s.close()
 		# Another user is turned away, should he ever get at it.
 		os.chmod("control", 0o666)
@@ -669,5 +693,23 @@ sv_generate() {
 	jq '.process.args=["sh","-c","exit 23"]' "$B/config.json" >"$P/config.json"
 	try --data "$T/data" supervise "$N"
 	eq "$RC" 23
+	over
+}
+
+tc sv_end_complete 'logs: the last words are in the log, also if one who is attached takes nothing'
+sv_end_complete() {
+	part '' 'read x; head -c 400000 /dev/zero | tr "\0" x; echo; echo last; exit 5' '.interactive=true'
+	go
+	mkfifo "$T/fifo"
+	(echo go | l attach "$N" >"$T/fifo" 2>/dev/null) &
+	exec 9<"$T/fifo"
+	lgood wait "$N"
+	eq "$OUT" 5
+	lgood logs -n 1 "$N"
+	eq "$OUT" last
+	lgood logs "$N"
+	eq "${#OUT}" 400005
+	exec 9<&-
+	wait
 	over
 }
