@@ -32,6 +32,7 @@ struct cli_verb {
 extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
 	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
 /* Living with launched partitions. */
+extern const struct cli_verb verb_inspect, verb_launch, verb_ls, verb_rm;
 extern const struct cli_verb verb_cp, verb_network_hook, verb_port;
 extern const struct cli_verb verb_attach, verb_generate, verb_logs, verb_rename, verb_restart, verb_stop,
 	verb_supervise, verb_wait;

@@ -4,9 +4,9 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <sys/stat.h>
 
 #include "cli/image/verbs.h"
+#include "launch/program.h"
 
 #define PROGRAM "ringfence-image"
 #ifdef HAVE_IMAGES
@@ -34,40 +34,9 @@ bool image_exec_knows(const char *verb)
 void image_exec_list(struct strbuf *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		cli_list_verb(verbs[i].name, verbs[i].summary, out);
-}
-
-/*
- * The one beside us, if we are not the installed ringfence: that of the same build. It must be of whoever
- * owns our own file, or root's: a directory that anybody may write to, where somebody has put a link to us,
- * has nothing to say.
- */
-static bool find_beside(const struct stat *self, char *path, size_t size)
-{
-	struct stat st;
-	ssize_t n = readlink("/proc/self/exe", path, size);
-	char *slash;
-
-	if (n <= 0 || (size_t)n >= size)
-		return false;
-	path[n] = '\0';
-	slash = path[0] == '/' ? strrchr(path, '/') : NULL;
-	if (!slash || (size_t)(slash + 1 - path) + sizeof(PROGRAM) > size)
-		return false;
-	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == self->st_uid || st.st_uid == 0);
-}
-
-static void find_program(char *path, size_t size)
-{
-	struct stat self, installed;
-
-	if (stat("/proc/self/exe", &self) == 0 &&
-		(stat(BINDIR "/ringfence", &installed) < 0 || self.st_dev != installed.st_dev ||
-			self.st_ino != installed.st_ino) &&
-		find_beside(&self, path, size))
-		return;
-	snprintf(path, size, "%s", LIBEXECDIR "/ringfence/" PROGRAM);
+		/* It is among ringfence's own, which knows partitions too. */
+		if (!str_eq(verbs[i].name, "inspect"))
+			cli_list_verb(verbs[i].name, verbs[i].summary, out);
 }
 
 static int missing(const char *verb, const char *path, int why, struct err *e)
@@ -84,7 +53,21 @@ static int missing(const char *verb, const char *path, int why, struct err *e)
 	return -e->code;
 }
 
-int image_exec(const struct log_options *log, const char *store, char *const *args, struct err *e)
+/* What follows from --data ringfence-image knows nothing about. */
+static int hand_on_data(const char *data, struct err *e)
+{
+	const char *store = getenv("RINGFENCE_STORE");
+	_cleanup_free_ char *path = NULL;
+
+	data = data ? data : getenv("RINGFENCE_DATA");
+	if (data && *data && !(store && *store) &&
+		(asprintf(&path, "%s/store", data) < 0 || setenv("RINGFENCE_STORE", path, 1) < 0))
+		return err_set(e, ENOMEM, "%s", PROGRAM);
+	return 0;
+}
+
+int image_exec(
+	const struct log_options *log, const char *data, const char *store, char *const *args, struct err *e)
 {
 	char path[PATH_MAX], program[] = PROGRAM;
 	_cleanup_free_ char **argv = calloc(strv_len(args) + 12, sizeof(*argv));
@@ -100,7 +83,7 @@ int image_exec(const struct log_options *log, const char *store, char *const *ar
 	sigset_t none;
 	size_t n = 0;
 
-	if (!argv)
+	if (!argv || hand_on_data(data, e) < 0)
 		return err_set(e, ENOMEM, "%s", args[0]);
 	argv[n++] = program;
 	for (size_t i = 0; i < ARRAY_SIZE(handed); i++) {
@@ -113,7 +96,7 @@ int image_exec(const struct log_options *log, const char *store, char *const *ar
 		argv[n++] = debug;
 	for (size_t i = 0; args[i]; i++)
 		argv[n++] = args[i];
-	find_program(path, sizeof(path));
+	launch_image_program(path, sizeof(path));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);

@@ -12,9 +12,11 @@ bool image_exec_knows(const char *verb);
 void image_exec_list(struct strbuf *out);
 
 /*
- * Executes ringfence-image with these global options and `args`, the verb first. It is looked for where it
- * is installed if that is where we are from, and else beside us; never in $PATH. Returns only with an error.
+ * Executes ringfence-image with these global options (`data`: --data, for the store in it) and `args`, the
+ * verb first. It is looked for where it is installed if that is where we are from, and else beside us; never
+ * in $PATH. Returns only with an error.
  */
-int image_exec(const struct log_options *log, const char *store, char *const *args, struct err *e);
+int image_exec(
+	const struct log_options *log, const char *data, const char *store, char *const *args, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 # cli: the program, its manual, completions, and what makes engines find it
 bin_PROGRAMS += ringfence
 ringfence_SOURCES = \
+	cli/image/text.c cli/image/text.h cli/inspect.c cli/launch.c cli/ls.c cli/rm.c \
 	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
 	cli/list.c cli/main.c cli/network_hook.c cli/options.c cli/options.h cli/pause.c cli/port.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \

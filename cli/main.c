@@ -20,6 +20,10 @@
 #endif
 
 static const struct cli_verb *const verbs[] = {
+	&verb_launch,
+	&verb_ls,
+	&verb_rm,
+	&verb_inspect,
 	&verb_run,
 	&verb_create,
 	&verb_start,
@@ -189,14 +193,8 @@ static int run_verb(const struct cli_verb *v, const struct rt_ctx *ctx, int argc
 static int run_image_verb(const struct global_options *o, char **argv, struct err *e)
 {
 	char help[] = "--help", *ask[] = { argv[1], help, NULL };
-	const char *data = o->data ? o->data : getenv("RINGFENCE_DATA"), *store = getenv("RINGFENCE_STORE");
-	_cleanup_free_ char *path = NULL;
 
-	/* What follows from --data it knows nothing about. */
-	if (data && *data && !(store && *store) &&
-		(asprintf(&path, "%s/store", data) < 0 || setenv("RINGFENCE_STORE", path, 1) < 0))
-		return err_set(e, ENOMEM, "%s", argv[0]);
-	return image_exec(&o->log, o->store, str_eq(argv[0], "help") ? ask : argv, e);
+	return image_exec(&o->log, o->data, o->store, str_eq(argv[0], "help") ? ask : argv, e);
 }
 
 static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **whole, struct err *e)
@@ -220,6 +218,12 @@ static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **w
 	return print_help(v, e);
 }
 
+/* inspect is a verb of both: ours hands on what is about images. */
+static bool is_image_verb(const char *name)
+{
+	return !find_verb(name) && image_exec_knows(name);
+}
+
 static int run(int argc, char **argv, struct err *e)
 {
 	struct global_options o = { 0 };
@@ -240,8 +244,8 @@ static int run(int argc, char **argv, struct err *e)
 		log_debug("option --criu is ignored: there is no checkpoint command yet");
 	if (first >= argc)
 		return err_text(e, EINVAL, "no command given; see \"ringfence --help\"");
-	if (image_exec_knows(argv[first]) ||
-		(str_eq(argv[first], "help") && first + 1 < argc && image_exec_knows(argv[first + 1])))
+	if (is_image_verb(argv[first]) ||
+		(str_eq(argv[first], "help") && first + 1 < argc && is_image_verb(argv[first + 1])))
 		return run_image_verb(&o, argv + first, e);
 	r = parse_manager(&o, &ctx.manager, e);
 	if (r == 0)
@@ -251,6 +255,9 @@ static int run(int argc, char **argv, struct err *e)
 	ctx.root = o.root;
 	ctx.data = o.data;
 	ctx.store = o.store;
+	ctx.log = o.log.log;
+	ctx.log_format = o.log.log_format;
+	ctx.log_level = o.log.log_level;
 	ctx.debug = log_enabled(LOG_LEVEL_DEBUG);
 	return run_command(&ctx, argc - first, argv + first, argv, e);
 }

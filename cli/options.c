@@ -219,6 +219,15 @@ struct getopt_tables {
 	char shorts[2 * OPTIONS_MAX + 8];
 };
 
+/* docker's -h is --hostname. */
+static bool claims_h(const struct opt *table)
+{
+	for (const struct opt *o = table; o->name; o++)
+		if (o->short_name == 'h')
+			return true;
+	return false;
+}
+
 static void build(const struct opt *table, bool permute, struct getopt_tables *g)
 {
 	size_t n = 0, s = 0;
@@ -227,7 +236,8 @@ static void build(const struct opt *table, bool permute, struct getopt_tables *g
 	if (!permute)
 		g->shorts[s++] = '+';
 	g->shorts[s++] = ':';
-	g->shorts[s++] = 'h';
+	if (!claims_h(table))
+		g->shorts[s++] = 'h';
 	for (const struct opt *o = table; o->name && n < OPTIONS_MAX; o++, n++) {
 		g->options[n] = (struct option){ .name = o->name, .val = FIRST_LONG + (int)n };
 		g->options[n].has_arg = takes_value(o) ? required_argument : optional_argument;
@@ -303,7 +313,7 @@ int options_parse(
 		}
 		if (c == '?' || (index >= 0 && !is_whole_name(element(argv), g.options[index].name)))
 			return unknown(element(argv), e);
-		if (c == 'h' || c == HELP)
+		if (c == HELP || (c == 'h' && !claims_h(table)))
 			return OPTIONS_HELP;
 		o = find(table, c);
 		r = store(o, into, optarg, e);
@@ -352,5 +362,5 @@ void options_describe(const struct opt *table, struct strbuf *out)
 	for (const struct opt *o = table; o->name; o++)
 		if (o->help)
 			describe(out, o->short_name, o->name, o->arg, o->help);
-	describe(out, 'h', "help", NULL, "show this help");
+	describe(out, claims_h(table) ? '\0' : 'h', "help", NULL, "show this help");
 }

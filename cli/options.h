@@ -29,9 +29,10 @@ enum opt_kind {
 	OPT_SIZE,     /* struct spec_i64: bytes, from "64M"; -1 for "max" */
 };
 
-/* A table ends with an entry without a name. `-h, --help` is part of every table. At most OPTIONS_MAX
+/* A table ends with an entry without a name. `--help` is part of every table, and `-h` where no
+ * entry has it. At most OPTIONS_MAX
  * entries. */
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX 96
 struct opt {
 	const char *name; /* without dashes */
 	char short_name;  /* 0: none */

@@ -17,6 +17,13 @@ char *img_store_default(void)
 
 	if (env && *env)
 		return path_absolute(env);
+	/* launch/data.c has the rest of that directory. */
+	env = getenv("RINGFENCE_DATA");
+	if (env && *env) {
+		_cleanup_free_ char *whole = path_absolute(env);
+
+		return !whole || asprintf(&path, "%s/store", whole) < 0 ? NULL : path;
+	}
 	if (geteuid() == 0)
 		return strdup(DEFAULT_ROOT);
 	data = getenv("XDG_DATA_HOME");

@@ -13,7 +13,8 @@
  *   tmp/                     all that is not whole yet; partial-ALG-HEX is a download that can be resumed
  *   lock, index.lock         see below
  *
- * Where: --store, RINGFENCE_STORE, /var/lib/ringfence/store, or $XDG_DATA_HOME/ringfence/store
+ * Where: --store, RINGFENCE_STORE, "store" in RINGFENCE_DATA, /var/lib/ringfence/store, or
+ * $XDG_DATA_HOME/ringfence/store
  * (~/.local/share). Mode 0700: unpacked images hold set-user-ID programs that no user of the host may reach
  * (CVE-2021-41091).
  *

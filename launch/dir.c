@@ -38,6 +38,11 @@ bool launch_dir_there(const struct launch_dir *d)
 	       mine.st_ino == now.st_ino && mine.st_dev == now.st_dev;
 }
 
+void launch_dir_unlock(struct launch_dir *d)
+{
+	(void)flock(d->fd, LOCK_UN);
+}
+
 void launch_dir_close(struct launch_dir *d)
 {
 	d->fd = fd_close(d->fd);

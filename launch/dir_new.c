@@ -52,7 +52,7 @@ static int clear_wreck(const struct launch_ctx *ctx, const char *name, struct ar
 	if (!launch_dir_there(&d))
 		return 0;
 	d.damaged = true;
-	return launch_remove(ctx, &d, false, a, e);
+	return launch_remove(ctx, &d, true, false, a, e);
 }
 
 int launch_dir_new(const struct launch_ctx *ctx, const char *name, struct arena *a, struct launch_dir *out,

@@ -134,6 +134,12 @@ int launch_info(const struct launch_ctx *ctx, const char *name, struct arena *a,
 int launch_list(
 	const struct launch_ctx *ctx, struct arena *a, struct launch_info **out, size_t *n, struct err *e);
 
+/* What ringfence(8) says of `ls --format json`: members into an open object. */
+void launch_info_write(const struct launch_info *i, struct json_writer *w);
+/* The object of `inspect`: the same, with addresses, bundle and config. */
+int launch_inspect(const struct launch_ctx *ctx, const char *name, struct arena *a, struct json_writer *w,
+	struct err *e);
+
 /* --- the other verbs ---------------------------------------------------------------------------- */
 
 /* Tells it to end: its stop signal, then after `timeout` seconds (-1: its own) SIGKILL. Its restart policy is

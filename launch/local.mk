@@ -1,6 +1,8 @@
 # launch: living with partitions: from an image to a running one, its record, its supervisor, its network
 noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
+	launch/image.c launch/image.h launch/info.c launch/inspect.c launch/program.c launch/program.h launch/rm.c launch/run.c \
+	launch/tree.c launch/tree.h \
 	launch/cp.c launch/cp.h launch/cp_data.c launch/cp_internal.h launch/cp_root.c launch/cp_rules.c launch/cp_tar_read.c \
 	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c launch/figures.c launch/stats.c launch/stats.h \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
@@ -15,7 +17,6 @@ liblaunch_a_SOURCES = \
 	launch/attach.c launch/control.c launch/control.h launch/log.c launch/log_read.c launch/logs.c launch/pidfd.h \
 	launch/rename.c launch/stop.c launch/supervise.c launch/supervise_io.c launch/supervise_memory.c launch/supervise_start.c launch/supervise_work.c \
 	launch/supervisor.h launch/wait.c \
-	launch/later.c \
 	launch/words.c
 nodist_liblaunch_a_SOURCES = launch/seccomp_profile_table.h
 launch/seccomp_profile.$(OBJEXT): launch/seccomp_profile_table.h
@@ -101,4 +102,9 @@ TESTS += tests/unit/launch_figures_test
 tests_unit_launch_figures_test_SOURCES = tests/unit/launch_figures_test.c
 tests_unit_launch_figures_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_launch_figures_test_LDADD = $(LAUNCH_TEST_LIBS)
+check_PROGRAMS += tests/unit/launch_tree_test
+TESTS += tests/unit/launch_tree_test
+tests_unit_launch_tree_test_SOURCES = tests/unit/launch_tree_test.c
+tests_unit_launch_tree_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_launch_tree_test_LDADD = $(LAUNCH_TEST_LIBS)
 endif

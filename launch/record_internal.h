@@ -32,9 +32,16 @@ bool launch_process_lives(pid_t pid, uint64_t start);
 void launch_record_put(struct json_writer *w, const struct launch_record *r);
 void launch_state_put(struct json_writer *w, const struct launch_state *s);
 
-/* rm.c: all that belongs to a locked directory, then the directory. Nothing of it runs any more, or is ended
- * here. A damaged one takes with it what can be found out by its name. */
-int launch_remove(
-	const struct launch_ctx *ctx, struct launch_dir *d, bool volumes, struct arena *a, struct err *e);
+/* info.c: how the partition of an open directory is. */
+int launch_look(const struct launch_ctx *ctx, const struct launch_dir *d, struct arena *a,
+	struct launch_info *out, struct err *e);
+
+/*
+ * rm.c: all that belongs to a locked directory, then the directory. What of it runs is ended first. `force`:
+ * goes on where a step fails, and tells the first failure at the end. Of a damaged one goes what can be found
+ * out by its name.
+ */
+int launch_remove(const struct launch_ctx *ctx, struct launch_dir *d, bool force, bool volumes,
+	struct arena *a, struct err *e);
 
 #endif

@@ -34,6 +34,7 @@ struct rt_ctx {
 	/* Not the runtime's own: for launch/ and images/, and handed through. */
 	const char *data;  /* --data */
 	const char *store; /* --store */
+	const char *log, *log_format, *log_level;
 };
 
 /* /run/ringfence for root, $XDG_RUNTIME_DIR/ringfence otherwise. malloc()ed. */

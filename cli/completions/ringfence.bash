@@ -24,6 +24,21 @@ _ringfence_launched()
 	ringfence "${data[@]}" ls --all --quiet 2>/dev/null
 }
 
+# Launched partitions.
+_ringfence_partitions()
+{
+	local i globals=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--root | --data)
+			globals+=("${COMP_WORDS[i]}")
+			[[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++))
+			globals+=("${COMP_WORDS[i + 1]-}") ;;
+		esac
+	done
+	ringfence "${globals[@]}" ls -q 2>/dev/null
+}
+
 _ringfence_images()
 {
 	local i store=()
@@ -39,8 +54,8 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
-	local images='pull load save import images inspect history tag untag rmi prune du store prepare'
+	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
+	local images='pull load save import images history tag untag rmi prune du store prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -78,9 +93,16 @@ _ringfence()
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		[stats]='--all --no-stream --interval --format --json --help'
 		[top]='--interval --help'
+		[launch]='--name --detach --interactive --tty --rm --restart --pull --entrypoint --env --env-file --workdir
+			--user --hostname --volume --mount --tmpfs --read-only --shm-size --network --publish --dns
+			--add-host --memory --memory-swap --cpus --cpuset-cpus --pids-limit --device --cap-add --cap-drop
+			--privileged --security-opt --userns --ulimit --sysctl --init --boot --isolation --stop-signal
+			--stop-timeout --log-max --label --annotation --pid-file --cidfile --help'
+		[ls]='--quiet --running --filter --format --no-trunc --help'
+		[rm]='--force --volumes --all --help'
+		[inspect]='--type --format --platform --help'
 		# for images
 		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'
-		[inspect]='--format --platform --help'
 		[history]='--format --no-trunc --quiet --help'
 		[tag]='--help'
 		[untag]='--help'
@@ -126,8 +148,14 @@ _ringfence()
 		[[ $verb == port && $prev != -f ]] && opts='text json'
 		[[ $verb == save && $prev != -f ]] && opts='oci-archive docker-archive oci-dir'
 		[[ " logs stop restart wait generate " == *" $verb "* ]] && opts='text json'
-		[[ " list ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
+		[[ " list ls ps images history du " == *" $verb "* && ($prev != -f || $verb == list || $verb == ps) ]] && opts='table json' ;;
 	--compression) opts='zstd gzip none' ;;
+	--pull) opts='missing always never' ;;
+	--restart) opts='no on-failure always unless-stopped' ;;
+	--network) opts='none host bridge pasta' ;;
+	--type) opts='partition image' ;;
+	--isolation) opts='partition sandbox' ;;
+	--userns) opts='auto host' ;;
 	--policy) opts='always missing' ;;
 	--pull) opts='missing always never' ;;
 	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;
@@ -154,10 +182,13 @@ _ringfence()
 		elif [[ " $launched " == *" $verb "* ]]; then
 			opts=$(_ringfence_launched)
 			[[ $verb != generate || $positional -gt 0 ]] || opts=systemd
+		elif [[ $verb == rm ]]; then
+			opts=$(_ringfence_partitions)
 		elif [[ $verb == store ]]; then
 			opts=check
-		elif [[ " prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then
+		elif [[ " launch prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then
 			opts=$(_ringfence_images)
+			[[ $verb != inspect ]] || opts+=" $(_ringfence_partitions)"
 			# A name has a colon in it, which is a word break for readline.
 			declare -F __ltrim_colon_completions >/dev/null && {
 				cur=${COMP_LINE:0:COMP_POINT} && cur=${cur##* }

@@ -24,6 +24,17 @@ function __ringfence_in
 	contains -- (__ringfence_verb) $argv
 end
 
+function __ringfence_partitions
+	set -l globals
+	set -l words (commandline -opc)
+	for i in (seq 2 (count $words))
+		if contains -- $words[$i] --root --data
+			set -a globals $words[$i] $words[(math $i + 1)]
+		end
+	end
+	ringfence $globals ls -q 2>/dev/null
+end
+
 complete -c ringfence -f
 
 # global options
@@ -42,6 +53,10 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -s v -l version -d 'p
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -s h -l help -d 'show this help'
 
 # commands
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a launch -d 'Make a partition out of an image, and run it'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a ls -d 'List launched partitions'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a rm -d 'Remove launched partitions'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a inspect -d 'Show all about partitions or images, as JSON'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a run -d 'Create and start a partition, wait for it, and exit with its status'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a create -d 'Set up a partition, without starting its command'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a start -d 'Run the command of a created partition'
@@ -73,6 +88,77 @@ complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait
 complete -c ringfence -n '__ringfence_in logs attach stop restart wait rename generate' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
 complete -c ringfence -n '__ringfence_in kill' -a 'TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH' -d signal
+
+# launch
+complete -c ringfence -n '__ringfence_in launch' -l name -x -d 'of the partition (default: one is made up)'
+complete -c ringfence -n '__ringfence_in launch' -s d -l detach -d 'return as soon as it runs; a supervisor stays with it'
+complete -c ringfence -n '__ringfence_in launch' -s i -l interactive -d 'standard input is joined to it'
+complete -c ringfence -n '__ringfence_in launch' -s t -l tty -d 'with a terminal'
+complete -c ringfence -n '__ringfence_in launch' -l rm -d 'remove it, and its anonymous volumes, when it has ended'
+complete -c ringfence -n '__ringfence_in launch' -l restart -xa 'no on-failure always unless-stopped' -d 'no (default), on-failure[:N], always or unless-stopped'
+complete -c ringfence -n '__ringfence_in launch' -l pull -xa 'missing always never' -d 'fetch the image: missing (default), always or never'
+complete -c ringfence -n '__ringfence_in launch' -l entrypoint -x -d 'instead of the image\'s; "" for none'
+complete -c ringfence -n '__ringfence_in launch' -s e -l env -x -d 'environment variable; without a value: ours'
+complete -c ringfence -n '__ringfence_in launch' -l env-file -rF -d 'environment variables, a line each'
+complete -c ringfence -n '__ringfence_in launch' -s w -l workdir -x -d 'working directory'
+complete -c ringfence -n '__ringfence_in launch' -s u -l user -x -d 'names of the image, or numbers'
+complete -c ringfence -n '__ringfence_in launch' -s h -l hostname -x -d 'default: the partition\'s name'
+complete -c ringfence -n '__ringfence_in launch' -s v -l volume -rF -d 'a directory of the host, or a volume by its name'
+complete -c ringfence -n '__ringfence_in launch' -l mount -x -d 'type=bind|volume|tmpfs, source=, destination=, ...'
+complete -c ringfence -n '__ringfence_in launch' -l tmpfs -x -d 'an empty directory in memory'
+complete -c ringfence -n '__ringfence_in launch' -l read-only -d 'the root file system cannot be written to'
+complete -c ringfence -n '__ringfence_in launch' -l shm-size -x -d 'of /dev/shm (default 64M)'
+complete -c ringfence -n '__ringfence_in launch' -l network -xa 'none host bridge pasta' -d 'none, host, bridge[:NAME], pasta or container:NAME (default none; with --publish bridge, or pasta without root)'
+complete -c ringfence -n '__ringfence_in launch' -s p -l publish -x -d 'a port, or a range of them'
+complete -c ringfence -n '__ringfence_in launch' -l dns -x -d 'name server'
+complete -c ringfence -n '__ringfence_in launch' -l add-host -x -d 'a line in /etc/hosts'
+complete -c ringfence -n '__ringfence_in launch' -s m -l memory -x -d 'memory limit; -1 for none'
+complete -c ringfence -n '__ringfence_in launch' -l memory-swap -x -d 'limit on memory and swap together'
+complete -c ringfence -n '__ringfence_in launch' -l cpus -x -d 'processors\' worth of time, such as 1.5'
+complete -c ringfence -n '__ringfence_in launch' -l cpuset-cpus -x -d 'processors to run on, such as 0-3,5'
+complete -c ringfence -n '__ringfence_in launch' -l pids-limit -x -d 'limit on processes; -1 for none'
+complete -c ringfence -n '__ringfence_in launch' -l device -x -d 'a device of the host'
+complete -c ringfence -n '__ringfence_in launch' -l cap-add -x -d 'one more, or ALL'
+complete -c ringfence -n '__ringfence_in launch' -l cap-drop -x -d 'one less, or ALL'
+complete -c ringfence -n '__ringfence_in launch' -l privileged -d 'take most protection away'
+complete -c ringfence -n '__ringfence_in launch' -l security-opt -x -d 'seccomp=FILE|unconfined, no-new-privileges[=false], apparmor=, label=, mask=, unmask='
+complete -c ringfence -n '__ringfence_in launch' -l userns -xa 'auto host' -d 'auto (default), host or UID:SIZE'
+complete -c ringfence -n '__ringfence_in launch' -l ulimit -x -d 'resource limit'
+complete -c ringfence -n '__ringfence_in launch' -l sysctl -x -d 'kernel parameter of its namespaces'
+complete -c ringfence -n '__ringfence_in launch' -l init -d 'a first process that reaps the others'
+complete -c ringfence -n '__ringfence_in launch' -l boot -d 'run the image\'s init (systemd), as systemd-nspawn --boot'
+complete -c ringfence -n '__ringfence_in launch' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox'
+complete -c ringfence -n '__ringfence_in launch' -l stop-signal -x -d 'what stop sends (default: the image\'s, or TERM)'
+complete -c ringfence -n '__ringfence_in launch' -l stop-timeout -x -d 'until stop kills (default 10)'
+complete -c ringfence -n '__ringfence_in launch' -l log-max -x -d 'of its log before it is rotated; -1 for no limit'
+complete -c ringfence -n '__ringfence_in launch' -s l -l label -x -d 'label'
+complete -c ringfence -n '__ringfence_in launch' -l annotation -x -d 'annotation in config.json'
+complete -c ringfence -n '__ringfence_in launch' -l pid-file -rF -d 'where to write the process id'
+complete -c ringfence -n '__ringfence_in launch' -l cidfile -rF -d 'where to write the name'
+complete -c ringfence -n '__ringfence_in launch' -l help -d 'show this help'
+
+# ls
+complete -c ringfence -n '__ringfence_in ls' -s q -l quiet -d 'names only'
+complete -c ringfence -n '__ringfence_in ls' -l running -d 'only those that run (also paused)'
+complete -c ringfence -n '__ringfence_in ls' -s f -l filter -x -d 'only those with that name=PATTERN, status=STATUS, image=PATTERN or label=KEY[=VALUE]'
+complete -c ringfence -n '__ringfence_in ls' -l format -xa 'table json' -d 'table (default) or json'
+complete -c ringfence -n '__ringfence_in ls' -l no-trunc -d 'whole commands and image names'
+complete -c ringfence -n '__ringfence_in ls' -s h -l help -d 'show this help'
+
+# rm
+complete -c ringfence -n '__ringfence_in rm' -s f -l force -d 'also one that runs (it is killed), and whatever is left of a broken one'
+complete -c ringfence -n '__ringfence_in rm' -s v -l volumes -d 'its anonymous volumes too'
+complete -c ringfence -n '__ringfence_in rm' -s a -l all -d 'all partitions'
+complete -c ringfence -n '__ringfence_in rm' -s h -l help -d 'show this help'
+
+# inspect
+complete -c ringfence -n '__ringfence_in inspect' -l type -xa 'partition image' -d 'partition or image (default: a partition if there is one, else an image)'
+complete -c ringfence -n '__ringfence_in inspect' -l format -xa 'json' -d 'json, which is all there is'
+complete -c ringfence -n '__ringfence_in inspect' -l platform -x -d 'an index\'s image for this machine'
+complete -c ringfence -n '__ringfence_in inspect' -s h -l help -d 'show this help'
+
+complete -c ringfence -n '__ringfence_in rm inspect' -a '(__ringfence_partitions)'
+complete -c ringfence -n '__ringfence_in launch' -a '(__ringfence_images)'
 
 # run
 complete -c ringfence -n '__ringfence_in run' -s b -l bundle -rF -d 'the bundle (default: the working directory)'
@@ -264,7 +350,6 @@ function __ringfence_images
 end
 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a images -d 'List images'
-complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a inspect -d 'Print all about images as JSON'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a history -d 'Show how an image came to be'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a tag -d 'Give an image more names'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a untag -d 'Take names away from an image'
@@ -285,11 +370,6 @@ complete -c ringfence -n '__ringfence_in images' -s a -l all -d 'also an index\'
 complete -c ringfence -n '__ringfence_in images' -l no-trunc -d 'whole ids'
 complete -c ringfence -n '__ringfence_in images' -s n -l noheading -d 'without the line of headings'
 complete -c ringfence -n '__ringfence_in images' -s h -l help -d 'show this help'
-
-# inspect
-complete -c ringfence -n '__ringfence_in inspect' -l format -xa 'json' -d 'json, which is all there is'
-complete -c ringfence -n '__ringfence_in inspect' -l platform -x -d 'an index\'s image for this machine'
-complete -c ringfence -n '__ringfence_in inspect' -s h -l help -d 'show this help'
 
 # history
 complete -c ringfence -n '__ringfence_in history' -l format -xa 'table json' -d 'table (default) or json'

@@ -21,10 +21,10 @@ static struct launch_ctx ctx = { .rt = &rt };
 static struct arena *arena;
 
 /* In the place of rm.c, which would want cgroups and networks: a wreck is one empty directory here. */
-int launch_remove(
-	const struct launch_ctx *c, struct launch_dir *d, bool volumes, struct arena *a, struct err *e)
+int launch_remove(const struct launch_ctx *c, struct launch_dir *d, bool force, bool volumes, struct arena *a,
+	struct err *e)
 {
-	(void)c, (void)volumes, (void)a, (void)e;
+	(void)c, (void)force, (void)volumes, (void)a, (void)e;
 	return unlinkat(d->partitions, d->record.name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
