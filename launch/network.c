@@ -239,6 +239,24 @@ int launch_network_plan(const struct launch_ctx *ctx, const struct launch_record
 	return rc;
 }
 
+/* --- errors ------------------------------------------------------------------------------------ */
+
+void launch_network_explain(struct err *e)
+{
+	static const char hook[] = "createRuntime hook ", said[] = "; it said: ringfence: ";
+	char *text = e->code && str_starts(e->text, hook) ? strstr(e->text, said) : NULL;
+	size_t len;
+
+	if (!text)
+		return;
+	text += strlen(said);
+	len = strlen(text);
+	while (len && text[len - 1] == ' ')
+		len--;
+	memmove(e->text, text, len);
+	e->text[len] = '\0';
+}
+
 /* --- container:NAME --------------------------------------------------------------------------- */
 
 /*
@@ -255,6 +273,8 @@ static int open_namespace(const struct rt_ctx *rt, const char *name, struct err 
 	pid_t pid;
 	int r = rt_info(rt, name, &info, e);
 
+	if (r == -ENOENT)
+		return err_text(e, ESRCH, "partition \"%s\" does not run; start it first", name);
 	if (r < 0)
 		return r;
 	pid = info.pid;
@@ -297,7 +317,7 @@ int launch_network_join(const struct launch_ctx *ctx, const struct launch_record
 		err_clear(e);
 	else if (rc < 0)
 		return err_wrap(e, "network \"%s\"", r->network);
-	rt = rc < 0 ? *ctx->rt : launch_rt(ctx, &other.record);
+	rt = rc < 0 || other.damaged ? *ctx->rt : launch_rt(ctx, &other.record);
 	fd = open_namespace(&rt, name, e);
 	if (rc == 0)
 		launch_dir_close(&other);

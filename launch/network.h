@@ -62,6 +62,10 @@ int launch_network_join(const struct launch_ctx *ctx, const struct launch_record
 int launch_network_resolv_conf(
 	const struct launch_record *r, struct arena *a, const char **text, struct err *e);
 
+/* An error of rt_run() or rt_create() that is that of the network hook: what the hook said, without how it
+ * came to say it. Others stay as they are. */
+void launch_network_explain(struct err *e);
+
 /* The verb `network-hook up|down`: the state is read from stdin. */
 int launch_network_hook(const struct launch_ctx *ctx, const char *what, struct err *e);
 /*

@@ -143,8 +143,10 @@ static int run_payload(struct supervisor *s, struct supervisor_answer *a)
 	r = join_network(s, &a->error);
 	if (r == 0)
 		r = rt_run(&s->rt, &o, &status, &a->error);
-	if (r < 0)
+	if (r < 0) {
+		launch_network_explain(&a->error);
 		return r;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	log_time(&now, a->started);
 	memcpy(s->started, a->started, sizeof(s->started));

@@ -300,6 +300,22 @@ static void name_servers(void **state)
 	said("dns.example");
 }
 
+static void explained(void **state)
+{
+	(void)state;
+	err_text(&err, EIO,
+		"createRuntime hook 0 (/usr/bin/ringfence) failed: exit status 1; it said: ringfence: port "
+		"taken ");
+	launch_network_explain(&err);
+	assert_string_equal(err.text, "port taken");
+	assert_int_equal(err.code, EIO);
+	err_text(&err, EIO, "createRuntime hook 0 (/bin/x) failed: exit status 1; it said: no ");
+	launch_network_explain(&err);
+	said("createRuntime");
+	err_clear(&err);
+	launch_network_explain(&err);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -334,6 +350,7 @@ int main(void)
 		cmocka_unit_test(ports_of_others),
 		cmocka_unit_test(plans),
 		cmocka_unit_test(name_servers),
+		cmocka_unit_test(explained),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -276,7 +276,77 @@ net_own_conf() {
 	net_clean
 }
 
-tc net_container 'container:NAME: joining is by descriptor, and none is opened for one that does not run'
+# --- with launch -----------------------------------------------------------------------------------------------------------
+
+need_launch() {
+	rt launch --help >/dev/null 2>&1 || skip "no launch"
+	mkdir -p "$T/store"
+	GOPTS+=(--store "$T/store")
+	trap 'for p in "$T/data/partitions"/*; do rt rm --force "${p##*/}"; done >/dev/null 2>&1; rm -rf "$T/data/network"; kill -9 $(jobs -p) 2>/dev/null
+		rmdir /run/ringfence-network 2>/dev/null' EXIT
+}
+httpd() { printf 'echo %s >/tmp/index.html; exec busybox httpd -f -p 80 -h /tmp' "$1"; }
+get='printf "GET / HTTP/1.0\r\n\r\n" | busybox nc 127.0.0.1 80'
+
+tc net_launch 'launch -p: from the command line to an answer; inspect, port, stop, restart, rm'
+net_launch() {
+	net_bridge
+	need_launch
+	good launch -d -p 18080:80 -p 81/udp host "$ID" -- sh -c "$(httpd hello)"
+	until_ok 5 says 127.0.0.1:18080
+	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello
+	good port "$ID" 81/udp
+	match "$OUT" '^0\.0\.0\.0:[0-9]+$'
+	good inspect "$ID"
+	has "$OUT" '"10.89.0.2/16"'
+	exec_good cat /etc/hosts
+	eq "$(grep -c "$ID" <<<"$OUT")" 1 "lines of /etc/hosts with its name"
+	bad "18080/tcp is published by partition .$ID" launch -d -p 18080:80 host "$ID-2" -- true
+	bad "no network .foo." launch -d --network bridge:foo host "$ID-2" -- true
+	hasnt "$ERR" createRuntime
+	good stop -t 1 "$ID"
+	net_clean
+	good restart -t 1 "$ID"
+	until_ok 5 says 127.0.0.1:18080
+	good rm --force "$ID"
+	net_clean
+}
+
+tc net_launch_container 'launch --network container:NAME: the namespace of that one, as it runs now, also after a restart of both'
+net_launch_container() {
+	net_bridge
+	need_launch
+	bad "\"container:$ID\": partition .$ID. does not run" launch -d --network "container:$ID" host "$ID-2" -- true
+	good launch -d --network bridge host "$ID" -- sh -c "$(httpd hello)"
+	until_ok 5 says 10.89.0.2:80
+	good launch --network "container:$ID" host "$ID-2" -- sh -c "$get"
+	has "$OUT" hello
+	good launch -d --network "container:$ID" host "$ID-3" -- sleep 100
+	eq "$(nslink net "$(rt state "$ID-3" | jq .pid)")" "$(nslink net "$(rt state "$ID" | jq .pid)")" namespace
+	good restart -t 1 "$ID"
+	ne "$(nslink net "$(rt state "$ID-3" | jq .pid)")" "$(nslink net "$(rt state "$ID" | jq .pid)")" namespace
+	good restart -t 1 "$ID-3"
+	eq "$(nslink net "$(rt state "$ID-3" | jq .pid)")" "$(nslink net "$(rt state "$ID" | jq .pid)")" namespace
+	good stop -t 1 "$ID"
+	good stop -t 1 "$ID-3"
+	bad "partition .$ID. does not run" restart "$ID-3"
+	good rm --force "$ID" "$ID-2" "$ID-3"
+	net_clean
+}
+
+tc net_launch_pasta 'launch --network pasta'
+net_launch_pasta() {
+	net_pasta_host
+	need_launch
+	good launch -d --network pasta -p 18080:80 host "$ID" -- sh -c "$(httpd hello)"
+	until_ok 5 says 127.0.0.1:18080
+	exec_good cat /etc/resolv.conf
+	has "$OUT" 'nameserver 169.254.1.1'
+	good rm --force "$ID"
+	net_clean
+}
+
+tc net_container 'a namespace by path: both are in it, and it has the network'
 net_container() {
 	net_bridge
 	launched "$ID" bridge
