@@ -56,7 +56,7 @@ int save_begin(struct save *v, const char *what, int64_t total)
 
 void save_end(struct save *v, int item, int r)
 {
-	if (v->progress)
+	if (v->progress && item >= 0)
 		v->progress->end(v->progress, item, r < 0 ? "failed" : "done");
 }
 
@@ -79,7 +79,7 @@ static int copy_blob(struct save *v, const struct img_descriptor *d, int fd, int
 			break;
 		img_hash_add(h, buf, (size_t)n);
 		done += n;
-		if (v->progress)
+		if (v->progress && item >= 0)
 			v->progress->at(v->progress, item, done);
 		r = save_data(v->sink, buf, (size_t)n, e);
 	}
@@ -104,7 +104,7 @@ int save_blob(struct save *v, const struct img_descriptor *d, const char *name, 
 	fd = img_blob_open(v->s, &d->digest, e);
 	if (fd < 0)
 		return fd;
-	item = save_begin(v, d->digest.text, d->size);
+	item = d->media == IMG_MEDIA_LAYER ? save_begin(v, d->digest.text, d->size) : -1;
 	r = save_file(v->sink, name, d->size, e);
 	if (r == 0)
 		r = copy_blob(v, d, fd, item, e);

@@ -44,7 +44,7 @@ bool save_has_written(const struct save *v, const char *name);
 bool save_was_written(struct save *v, const char *name, int *r, struct err *e);
 /* A blob of the store as the file `name`, verified. */
 int save_blob(struct save *v, const struct img_descriptor *d, const char *name, struct err *e);
-/* Begins and ends an item of the progress. */
+/* Begins and ends an item of the progress; documents (-1) are none. */
 int save_begin(struct save *v, const char *what, int64_t total);
 void save_end(struct save *v, int item, int r);
 

@@ -419,6 +419,7 @@ complete -c ringfence -n '__ringfence_in load' -s h -l help -d 'show this help'
 complete -c ringfence -n '__ringfence_in save' -s o -l output -rF -d 'a file or directory (default: standard output)'
 complete -c ringfence -n '__ringfence_in save' -l format -xa 'oci-archive docker-archive oci-dir' -d 'oci-archive (default), docker-archive or oci-dir'
 complete -c ringfence -n '__ringfence_in save' -s q -l quiet -d 'show nothing'
+complete -c ringfence -n '__ringfence_in save' -s q -l quiet -d 'show nothing'
 complete -c ringfence -n '__ringfence_in save' -s h -l help -d 'show this help'
 
 # import

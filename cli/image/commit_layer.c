@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "cli/image/progress.h"
 #include "images/transfer.h"
 
 struct commit_options {
 	char **changes;
 	const char *base, *upper, *message, *author, *compression;
 	int uid_offset, gid_offset, ids;
+	bool quiet;
 };
 
 #define AT(field) offsetof(struct commit_options, field)
@@ -25,12 +27,14 @@ static const struct opt options[] = {
 	{ "uid-offset", 0, OPT_COUNT, AT(uid_offset), "N", "what owners have more than in the image" },
 	{ "gid-offset", 0, OPT_COUNT, AT(gid_offset), "N", "and groups" },
 	{ "ids", 0, OPT_COUNT, AT(ids), "N", "how many there are from there on (default: all)" },
+	{ "quiet", 'q', OPT_BOOL, AT(quiet), NULL, "only the digest" },
 	{ 0 },
 };
 #undef AT
 
 static int run(const struct image_ctx *ctx, const void *values, char *const *args, struct err *e)
 {
+	_cleanup_(progress_freep) struct progress *progress = NULL;
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	const struct commit_options *o = values;
@@ -48,7 +52,9 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 	struct img_name name;
 	int r;
 
-	if (!a)
+	if (!o->quiet)
+		progress = progress_new("read");
+	if (!a || (!o->quiet && !progress))
 		return err_set(e, ENOMEM, "commit-layer");
 	if (!o->base || !o->upper)
 		return err_text(e, EINVAL, "commit-layer: --base IMAGE and --upper DIR must be given");
@@ -60,7 +66,8 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 		return err_set(e, errno, "commit-layer: open %s", o->upper);
 	r = img_store_open(ctx->store, false, IMG_SHARED, -1, &s, e);
 	if (r == 0)
-		r = img_commit(s, o->base, upper, &co, NULL, a, &name, e);
+		r = img_commit(s, o->base, upper, &co, progress_calls(progress), a, &name, e);
+	progress_free(TAKE_PTR(progress));
 	if (r < 0)
 		return err_wrap(e, "commit %s", o->upper);
 	snprintf(line, sizeof(line), "%s\n", name.target.digest.text);

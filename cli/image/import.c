@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/image/progress.h"
 #include "images/transfer.h"
 
 struct import_options {
@@ -51,6 +52,7 @@ static void tell_changed(int64_t changed)
 
 static int run(const struct image_ctx *ctx, const void *values, char *const *args, struct err *e)
 {
+	_cleanup_(progress_freep) struct progress *progress = NULL;
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	const struct import_options *o = values;
@@ -72,10 +74,16 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 
 	if (r == 0)
 		r = img_compression_parse(o->compression, &io.compression, e);
+	if (!o->quiet)
+		progress = progress_new("read");
+	if (r == 0 && !o->quiet && !progress)
+		r = err_set(e, ENOMEM, "import");
 	if (r == 0)
 		r = img_store_open(ctx->store, true, IMG_SHARED, -1, &s, e);
 	if (r == 0)
-		r = img_import(s, o->from_host ? NULL : path, &io, NULL, a, &name, &changed, e);
+		r = img_import(
+			s, o->from_host ? NULL : path, &io, progress_calls(progress), a, &name, &changed, e);
+	progress_free(TAKE_PTR(progress));
 	if (r < 0)
 		return r;
 	if (!o->quiet)

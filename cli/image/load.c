@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/image/progress.h"
 #include "images/transfer.h"
 
 struct load_options {
@@ -37,6 +38,7 @@ static int print_names(const struct img_name *names, size_t n, bool quiet, struc
 
 static int run(const struct image_ctx *ctx, const void *values, char *const *args, struct err *e)
 {
+	_cleanup_(progress_freep) struct progress *progress = NULL;
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	const struct load_options *o = values;
@@ -45,14 +47,17 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 	size_t n;
 	int r;
 
-	if (!a)
+	if (!o->quiet)
+		progress = progress_new("read");
+	if (!a || (!o->quiet && !progress))
 		return err_set(e, ENOMEM, "load");
 	if (str_eq(path, "-") && isatty(STDIN_FILENO))
 		return err_text(
 			e, EINVAL, "load: standard input is a terminal; say --input FILE, or \"load <FILE\"");
 	r = img_store_open(ctx->store, true, IMG_SHARED, -1, &s, e);
 	if (r == 0)
-		r = img_load(s, path, args[0], NULL, a, &names, &n, e);
+		r = img_load(s, path, args[0], progress_calls(progress), a, &names, &n, e);
+	progress_free(TAKE_PTR(progress));
 	return r < 0 ? r : print_names(names, n, o->quiet, e);
 }
 

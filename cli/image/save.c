@@ -4,16 +4,19 @@
 
 #include <unistd.h>
 
+#include "cli/image/progress.h"
 #include "images/transfer.h"
 
 struct save_options {
 	const char *output, *format;
+	bool quiet;
 };
 
 #define AT(field) offsetof(struct save_options, field)
 static const struct opt options[] = {
 	{ "output", 'o', OPT_STRING, AT(output), "PATH", "a file or directory (default: standard output)" },
 	{ "format", 0, OPT_STRING, AT(format), "FORMAT", "oci-archive (default), docker-archive or oci-dir" },
+	{ "quiet", 'q', OPT_BOOL, AT(quiet), NULL, "show nothing" },
 	{ 0 },
 };
 #undef AT
@@ -40,6 +43,7 @@ static int parse_format(const char *text, enum img_archive *out, struct err *e)
 
 static int run(const struct image_ctx *ctx, const void *values, char *const *args, struct err *e)
 {
+	_cleanup_(progress_freep) struct progress *progress = NULL;
 	_cleanup_(img_store_closep) struct img_store *s = NULL;
 	const struct save_options *o = values;
 	const char *path = o->output ? o->output : "-";
@@ -53,9 +57,14 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 	if (str_eq(path, "-") && isatty(STDOUT_FILENO))
 		return err_text(e, EINVAL,
 			"save: standard output is a terminal; say --output FILE, or \"save … >FILE\"");
+	if (!o->quiet)
+		progress = progress_new("written");
+	if (!o->quiet && !progress)
+		return err_set(e, ENOMEM, "save");
 	r = img_store_open(ctx->store, false, IMG_SHARED, -1, &s, e);
 	if (r == 0)
-		r = img_save(s, args, format, path, NULL, e);
+		r = img_save(s, args, format, path, progress_calls(progress), e);
+	progress_free(TAKE_PTR(progress));
 	return r < 0 ? err_wrap(e, "save") : 0;
 }
 
