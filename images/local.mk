@@ -31,8 +31,8 @@ ringfence_image_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRY
 ringfence_image_SOURCES = \
 	cli/options.c cli/options.h cli/print.c cli/print.h cli/verb.c cli/verb.h \
 	cli/image/commit_layer.c cli/image/image.h cli/image/import.c cli/image/load.c cli/image/main.c cli/image/save.c cli/image/verbs.h \
-	cli/image/catalog.c cli/image/catalog.h cli/image/du.c cli/image/filter.c cli/image/history.c cli/image/images.c \
-	cli/image/inspect.c cli/image/prepare.c cli/image/progress.c cli/image/progress.h cli/image/prune.c cli/image/pull.c cli/image/rmi.c \
+	cli/image/catalog.c cli/image/catalog.h cli/image/creds.c cli/image/creds.h cli/image/du.c cli/image/filter.c cli/image/history.c cli/image/images.c \
+	cli/image/inspect.c cli/image/login.c cli/image/prepare.c cli/image/progress.c cli/image/progress.h cli/image/prune.c cli/image/pull.c cli/image/rmi.c \
 	cli/image/store.c cli/image/tag.c cli/image/text.c cli/image/text.h
 ringfence_image_LDADD = $(IMAGES_LIBS)
 

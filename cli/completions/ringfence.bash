@@ -55,7 +55,7 @@ _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
 	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
-	local images='pull load save import images history tag untag rmi prune du store prepare'
+	local images='pull load save import images history tag untag rmi prune du store login logout prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
@@ -110,6 +110,8 @@ _ringfence()
 		[prune]='--all --dry-run --force --help'
 		[du]='--format --help'
 		[store]='--repair --help'
+		[login]='--authfile --username --password-stdin --cert-dir --tls-verify --registries-conf --help'
+		[logout]='--authfile --all --help'
 		[import]='--change --message --author --compression --exclude --from-host --include-mount --quiet --help'
 		[save]='--output --format --quiet --quiet --help'
 		[load]='--input --quiet --help'
@@ -157,7 +159,6 @@ _ringfence()
 	--isolation) opts='partition sandbox' ;;
 	--userns) opts='auto host' ;;
 	--policy) opts='always missing' ;;
-	--pull) opts='missing always never' ;;
 	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;
 	--platform | --creds | --parallel | --retry | --timeout | --filter | --username | -u | --tail | -n | --since | --until | --detach-keys | \
 		--time) return ;;

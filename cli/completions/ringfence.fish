@@ -357,7 +357,9 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a rmi -d 'Remove ima
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a prune -d 'Remove what is not needed'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a du -d 'Show what images take, and what could be had back'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a store -d 'Check the image store for damage'
-complete -c ringfence -n '__ringfence_in help' -a 'images inspect history tag untag rmi prune du store'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a login -d 'Log in to a registry'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a logout -d 'Log out of a registry'
+complete -c ringfence -n '__ringfence_in help' -a 'images history tag untag rmi prune du store login logout'
 complete -c ringfence -n '__ringfence_in images inspect history tag untag rmi' -a '(__ringfence_images)' -d image
 complete -c ringfence -n '__ringfence_in store' -a check
 
@@ -401,6 +403,20 @@ complete -c ringfence -n '__ringfence_in du' -s h -l help -d 'show this help'
 # store
 complete -c ringfence -n '__ringfence_in store' -l repair -d 'check: remove what is damaged, and names that lead nowhere then'
 complete -c ringfence -n '__ringfence_in store' -s h -l help -d 'show this help'
+
+# login
+complete -c ringfence -n '__ringfence_in login' -l authfile -rF -d 'where they are kept (default $REGISTRY_AUTH_FILE, or $XDG_RUNTIME_DIR/containers/auth.json)'
+complete -c ringfence -n '__ringfence_in login' -s u -l username -x -d 'instead of asking for it'
+complete -c ringfence -n '__ringfence_in login' -l password-stdin -d 'read the password from standard input, instead of asking for it'
+complete -c ringfence -n '__ringfence_in login' -l cert-dir -rF -d 'certificates (default /etc/containers/certs.d/HOST)'
+complete -c ringfence -n '__ringfence_in login' -l tls-verify -d '=false: http, or TLS with any certificate'
+complete -c ringfence -n '__ringfence_in login' -l registries-conf -rF -d 'instead of /etc/containers/registries.conf'
+complete -c ringfence -n '__ringfence_in login' -s h -l help -d 'show this help'
+
+# logout
+complete -c ringfence -n '__ringfence_in logout' -l authfile -rF -d 'where they are kept (default $REGISTRY_AUTH_FILE, or $XDG_RUNTIME_DIR/containers/auth.json)'
+complete -c ringfence -n '__ringfence_in logout' -s a -l all -d 'for all registries'
+complete -c ringfence -n '__ringfence_in logout' -s h -l help -d 'show this help'
 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a load -d 'Put the images of an archive or directory into the store'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a save -d 'Write images to an archive or directory'

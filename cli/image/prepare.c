@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "cli/image/creds.h"
 #include "cli/image/progress.h"
 
 struct prepare_options {
@@ -48,8 +49,6 @@ struct prepare {
 static int read_options(struct prepare *p, struct err *e)
 {
 	const struct prepare_options *o = p->o;
-	char *copy, *colon;
-
 	if (!o->pull || str_eq(o->pull, "missing"))
 		p->pull = PULL_MISSING;
 	else if (str_eq(o->pull, "always"))
@@ -74,15 +73,10 @@ static int read_options(struct prepare *p, struct err *e)
 		.unpack = true,
 	};
 	if (o->creds) {
-		copy = arena_strdup(p->a, o->creds);
-		if (!copy)
-			return err_set(e, ENOMEM, "prepare");
-		colon = strchr(copy, ':');
-		if (!colon)
-			return err_text(e, EINVAL, "option --creds must be USER:PASSWORD");
-		*colon = '\0';
-		p->po.registry.user = copy;
-		p->po.registry.password = colon + 1;
+		int r = creds_parse(p->a, o->creds, &p->po.registry.user, &p->po.registry.password, e);
+
+		if (r < 0)
+			return r;
 	}
 	return o->platform ? img_platform_parse(p->a, o->platform, &p->po.platform, e) : 0;
 }

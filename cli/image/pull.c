@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "cli/image/creds.h"
 #include "cli/image/progress.h"
 
 struct pull_options {
@@ -39,8 +40,6 @@ static const struct pull_options defaults = { .tls_verify = -1, .retries = 5 };
 
 static int fill(const struct pull_options *o, struct arena *a, struct img_pull_opts *out, struct err *e)
 {
-	char *colon;
-
 	*out = (struct img_pull_opts){
 		.registry = {
 			.authfile = o->authfile,
@@ -60,16 +59,10 @@ static int fill(const struct pull_options *o, struct arena *a, struct img_pull_o
 			e, EINVAL, "option --policy must be always or missing, not \"%s\"", o->policy);
 	out->only_if_missing = o->policy && str_eq(o->policy, "missing");
 	if (o->creds) {
-		char *copy = arena_strdup(a, o->creds);
+		int r = creds_parse(a, o->creds, &out->registry.user, &out->registry.password, e);
 
-		if (!copy)
-			return err_set(e, ENOMEM, "pull");
-		colon = strchr(copy, ':');
-		if (!colon)
-			return err_text(e, EINVAL, "option --creds must be USER:PASSWORD");
-		*colon = '\0';
-		out->registry.user = copy;
-		out->registry.password = colon + 1;
+		if (r < 0)
+			return r;
 	}
 	return o->platform ? img_platform_parse(a, o->platform, &out->platform, e) : 0;
 }

@@ -20,6 +20,8 @@
 	X(prune, "Remove what is not needed")                               \
 	X(du, "Show what images take, and what could be had back")          \
 	X(store, "Check the image store for damage")                        \
+	X(login, "Log in to a registry")                                    \
+	X(logout, "Log out of a registry")                                  \
 	X(prepare, "Make an image ready to be started from")
 
 #endif
