@@ -244,7 +244,7 @@ int launch_network_plan(const struct launch_ctx *ctx, const struct launch_record
 void launch_network_explain(struct err *e)
 {
 	static const char hook[] = "createRuntime hook ", said[] = "; it said: ringfence: ";
-	char *text = e->code && str_starts(e->text, hook) ? strstr(e->text, said) : NULL;
+	char *text = e && e->code && str_starts(e->text, hook) ? strstr(e->text, said) : NULL;
 	size_t len;
 
 	if (!text)

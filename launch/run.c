@@ -335,6 +335,7 @@ static int run_here(struct launching *l, int *status, struct err *e)
 	/* Other verbs must get at it while it runs. Our own name for it stays open. */
 	launch_dir_unlock(&l->d);
 	r = rt_run(l->ctx->rt, &o, status, e);
+	launch_network_explain(e);
 	/* A start that failed leaves nothing in the runtime; what is there has run. */
 	if (r < 0 && rt_partition_open(l->ctx->rt, o.id, RT_UNLOCKED, &left, NULL) < 0)
 		return r;

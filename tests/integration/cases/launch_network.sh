@@ -285,6 +285,12 @@ need_launch() {
 	trap 'for p in "$T/data/partitions"/*; do rt rm --force "${p##*/}"; done >/dev/null 2>&1; rm -rf "$T/data/network"; kill -9 $(jobs -p) 2>/dev/null
 		rmdir /run/ringfence-network 2>/dev/null' EXIT
 }
+# As docker and podman, launch exits with 125 for a failure that is not the command's.
+no_launch() { # PATTERN OPTIONS
+	try launch "${@:2}"
+	eq "$RC" 125 "exit status"
+	match "$ERR" "$1"
+}
 httpd() { printf 'echo %s >/tmp/index.html; exec busybox httpd -f -p 80 -h /tmp' "$1"; }
 get='printf "GET / HTTP/1.0\r\n\r\n" | busybox nc 127.0.0.1 80'
 
@@ -301,8 +307,8 @@ net_launch() {
 	has "$OUT" '"10.89.0.2/16"'
 	exec_good cat /etc/hosts
 	eq "$(grep -c "$ID" <<<"$OUT")" 1 "lines of /etc/hosts with its name"
-	bad "18080/tcp is published by partition .$ID" launch -d -p 18080:80 host "$ID-2" -- true
-	bad "no network .foo." launch -d --network bridge:foo host "$ID-2" -- true
+	no_launch "18080/tcp is published by partition .$ID" -d -p 18080:80 host "$ID-2" -- true
+	no_launch "no network .foo." -d --network bridge:foo host "$ID-2" -- true
 	hasnt "$ERR" createRuntime
 	good stop -t 1 "$ID"
 	net_clean
@@ -316,7 +322,7 @@ tc net_launch_container 'launch --network container:NAME: the namespace of that 
 net_launch_container() {
 	net_bridge
 	need_launch
-	bad "\"container:$ID\": partition .$ID. does not run" launch -d --network "container:$ID" host "$ID-2" -- true
+	no_launch "container:$ID.: partition .$ID. does not run" -d --network "container:$ID" host "$ID-2" -- true
 	good launch -d --network bridge host "$ID" -- sh -c "$(httpd hello)"
 	until_ok 5 says 10.89.0.2:80
 	good launch --network "container:$ID" host "$ID-2" -- sh -c "$get"
