@@ -36,7 +36,7 @@ extern const struct cli_verb verb_inspect, verb_launch, verb_ls, verb_rm;
 extern const struct cli_verb verb_cp, verb_network_hook, verb_port;
 extern const struct cli_verb verb_attach, verb_generate, verb_logs, verb_rename, verb_restart, verb_stop,
 	verb_supervise, verb_wait;
-extern const struct cli_verb verb_stats, verb_top;
+extern const struct cli_verb verb_commit, verb_stats, verb_top, verb_volume;
 
 /*
  * Calls act() for the one id `name`, or with `regex` for every partition whose id matches the POSIX extended

@@ -6,7 +6,7 @@ ringfence_SOURCES = \
 	cli/list.c cli/main.c cli/network_hook.c cli/options.c cli/options.h cli/pause.c cli/port.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
 	cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
-	cli/cp.c cli/stats.c cli/top.c \
+	cli/commit.c cli/cp.c cli/stats.c cli/top.c cli/volume.c \
 	cli/attach.c cli/generate.c cli/launched.c cli/launched.h cli/logs.c cli/rename.c cli/restart.c cli/stop.c cli/supervise.c cli/wait.c
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
 ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \

@@ -52,6 +52,8 @@ static const struct cli_verb *const verbs[] = {
 	&verb_supervise,
 	&verb_stats,
 	&verb_top,
+	&verb_commit,
+	&verb_volume,
 };
 
 /* --- global options --------------------------------------------------------------------------- */

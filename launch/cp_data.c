@@ -78,8 +78,9 @@ int cp_data(int in, int out, int64_t size)
 			data = lseek(in, at, SEEK_DATA);
 			if (data < 0 && errno == ENXIO)
 				break;
-			end = data < 0 ? -1 : lseek(in, data, SEEK_HOLE);
-			holes = end > data;
+			end = data < at ? -1 : lseek(in, data, SEEK_HOLE);
+			/* A file system may lie (FUSE), also so that this would never end. */
+			holes = data >= at && end > data;
 			if (!holes) {
 				data = at;
 				end = size;

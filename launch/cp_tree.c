@@ -182,7 +182,8 @@ static int children(struct walk *w, int fd, struct err *e)
 		x = readdir(d);
 		if (!x)
 			return errno ? cannot(w, errno, "read directory", e) : 0;
-		if (str_eq(x->d_name, ".") || str_eq(x->d_name, ".."))
+		/* No file system should tell of a name with a slash. */
+		if (str_eq(x->d_name, ".") || str_eq(x->d_name, "..") || strchr(x->d_name, '/'))
 			continue;
 		if (snprintf(w->path + len, sizeof(w->path) - len, "%s%s", len ? "/" : "", x->d_name) >=
 			(int)(sizeof(w->path) - len)) {

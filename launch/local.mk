@@ -5,6 +5,7 @@ liblaunch_a_SOURCES = \
 	launch/tree.c launch/tree.h \
 	launch/cp.c launch/cp.h launch/cp_data.c launch/cp_internal.h launch/cp_root.c launch/cp_rules.c launch/cp_tar_read.c \
 	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c launch/figures.c launch/stats.c launch/stats.h \
+	launch/commit.c launch/commit.h launch/volume.c launch/volume.h \
 	launch/config.h launch/ids.h launch/launch.h launch/log.h launch/network.h launch/record.h launch/supervise.h \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
 	launch/config.c launch/config_internal.h launch/config_linux.c launch/config_mounts.c launch/config_process.c \

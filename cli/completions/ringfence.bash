@@ -54,7 +54,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features cp port stats top help'
+	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features cp port stats top commit volume help'
 	local images='pull load save import images history tag untag rmi prune du store login logout prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
@@ -101,6 +101,8 @@ _ringfence()
 		[ls]='--quiet --running --filter --format --no-trunc --help'
 		[rm]='--force --volumes --all --help'
 		[inspect]='--type --format --platform --help'
+		[commit]='--message --author --change --pause --squash --quiet --help'
+		[volume]='--format --quiet --label --force --all --help'
 		# for images
 		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'
 		[history]='--format --no-trunc --quiet --help'
@@ -178,7 +180,7 @@ _ringfence()
 		elif [[ $verb == exec && $positional -gt 0 ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			return
-		elif [[ " start exec kill delete state ps pause resume update events stats top " == *" $verb "* ]]; then
+		elif [[ " start exec kill delete state ps pause resume update events stats top commit " == *" $verb "* ]]; then
 			opts=$(_ringfence_ids)
 		elif [[ " $launched " == *" $verb "* ]]; then
 			opts=$(_ringfence_launched)

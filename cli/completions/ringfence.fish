@@ -83,6 +83,8 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell which ports of the host lead to a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stats -d 'Show what partitions use: CPU, memory, network, block I/O, pressure'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a top -d 'Show partitions by what they use, or the processes of one'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a commit -d 'Make an image of what a partition has changed'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a volume -d 'List, make, show and remove volumes'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
 complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait rename generate run create start exec kill delete state list ps pause resume update events spec features'
 complete -c ringfence -n '__ringfence_in logs attach stop restart wait rename generate' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
@@ -343,6 +345,27 @@ complete -c ringfence -n '__ringfence_in top' -a '(ringfence list -q 2>/dev/null
 complete -c ringfence -n '__ringfence_in help' -a 'top'
 complete -c ringfence -n '__ringfence_in top' -s i -l interval -x -d 'between two looks: 500ms, 5s, … (default 1s)'
 complete -c ringfence -n '__ringfence_in top' -s h -l help -d 'show this help'
+
+# commit
+complete -c ringfence -n '__ringfence_in commit' -a '(ringfence list -q 2>/dev/null)' -d partition
+complete -c ringfence -n '__ringfence_in help' -a 'commit'
+complete -c ringfence -n '__ringfence_in commit' -s m -l message -x -d 'for the history of the image'
+complete -c ringfence -n '__ringfence_in commit' -s a -l author -x -d 'who made it'
+complete -c ringfence -n '__ringfence_in commit' -s c -l change -x -d 'of a Dockerfile, such as "CMD /bin/sh"; may be repeated'
+complete -c ringfence -n '__ringfence_in commit' -s p -l pause -d 'pause it meanwhile (default; =false: do not)'
+complete -c ringfence -n '__ringfence_in commit' -s s -l squash -d 'refused: layers below are shared with the image it is of'
+complete -c ringfence -n '__ringfence_in commit' -s q -l quiet -d 'only the digest'
+complete -c ringfence -n '__ringfence_in commit' -s h -l help -d 'show this help'
+
+# volume
+complete -c ringfence -n '__ringfence_in volume' -xa 'ls create inspect rm prune'
+complete -c ringfence -n '__ringfence_in help' -a 'volume'
+complete -c ringfence -n '__ringfence_in volume' -l format -xa 'table json' -d 'ls: table (default) or json'
+complete -c ringfence -n '__ringfence_in volume' -s q -l quiet -d 'ls: names only'
+complete -c ringfence -n '__ringfence_in volume' -s l -l label -d 'KEY=VALUE         create: a label; may be repeated'
+complete -c ringfence -n '__ringfence_in volume' -s f -l force -d 'rm: one that is not there is no error; prune: do not ask'
+complete -c ringfence -n '__ringfence_in volume' -s a -l all -d 'prune: those that have a name of their own, too'
+complete -c ringfence -n '__ringfence_in volume' -s h -l help -d 'show this help'
 
 # --- images
 function __ringfence_images

@@ -4,6 +4,8 @@
 
 # shellcheck source=../lib-living.sh
 source "${BASH_SOURCE[0]%/*}/../lib-living.sh"
+# shellcheck source=tests/integration/cases/rootless.sh
+. "${BASH_SOURCE[0]%/*}/rootless.sh" >/dev/null
 
 # Files of many kinds below a directory of the host.
 sample() {
@@ -371,4 +373,38 @@ cp_killed() {
 	hasnt "$(</proc/self/mountinfo)" "$B" "mounts"
 	good cp "$T/host/big" "${IN}/dir/big"
 	ok cmp "$T/host/big" "$ROOTFS/dir/big"
+}
+
+tc cp_rootless 'a user who is not root: in and out of what runs, as root of its user namespace'
+cp_rootless() {
+	DATA=$T/data
+	mkdir -p "$DATA/partitions" "$T/host" "$T/mine"
+	own
+	mv "$B" "$DATA/partitions/$ID"
+	B=$DATA/partitions/$ID ROOTFS=$DATA/partitions/$ID/rootfs
+	GOPTS+=(--data "$DATA")
+	jq -n --arg n "$ID" --arg r "$ROOT" '{name:$n,image:"test",created:"2026-01-01T00:00:00Z",runtimeRoot:$r,
+		cgroupManager:"cgroupfs",command:["x"],restart:"no",stopSignal:"SIGTERM",stopTimeout:1,network:"none",ids:-1,idCount:0}' \
+		>"$B/launch.json"
+	chown 4200:4200 "$DATA" "$DATA/partitions" "$B" "$B/launch.json" "$T/mine"
+	chmod 700 "$B"
+	user_rt run -d --bundle "$B" "$ID"
+	eq "$RC" 0
+	echo x >"$T/mine/x"
+	chmod 4755 "$T/mine/x"
+	user_rt cp "$T/mine/x" "$ID:/dir/x"
+	eq "$RC" 0
+	eq "$(stat -c %u:%a "$ROOTFS/dir/x")" 4200:4755
+	user_rt cp "$ID:/dir/x" "$T/mine/y"
+	eq "$RC" 0
+	eq "$(stat -c %u:%a "$T/mine/y")" 4200:755
+	user_rt cp "$ID:/etc/passwd" "$T/host/x"
+	ne "$RC" 0 "into a directory of another's"
+	echo secret >"$T/host/secret"
+	chmod 600 "$T/host/secret"
+	user_rt cp "$T/host/secret" "$ID:/dir/secret"
+	ne "$RC" 0 "of a file of another's"
+	user_rt delete --force "$ID"
+	user_rt cp "$ID:/etc/file" "$T/mine/z"
+	has "$ERR" "only be seen while it does"
 }
