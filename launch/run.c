@@ -303,6 +303,16 @@ static int close_stdin(const struct launch_opts *o, struct err *e)
 	return 0;
 }
 
+/* Whether the limit on memory has ended it, before the runtime takes the cgroup away. */
+static bool was_out_of_memory(const struct launching *l)
+{
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
+	uint64_t n = 0;
+
+	return rt_partition_open(l->ctx->rt, l->d.record.name, RT_UNLOCKED, &p, NULL) == 0 && p->cgroup &&
+	       cgrp_oom_count(p->cgroup, &n, NULL) == 0 && n > 0;
+}
+
 /* Its end, for `ls`; nothing of it must have been removed meanwhile. */
 static void write_end(struct launching *l, struct launch_state *s, int status, const struct err *why)
 {
@@ -321,7 +331,12 @@ static void write_end(struct launching *l, struct launch_state *s, int status, c
 
 static int run_here(struct launching *l, int *status, struct err *e)
 {
-	struct rt_create_opts o = { .id = l->d.record.name, .bundle = l->d.path, .pid_file = l->o->pid_file };
+	struct rt_create_opts o = {
+		.id = l->d.record.name,
+		.bundle = l->d.path,
+		.pid_file = l->o->pid_file,
+		.keep = l->o->memory.has && l->o->memory.v > 0 && !l->o->rm,
+	};
 	_cleanup_(rt_partition_freep) struct rt_partition *left = NULL;
 	struct launch_state s;
 	int r = close_stdin(l->o, e);
@@ -336,8 +351,13 @@ static int run_here(struct launching *l, int *status, struct err *e)
 	launch_dir_unlock(&l->d);
 	r = rt_run(l->ctx->rt, &o, status, e);
 	launch_network_explain(e);
+	if (r == 0 && o.keep) {
+		l->has_run = true;
+		s.oom_killed = was_out_of_memory(l);
+		r = rt_delete(l->ctx->rt, o.id, true, e);
+	}
 	/* A start that failed leaves nothing in the runtime; what is there has run. */
-	if (r < 0 && rt_partition_open(l->ctx->rt, o.id, RT_UNLOCKED, &left, NULL) < 0)
+	if (r < 0 && !l->has_run && rt_partition_open(l->ctx->rt, o.id, RT_UNLOCKED, &left, NULL) < 0)
 		return r;
 	l->has_run = true;
 	if (l->o->rm) {

@@ -124,12 +124,29 @@ static int remove_dir(struct removal *r, int dir, const char *name, int depth)
 	}
 }
 
+struct top {
+	int parent, fd;
+	const char *name;
+};
+
+static int remove_it(void *arg)
+{
+	const struct top *t = arg;
+	struct removal r = { .top = t->fd };
+
+	return remove_dir(&r, t->parent, t->name, 0);
+}
+
 /* The directory `name` of `parent`, of which `fd` is open. */
 static int remove_top(int parent, const char *name, int fd)
 {
-	struct removal r = { .top = fd };
+	struct top t = { parent, fd, name };
+	int r = remove_it(&t), own;
 
-	return remove_dir(&r, parent, name, 0);
+	if ((r != -EACCES && r != -EPERM) || rt_caller() == 0)
+		return r;
+	own = launch_as_users(remove_it, &t, NULL);
+	return own == 0 ? 0 : r;
 }
 
 /* What an earlier one left behind because it was killed; one that is at it still has the lock. */

@@ -303,6 +303,19 @@ lc_interrupt() {
 	over
 }
 
+tc lc_oom 'launch --memory: the end by the limit is told, in the foreground too'
+lc_oom() {
+	[[ -z $RF_SANITIZED ]] || skip "memory cases are left out"
+	images
+	grab l launch -m 16M --memory-swap 16M bb "$ID" -- sh -c 'x=x; while :; do x=$x$x; done'
+	[[ $(of "$ID" .config.linux.resources.memory.limit) == 16777216 ]] || die "no limit"
+	[[ $RC == 137 || $(of "$ID" .oomKilled) == true ]] || skip "the limit has ended nothing here (status $RC)"
+	eq "$(of "$ID" .oomKilled)" true
+	grab l launch -m 64M bb "$ID-b" -- true
+	eq "$(of "$ID-b" .oomKilled)" false
+	over
+}
+
 # --- many ---------------------------------------------------------------------------------------------------------------------
 
 tc lc_concurrent 'launch: 20 at once, all run, with ids of their own; one name for ten, one of them wins'
@@ -425,6 +438,40 @@ lc_rootless() {
 	grab "${run[@]}" launch --rm bb two -- true
 	eq "$RC" 0
 	grab "${run[@]}" rm one
+	eq "$RC" 0 rm
+	eq "$(find "$u/data/partitions" -mindepth 1 ! -name .gone)" ""
+}
+
+tc lc_rootless_ids 'rm without root: what other users of the partition have written is removed, too'
+lc_rootless_ids() {
+	local u="$T/user" file
+	[[ -u $(command -v newuidmap) ]] || getcap "$(command -v newuidmap)" 2>/dev/null | grep -q setuid || skip "no newuidmap (Debian: uidmap)"
+	for file in passwd group subuid subgid; do
+		[[ -e /etc/$file ]] || skip "no /etc/$file to put another over"
+		cat "/etc/$file" >"$T/$file"
+	done
+	echo 'rft:x:4200:4200::/:/bin/sh' >>"$T/passwd"
+	echo 'rft:x:4200:' >>"$T/group"
+	echo rft:500000:65536 | tee "$T/subuid" >"$T/subgid"
+	[[ -x ${RT%/*}/ringfence-image ]] || skip "no ringfence-image beside $RT"
+	tree_of_image "$T/tree"
+	layout "$T/layout" "$T/tree"
+	chmod -R a+rX "$T/layout"
+	chmod 711 "$T"
+	mkdir "$u" && chown 4200:4200 "$u"
+	as_user() {
+		grab unshare --mount --propagation private sh -c 'for f in passwd group subuid subgid; do
+				mount --bind "$0/$f" "/etc/$f" || exit 77; done
+			exec setpriv --reuid 4200 --regid 4200 --clear-groups env -i PATH="$PATH" HOME="$0/user" XDG_RUNTIME_DIR="$0/user" "$@"' \
+			"$T" "$RT" --root "$T/user/state" --cgroup-manager disabled --data "$T/user/data" "$@"
+	}
+	as_user load -q -i "$T/layout"
+	eq "$RC" 0 load
+	as_user launch bb one -- sh -c 'mkdir -p /a/b && echo x >/a/b/c && chown -R 1000:1000 /a && chmod 700 /a && ls -ln / | grep " a$"'
+	eq "$RC" 0 launch
+	has "$OUT" "1000     1000"
+	eq "$(stat -c %u "$u/data/partitions/one/upper/a")" 500999
+	as_user rm one
 	eq "$RC" 0 rm
 	eq "$(find "$u/data/partitions" -mindepth 1 ! -name .gone)" ""
 }
