@@ -65,10 +65,14 @@ static int sysctls(struct cfg *c, struct err *e)
 	 * echo. Only where there is somebody to talk to: on a loopback alone it would be for nothing.
 	 */
 	if (c->net->own && c->net->hooks) {
+		/* The kernel takes no group that the user namespace does not have. Which ones that has that
+		 * the runtime adds for a user who is not root is not known here: its root, at least. */
+		const char *groups = c->userns ? arena_printf(c->a, "0 %u", c->r->n_ids ? c->r->n_ids - 1 : 0)
+				     : c->at->rootless ? "0 0"
+						       : "0 2147483647";
+
 		default_sysctl(c, "net.ipv4.ip_unprivileged_port_start", "0");
-		default_sysctl(c, "net.ipv4.ping_group_range",
-			!c->userns ? "0 2147483647"
-				   : arena_printf(c->a, "0 %u", c->r->n_ids ? c->r->n_ids - 1 : 0));
+		default_sysctl(c, "net.ipv4.ping_group_range", groups);
 	}
 	return c->sysctl.failed ? cfg_no_memory(e) : 0;
 }

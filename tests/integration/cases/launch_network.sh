@@ -352,6 +352,35 @@ net_launch_pasta() {
 	net_clean
 }
 
+tc net_launch_rootless 'launch -p by a user who is not root: pasta'
+net_launch_rootless() {
+	user_rt() {
+		grab inside setpriv --reuid 4200 --regid 4200 --clear-groups --bounding-set -all --inh-caps -all \
+			env -i PATH="$PATH" XDG_RUNTIME_DIR="$T/xdg" HOME="$T/xdg" "$RT" "$@"
+	}
+	net_pasta_host
+	need_launch
+	setpriv --reuid 4200 --regid 4200 --clear-groups unshare -U -r true 2>/dev/null ||
+		skip "this kernel gives user namespaces to root only"
+	setpriv --reuid 4200 --regid 4200 --clear-groups test -x "$RT" || skip "a user who is not root cannot execute $RT"
+	mkdir "$T/xdg" && chown 4200:4200 "$T/xdg"
+	user_rt launch -d -p 18080:80 host "$ID" -- sh -c "$(httpd hello)"
+	eq "$RC" 0 "$ERR"
+	until_ok 5 says 127.0.0.1:18080
+	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello
+	user_rt restart -t 1 "$ID"
+	eq "$RC" 0 "$ERR"
+	until_ok 5 says 127.0.0.1:18080
+	user_rt rm --force "$ID"
+	eq "$RC" 0 "$ERR"
+	eq "$(find "$T/xdg/.local/share/ringfence/network" -type f | wc -l)" 0 "files of networks"
+	fails pgrep -f "pasta.*$T/"
+	user_rt launch -d -p 80:80 host "$ID" -- true
+	has "$ERR" 'not for users that are not root'
+	user_rt launch --network bridge host "$ID" -- true
+	has "$ERR" 'needs root'
+}
+
 tc net_container 'a namespace by path: both are in it, and it has the network'
 net_container() {
 	net_bridge
