@@ -2,6 +2,69 @@
 /* Several launched partitions, one after the other (see launched.h). */
 #include "cli/launched.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+
+typedef int act_fn(const struct launch_ctx *ctx, const char *name, const void *arg, struct err *e);
+
+/* --- at once: each of them may wait ten seconds for a payload
+ * ------------------------------------------------ */
+
+#define AT_ONCE 16
+
+struct job {
+	pid_t pid; /* 0: it was not worth a process */
+	int fd;
+	struct err err;
+};
+
+/* One name, or no process to be had: here and now. */
+static void begin(struct job *j, bool alone, const struct launch_ctx *ctx, const char *name, act_fn *act,
+	const void *arg)
+{
+	int p[2];
+
+	*j = (struct job){ .fd = -EBADF };
+	if (alone || pipe2(p, O_CLOEXEC) < 0) {
+		act(ctx, name, arg, &j->err);
+		return;
+	}
+	j->pid = fork();
+	if (j->pid == 0) {
+		act(ctx, name, arg, &j->err);
+		_exit(fd_write_all(p[1], &j->err, sizeof(j->err)) < 0);
+	}
+	fd_close(p[1]);
+	j->fd = p[0];
+	if (j->pid < 0) {
+		j->pid = 0;
+		j->fd = fd_close(j->fd);
+		act(ctx, name, arg, &j->err);
+	}
+}
+
+static void finish(struct job *j)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int status;
+
+	if (!j->pid)
+		return;
+	if (fd_read_all(j->fd, sizeof(j->err), &text, &len) == 0 && len == sizeof(j->err))
+		memcpy(&j->err, text, len);
+	else
+		err_text(&j->err, ECHILD, "the process that was to do it was killed");
+	j->fd = fd_close(j->fd);
+	while (waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* --- what is told
+ * --------------------------------------------------------------------------------------------- */
+
 static int tell(struct json_writer *w, const char *name, const struct err *failure, struct err *e)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
@@ -20,29 +83,30 @@ static int tell(struct json_writer *w, const char *name, const struct err *failu
 	return b.failed ? err_set(e, ENOMEM, "%s", name) : cli_print(b.s, b.len, e);
 }
 
-int cli_each_launched(const struct launch_ctx *ctx, char *const *names, bool json,
-	int (*act)(const struct launch_ctx *ctx, const char *name, const void *arg, struct err *e),
+int cli_each_launched(const struct launch_ctx *ctx, char *const *names, bool json, act_fn *act,
 	const void *arg, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json ? json_writer_new(false) : NULL;
 	struct err first = ERR_INIT;
-	size_t n = 0, failed = 0;
-	const char *name;
+	size_t n = strv_len(names), begun = 0, failed = 0;
+	struct job jobs[AT_ONCE];
 	int r = 0;
 
 	if (json && !w)
 		return err_set(e, ENOMEM, "write JSON");
 	if (w)
 		json_open_array(w, NULL);
-	strv_each (name, names) {
-		struct err each = ERR_INIT;
+	for (size_t i = 0; i < n; i++) {
+		struct job *j = &jobs[i % AT_ONCE];
+		int told;
 
-		n++;
-		if (act(ctx, name, arg, &each) < 0 && failed++ == 0)
-			first = each;
-		r = tell(w, name, &each, e);
-		if (r < 0)
-			return r;
+		for (; begun < n && begun < i + AT_ONCE; begun++)
+			begin(&jobs[begun % AT_ONCE], n == 1, ctx, names[begun], act, arg);
+		finish(j);
+		if (j->err.code && failed++ == 0)
+			first = j->err;
+		told = tell(w, names[i], &j->err, e);
+		r = r < 0 ? r : told;
 	}
 	if (w) {
 		json_close_array(w);
@@ -59,8 +123,7 @@ static bool runs(const struct launch_info *i)
 	return i->status == LAUNCH_RUNNING || i->status == LAUNCH_PAUSED || i->status == LAUNCH_RESTARTING;
 }
 
-int cli_each_running(const struct launch_ctx *ctx, char *const *names, bool all, bool json,
-	int (*act)(const struct launch_ctx *ctx, const char *name, const void *arg, struct err *e),
+int cli_each_running(const struct launch_ctx *ctx, char *const *names, bool all, bool json, act_fn *act,
 	const void *arg, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = NULL;

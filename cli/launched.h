@@ -12,9 +12,10 @@ static inline struct launch_ctx cli_launch_ctx(const struct rt_ctx *rt)
 }
 
 /*
- * Calls act() for each name, all of them even if some fail, and prints the names of those that went well: a
- * line each as they are done, or with `json` at the end an array of {"name":…} or {"name":…,"error":…}. The
- * error counts the failures and quotes the first.
+ * Calls act() for each name, several at once and each in a process of its own, all of them even if some fail,
+ * and prints the names of those that went well: a line each, or with `json` at the end an array of {"name":…}
+ * or
+ * {"name":…,"error":…}. The error counts the failures and quotes the first.
  */
 int cli_each_launched(const struct launch_ctx *ctx, char *const *names, bool json,
 	int (*act)(const struct launch_ctx *ctx, const char *name, const void *arg, struct err *e),
