@@ -108,7 +108,8 @@ static int clear_away(const struct launch_ctx *ctx, const struct launch_dir *d, 
 
 	if (r == 0)
 		rt_info_free(&info);
-	if (r == 0) {
+	/* Also a wreck that says nothing of itself: its creator was killed halfway. */
+	if (r != -ENOENT) {
 		r = rt_delete(rt, d->record.name, true, e);
 		if (r < 0)
 			return r;
