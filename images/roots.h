@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -72,6 +73,8 @@ int img_root_unpin(const char *store, const char *user, struct err *e);
  * 40 of them. -ENOENT; -EINVAL: it is no regular file (CVE-2024-9676).
  */
 int img_root_open_file(const struct img_root *r, const char *path, struct err *e);
+/* The same way to a directory: its owner and mode. -ENOENT, -ENOTDIR, -EINVAL. */
+int img_root_stat_dir(const struct img_root *r, const char *path, struct stat *st, struct err *e);
 
 /* --- shared with the store ------------------------------------------------------------------------------ */
 

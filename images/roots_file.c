@@ -206,7 +206,22 @@ static int walk(struct walk *w)
 			return w->rest[strspn(w->rest, "/")] ? -ENOTDIR : open_found(dir, name);
 		}
 	}
-	return r < 0 ? r : -EINVAL; /* a directory */
+	return r < 0 ? r : -EISDIR;
+}
+
+/* An fd of a regular file; -EISDIR: w->at is the directory, uppermost first, and the caller's to clear(). */
+static int look_up(const struct img_root *r, const char *path, int *fds, struct walk *w)
+{
+	if (!fds || !w)
+		return -ENOMEM;
+	if (strlen(path) >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	w->root = r;
+	w->at.fds = fds;
+	w->opaque = r->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	w->whiteout = r->rootless ? "user.overlay.whiteout" : "trusted.overlay.whiteout";
+	memcpy(w->rest, path, strlen(path) + 1);
+	return walk(w);
 }
 
 int img_root_open_file(const struct img_root *r, const char *path, struct err *e)
@@ -214,18 +229,28 @@ int img_root_open_file(const struct img_root *r, const char *path, struct err *e
 	_cleanup_free_ int *fds = calloc(r->n_layers + 1, sizeof(*fds));
 	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
 	const char *what = r->name ? r->name : r->target;
-	int fd;
+	int fd = look_up(r, path, fds, w);
 
-	if (!fds || !w || strlen(path) >= sizeof(w->rest))
-		return err_set(e, fds && w ? ENAMETOOLONG : ENOMEM, "open %.200s of image %s", path, what);
-	w->root = r;
-	w->at.fds = fds;
-	w->opaque = r->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
-	w->whiteout = r->rootless ? "user.overlay.whiteout" : "trusted.overlay.whiteout";
-	memcpy(w->rest, path, strlen(path) + 1);
-	fd = walk(w);
-	clear(&w->at);
-	if (fd == -EINVAL)
+	if (w)
+		clear(&w->at);
+	if (fd == -EINVAL || fd == -EISDIR)
 		return err_text(e, EINVAL, "%.200s of image %s is no regular file", path, what);
 	return fd < 0 ? err_set(e, fd, "open %.200s of image %s", path, what) : fd;
+}
+
+int img_root_stat_dir(const struct img_root *r, const char *path, struct stat *st, struct err *e)
+{
+	_cleanup_free_ int *fds = calloc(r->n_layers + 1, sizeof(*fds));
+	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
+	const char *what = r->name ? r->name : r->target;
+	int fd = look_up(r, path, fds, w), res = fd;
+
+	if (fd == -EISDIR)
+		res = fstat(w->at.fds[0], st) < 0 ? -errno : 0;
+	else if (fd >= 0)
+		res = -ENOTDIR;
+	fd_close(fd);
+	if (w)
+		clear(&w->at);
+	return res < 0 ? err_set(e, res, "look at %.200s of image %s", path, what) : 0;
 }

@@ -199,14 +199,64 @@ static int write_config(const struct launching *l, const char *text, size_t len,
 	return fd_replace_at(l->d.fd, "config.json", 0600, text, len, e);
 }
 
-static int make_volumes(const struct launching *l, struct err *e)
+/* Where config.json has a volume; NULL: nowhere. */
+static const char *destination_of(const struct launching *l, const struct json *config, const char *volume)
+{
+	const char *source = arena_printf(l->a, "%s/%s/_data", l->at.volumes, volume), *text;
+	const struct json *mount;
+
+	json_each (mount, json_get(config, "mounts"))
+		if (source && json_as_string(json_get(mount, "source"), "source", &text, NULL) == 0 &&
+			str_eq(text, source) &&
+			json_as_string(json_get(mount, "destination"), "destination", &text, NULL) == 0)
+			return text;
+	return NULL;
+}
+
+/* A new volume's directory is as the image has it there: the program's user may be the one who is to write to
+ * it. What is in the image's is not copied. */
+static int dress_volume(
+	const struct launching *l, int volumes, const char *name, const struct json *config, struct err *e)
+{
+	const char *at = l->image.host ? NULL : destination_of(l, config, name);
+	const char *data = arena_printf(l->a, "%s/_data", name);
+	struct stat st;
+
+	if (!data)
+		return err_set(e, ENOMEM, "volume \"%s\"", name);
+	if (!at || img_root_stat_dir(&l->root, at, &st, NULL) < 0)
+		return 0;
+	if ((geteuid() == 0 && fchownat(volumes, data, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) ||
+		fchmodat(volumes, data, st.st_mode & 07777, 0) < 0)
+		return err_set(e, errno, "volume \"%s\"", name);
+	return 0;
+}
+
+static int make_volumes(const struct launching *l, const char *text, size_t len, struct err *e)
 {
 	_cleanup_close_ int volumes = -EBADF;
+	const struct json *config = NULL;
+	const char *name, **fresh;
+	size_t n = 0;
+	int r;
 
 	if (!l->d.record.volumes || !l->d.record.volumes[0])
 		return 0;
 	volumes = launch_data_open(l->ctx, "volumes", true, l->a, NULL, e);
-	return volumes < 0 ? volumes : launch_volumes_make(volumes, &l->d.record, e);
+	if (volumes < 0)
+		return volumes;
+	fresh = arena_calloc(l->a, strv_len(l->d.record.volumes) + 1, sizeof(*fresh));
+	if (!fresh)
+		return err_set(e, ENOMEM, "volumes");
+	strv_each (name, l->d.record.volumes)
+		if (faccessat(volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			fresh[n++] = name;
+	r = launch_volumes_make(volumes, &l->d.record, e);
+	if (r == 0 && n)
+		r = json_parse(l->a, text, len, "config.json", &config, e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = dress_volume(l, volumes, fresh[i], config, e);
+	return r;
 }
 
 /* Docker's file with the container's id; a name is what we have. It must not be there: somebody else's
@@ -263,7 +313,7 @@ static int make(struct launching *l, struct err *e)
 	complete_record(r);
 	s = launch_record_write(&l->d, r, e);
 	if (s == 0)
-		s = make_volumes(l, e);
+		s = make_volumes(l, text, len, e);
 	if (s == 0)
 		s = make_dirs(l, e);
 	if (s == 0)

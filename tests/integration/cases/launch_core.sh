@@ -168,6 +168,26 @@ lc_volumes() {
 	over
 }
 
+tc lc_volume_owner 'launch -v: a new volume has the owner and mode of the directory that the image has there; one that is there keeps its own'
+lc_volume_owner() {
+	images
+	rm -rf "$T/layout" "$T/data"
+	chmod 750 "$T/tree/home/app"
+	ln -s home/app "$T/tree/link"
+	layout "$T/layout" "$T/tree" '.config.User="app"'
+	lgood load -q -i "$T/layout"
+	lgood prepare --pull never bb
+	ok chown 1000:1000 "$T"/data/store/layers/*/diff/home/app
+	lgood launch -v "$ID-v:/home/app" bb "$ID" -- sh -c 'stat -c "%u:%g %a" /home/app; touch /home/app/x'
+	eq "$OUT" "1000:1000 750"
+	chmod 700 "$T/data/volumes/$ID-v/_data"
+	lgood launch --rm -v "$ID-v:/home/app" bb -- stat -c '%a' /home/app
+	eq "$OUT" 700
+	lgood launch --rm -v "$ID-w:/link/" bb -- stat -c '%a' /home/app
+	eq "$OUT" 750
+	over
+}
+
 tc lc_image 'launch: fetches nothing where the image is there; what is in use stays through a prune; a digest will do'
 lc_image() {
 	local target
