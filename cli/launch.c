@@ -51,7 +51,7 @@ static const struct opt options[] = {
 	{ "device", 0, OPT_LIST, AT(devices), "HOST[:INSIDE[:rwm]]", "a device of the host" },
 	{ "cap-add", 0, OPT_LIST, AT(cap_add), "CAPABILITY", "one more, or ALL" },
 	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAPABILITY", "one less, or ALL" },
-	{ "privileged", 0, OPT_BOOL, AT(privileged), NULL, "take most protection away" },
+	{ "privileged", 0, OPT_BOOL, AT(privileged), NULL, "refused: it says what to use instead" },
 	{ "security-opt", 0, OPT_LIST, AT(security_opt), "OPTION",
 		"seccomp=FILE|unconfined, no-new-privileges[=false], apparmor=, label=, mask=, unmask=" },
 	{ "userns", 0, OPT_STRING, AT(userns), "MODE", "auto (default), host or UID:SIZE" },

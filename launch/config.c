@@ -292,9 +292,9 @@ static int record(struct cfg *c, struct err *e)
 		return s;
 	if (o->rm && r->restart != LAUNCH_RESTART_NO)
 		return err_text(e, EINVAL, "--rm and --restart %s contradict each other", o->restart);
-	if (o->log_max.has && o->log_max.v < 0)
-		return err_text(e, EINVAL, "--log-max must not be negative");
-	r->log_max = o->log_max.has ? o->log_max.v : (int64_t)10 << 20;
+	if (o->log_max.has && o->log_max.v < -1)
+		return err_text(e, EINVAL, "--log-max must be a number of bytes, or -1 for no limit");
+	r->log_max = !o->log_max.has ? (int64_t)10 << 20 : o->log_max.v < 0 ? 0 : o->log_max.v;
 	if (o->stop_timeout < -1)
 		return err_text(e, EINVAL, "--stop-timeout must not be negative");
 	r->stop_timeout = o->stop_timeout < 0 ? 10 : o->stop_timeout;

@@ -70,7 +70,7 @@ static int cpuset(const struct cfg *c, struct err *e)
 	}
 bad:
 	return err_text(
-		e, EINVAL, "--cpuset %.100s: must be a list of processors, such as 0-3,7", c->o->cpuset);
+		e, EINVAL, "--cpuset-cpus %.100s: must be a list of processors, such as 0-3,7", c->o->cpuset);
 }
 
 static int memory(const struct cfg *c, struct err *e)

@@ -4,8 +4,9 @@
  *
  * The default capabilities are podman's eleven: what a server that begins as root needs to look after its own
  * files, change its user and bind its port. Docker's three more are left out: AUDIT_WRITE (the host's audit
- * log), MKNOD (devices are the cgroup's and --device's business), NET_RAW (forged packets; ping works
- * without, config_linux.c).
+ * log), MKNOD (devices are the cgroup's and --device's business), NET_RAW (forged packets on a network that
+ * is shared). Echoes need none of them (config_linux.c), but Debian's ping(8) has NET_RAW as a file
+ * capability and is not executed without: --cap-add NET_RAW.
  */
 #include "launch/config_internal.h"
 

@@ -214,7 +214,7 @@ static const char *destination_of(const struct launching *l, const struct json *
 }
 
 /* A new volume's directory is as the image has it there: the program's user may be the one who is to write to
- * it. What is in the image's is not copied. */
+ * it. launch_volumes_fill() copies what is in it, where that are directories. */
 static int dress_volume(
 	const struct launching *l, int volumes, const char *name, const struct json *config, struct err *e)
 {
@@ -256,7 +256,7 @@ static int make_volumes(const struct launching *l, const char *text, size_t len,
 		r = json_parse(l->a, text, len, "config.json", &config, e);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = dress_volume(l, volumes, fresh[i], config, e);
-	return r;
+	return r < 0 ? r : launch_volumes_fill(&l->at, &l->image, text, len, e);
 }
 
 /* Docker's file with the container's id; a name is what we have. It must not be there: somebody else's

@@ -122,7 +122,7 @@ complete -c ringfence -n '__ringfence_in launch' -l pids-limit -x -d 'limit on p
 complete -c ringfence -n '__ringfence_in launch' -l device -x -d 'a device of the host'
 complete -c ringfence -n '__ringfence_in launch' -l cap-add -x -d 'one more, or ALL'
 complete -c ringfence -n '__ringfence_in launch' -l cap-drop -x -d 'one less, or ALL'
-complete -c ringfence -n '__ringfence_in launch' -l privileged -d 'take most protection away'
+complete -c ringfence -n '__ringfence_in launch' -l privileged -d 'refused: it says what to use instead'
 complete -c ringfence -n '__ringfence_in launch' -l security-opt -x -d 'seccomp=FILE|unconfined, no-new-privileges[=false], apparmor=, label=, mask=, unmask='
 complete -c ringfence -n '__ringfence_in launch' -l userns -xa 'auto host' -d 'auto (default), host or UID:SIZE'
 complete -c ringfence -n '__ringfence_in launch' -l ulimit -x -d 'resource limit'

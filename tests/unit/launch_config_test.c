@@ -356,7 +356,7 @@ static void test_refused_as_a_whole(void **state)
 	s.o.isolation = "vm";
 	refused(&s, "--isolation vm: must be");
 	s = usual();
-	s.o.log_max = (struct spec_i64){ true, -1 };
+	s.o.log_max = (struct spec_i64){ true, -2 };
 	refused(&s, "--log-max");
 }
 
