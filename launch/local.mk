@@ -36,11 +36,20 @@ TESTS += tests/fuzz/replay_launch
 tests_fuzz_replay_launch_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_launch.c
 tests_fuzz_replay_launch_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"launch"'
 tests_fuzz_replay_launch_LDADD = $(LAUNCH_FUZZ_LIBS)
+check_PROGRAMS += tests/fuzz/replay_tar
+TESTS += tests/fuzz/replay_tar
+tests_fuzz_replay_tar_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_tar.c
+tests_fuzz_replay_tar_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"tar"'
+tests_fuzz_replay_tar_LDADD = $(LAUNCH_FUZZ_LIBS)
 if FUZZING
 check_PROGRAMS += tests/fuzz/fuzz_launch
 tests_fuzz_fuzz_launch_SOURCES = tests/fuzz/fuzz_launch.c
 tests_fuzz_fuzz_launch_LDADD = $(LAUNCH_FUZZ_LIBS)
 tests_fuzz_fuzz_launch_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+check_PROGRAMS += tests/fuzz/fuzz_tar
+tests_fuzz_fuzz_tar_SOURCES = tests/fuzz/fuzz_tar.c
+tests_fuzz_fuzz_tar_LDADD = $(LAUNCH_FUZZ_LIBS)
+tests_fuzz_fuzz_tar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 
 if HAVE_CMOCKA
