@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -21,6 +22,8 @@ static _Noreturn void become(const char *path, char *const *argv, int out)
 {
 	sigset_t none;
 
+	/* It is not to go on alone where we are killed. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Its progress goes to our stderr, its answer to us. */
 	if (dup2(out, STDOUT_FILENO) < 0)
 		_exit(126);
