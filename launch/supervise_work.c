@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "launch/network.h"
@@ -106,7 +107,8 @@ static int make_stdio(struct supervisor *s, int ends[3])
 			return -errno;
 		ends[i] = p[i != 0];
 		*mine = p[i == 0];
-		if (fcntl(*mine, F_SETFL, O_NONBLOCK) < 0)
+		/* Whoever the payload's first process turns its children into may open /dev/stderr, too. */
+		if (fcntl(*mine, F_SETFL, O_NONBLOCK) < 0 || fchmod(ends[i], i == 0 ? 0644 : 0622) < 0)
 			return -errno;
 	}
 	return 0;

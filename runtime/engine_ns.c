@@ -87,6 +87,8 @@ static int parents_part(struct make *m, struct err *e)
 	if (r == 0 && user->present && m->in.ns[SPEC_NS_USER] < 0 && !user->path)
 		r = ns_write_maps(
 			p->pid, s->uid_map, s->n_uid_map, s->gid_map, s->n_gid_map, s->maps_added, e);
+	if (r == 0 && m->in.own_user_ns)
+		payload_own_stdio(s, &s->process.user);
 	if (r == 0)
 		r = outside_limits(m, e);
 	if (r == 0 && mnt_needs_userns(&m->in.mnt)) {

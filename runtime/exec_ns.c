@@ -522,6 +522,8 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 	po.own_user_ns = namespaces_of(&j) & CLONE_NEWUSER;
 	if (r == 0)
 		r = payload_prepare(&j.payload, p->arena, p->spec, proc, &po, e);
+	if (r == 0 && po.own_user_ns)
+		payload_own_stdio(p->spec, &proc->user);
 	/* The host's root is not counted. */
 	j.payload.nproc_later = proc->user.uid != 0 || po.own_user_ns;
 	if (r == 0) {

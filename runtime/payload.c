@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "namespaces/ns.h"
 #include "runtime/lookup.h"
 #include "security/lsm.h"
 #include "security/proc_attrs.h"
@@ -330,6 +331,16 @@ static void own_stdio(const struct spec_user *u)
 	for (int fd = 0; fd < 3; fd++)
 		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != u->uid)
 			(void)!fchown(fd, u->uid, (gid_t)-1);
+}
+
+void payload_own_stdio(const struct spec *s, const struct spec_user *u)
+{
+	int64_t uid = ns_map_to_host(s->uid_map, s->n_uid_map, u->uid);
+	struct stat st;
+
+	for (int fd = 0; s->n_uid_map && uid >= 0 && fd < 3; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != (uid_t)uid)
+			(void)!fchown(fd, (uid_t)uid, (gid_t)-1);
 }
 
 /* Without no_new_privs, to install a filter takes CAP_SYS_ADMIN. */

@@ -85,6 +85,12 @@ bool payload_limits_processes(const struct payload *pl);
 /* create: make it if it is missing. */
 int payload_chdir(struct payload *pl, int rootfd, bool create, struct err *e);
 int payload_user(struct payload *pl, struct err *e);
+/*
+ * In the parent: what payload_user() does for pipes on 0, 1 and 2 of users other than root, for all users of
+ * a user namespace. From within it nobody can, since who made the pipe has no id there; and a server whose
+ * log is /dev/stdout would not start. Without a map, or the privilege, nothing happens.
+ */
+void payload_own_stdio(const struct spec *s, const struct spec_user *u);
 int payload_find(struct payload *pl, struct err *e);
 /*
  * no_new_privs, filter, capabilities. hand_over() is called with the seccomp notify fd, if there is one,

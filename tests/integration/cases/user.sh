@@ -92,6 +92,26 @@ user_stdout_reopen() {
 	hasnt "$OUT" denied
 }
 
+tc user_stdout_userns 'P15: in a user namespace root, other users, and commands of exec can reopen pipes as their stdout and stderr'
+user_stdout_userns() {
+	local uid
+	need_userns
+	for uid in 0 1000; do
+		bundle "b$uid"
+		userns
+		no_mount /sys
+		edit '.process.user={uid:$u,gid:$u}' --argjson u $uid
+		script 'echo one >/dev/stdout; echo two >/dev/stderr; exec sleep 100'
+		{ rt run -d --bundle "$B" "$ID-$uid" 2>&1 </dev/null; } | cat >"$T/out.$uid" &
+		until_has 5 "$T/out.$uid" two
+		OUT=$({ rt exec --user $uid "$ID-$uid" sh -c 'echo three >/dev/stdout; echo four >/dev/stderr' 2>&1; } | cat)
+		eq "$OUT" $'three\nfour'
+		down "$ID-$uid"
+		wait $!
+		eq "$(<"$T/out.$uid")" $'one\ntwo'
+	done
+}
+
 tc user_null_not_chowned 'P15: the host'\''s /dev/null never changes owner'
 user_null_not_chowned() {
 	bundle
