@@ -223,17 +223,25 @@ static int check_manifest(
 	return r;
 }
 
-static int check_target(struct check *c, struct arena *a, const struct img_descriptor *d, const char *what,
-	int depth, struct err *e)
+/* `seen`: documents of this name that are known to be whole, each with the depth it was found at. */
+static int check_target(struct check *c, struct st_marks *seen, const struct img_descriptor *d,
+	const char *what, int depth, struct err *e)
 {
+	_cleanup_(arena_freep) struct arena *a = arena_new();
+	char mark[IMG_DIGEST_MAX + 32];
 	enum img_media kind;
 	struct img_index x;
 	size_t len, present = 0;
 	const char *text;
-	int r = img_blob_read(c->s, d, what, a, &text, &len, e);
+	int r;
 
+	snprintf(mark, sizeof(mark), "%d %lld %s", depth, (long long)d->size, d->digest.text);
+	if (st_is_marked(&seen->documents, mark))
+		return 0;
+	r = a ? img_blob_read(c->s, d, what, a, &text, &len, e) : err_set(e, ENOMEM, "check %s", what);
 	if (r < 0)
 		return r;
+	st_mark(seen, &seen->documents, mark);
 	kind = img_document_kind(text, len);
 	if (kind == IMG_MEDIA_MANIFEST)
 		return check_manifest(c, a, text, len, what, e);
@@ -246,7 +254,7 @@ static int check_target(struct check *c, struct arena *a, const struct img_descr
 
 		if (m->media != IMG_MEDIA_OTHER && img_blob_has(c->s, &m->digest, -1)) {
 			present++;
-			r = depth ? check_target(c, a, m, what, depth - 1, e) : 0;
+			r = depth ? check_target(c, seen, m, what, depth - 1, e) : 0;
 		}
 	}
 	if (r == 0 && x.n_manifests && !present)
@@ -262,21 +270,19 @@ struct name_check {
 
 static bool check_entry(const struct img_descriptor *d, void *arg)
 {
-	_cleanup_(arena_freep) struct arena *a = arena_new();
+	_cleanup_(st_marks_free) struct st_marks seen = { 0 };
 	struct name_check *n = arg;
 	const char *name = st_entry_name(d) ? st_entry_name(d) : d->digest.text;
 	struct err why = ERR_INIT;
 	int r;
 
-	if (!a)
-		n->failed = true;
 	/* Another tool's, of a kind that we know nothing about. */
-	if (!a || !d->digest.text[0] || (d->media == IMG_MEDIA_OTHER && *d->media_type))
+	if (!d->digest.text[0] || (d->media == IMG_MEDIA_OTHER && *d->media_type))
 		return true;
-	r = check_target(n->c, a, d, name, 4, &why);
+	r = check_target(n->c, &seen, d, name, 4, &why);
 	if (r == 0)
 		return true;
-	if (r == -ENOMEM) {
+	if (r == -ENOMEM || seen.failed) {
 		n->failed = true;
 		return true;
 	}

@@ -81,14 +81,26 @@ static void mark_layers(
 	}
 }
 
+/* Has the document been looked into from here already? What is this deep from one name may be less so from
+ * another. */
+static bool was_here(struct st_marks *m, const struct img_digest *d, int depth)
+{
+	char text[IMG_DIGEST_MAX + 16];
+
+	snprintf(text, sizeof(text), "%d %s", depth, d->text);
+	return st_mark(m, &m->documents, text);
+}
+
 /*
  * A document that is not there leads to nothing. One that is damaged might have led to anything: then nothing
- * may be collected.
+ * may be collected. What an index says of a document (its size and type) may be a lie, which must not count
+ * for those who lead to the same document and know better.
  */
 static int mark_document(
 	struct img_store *s, struct st_marks *m, const struct img_descriptor *d, int depth, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
+	struct img_descriptor any = *d;
 	enum img_media kind;
 	const struct json *j;
 	struct img_index x;
@@ -101,12 +113,12 @@ static int mark_document(
 	if (!d->digest.text[0])
 		return 0;
 	st_mark(m, &m->blobs, d->digest.text);
-	if (depth > NESTED_MAX || st_mark(m, &m->documents, d->digest.text) ||
-		!img_blob_has(s, &d->digest, -1))
-		return 0;
 	if (d->media != IMG_MEDIA_MANIFEST && d->media != IMG_MEDIA_INDEX && *d->media_type)
 		return 0;
-	r = img_blob_read(s, d, d->digest.text, a, &text, &len, e);
+	if (depth > NESTED_MAX || was_here(m, &d->digest, depth) || !img_blob_has(s, &d->digest, -1))
+		return 0;
+	any.size = -1;
+	r = img_blob_read(s, &any, d->digest.text, a, &text, &len, e);
 	if (r < 0)
 		return r;
 	if (json_parse(a, text, len, "document", &j, NULL) < 0)

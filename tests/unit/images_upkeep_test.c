@@ -3,6 +3,8 @@
 #include "tests/unit/images_fixture.h"
 #include "tests/unit/images_tar.h"
 
+#include <unistd.h>
+
 static struct img_collected collect(const char *name, bool dry)
 {
 	_cleanup_(img_store_closep) struct img_store *s = open_store(name, IMG_EXCLUSIVE);
@@ -129,6 +131,65 @@ static void nameless_images_go_and_used_ones_stay(void **state)
 	assert_int_equal(check_store("uses", true, NULL), 1);
 	assert_int_equal(check_store("uses", false, NULL), 0);
 	assert_int_equal(count_dir(in_scratch("uses/blobs/sha256")), 4);
+}
+
+/* Another image's index may say of ours what it likes, and lead to it from as far away as it likes. */
+static void what_others_say_of_an_image_does_not_count(void **state)
+{
+	static const char entry[] = "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\","
+				    "\"digest\":\"%s\",\"size\":%lld}]}";
+	struct img_store *s = open_store("liars", IMG_SHARED);
+	struct img_descriptor ours = put_small(s, "ours"), deep = put_small(s, "deep"), index, far;
+
+	index = put(s, INDEX_TYPE,
+		arena_printf(arena, entry, MANIFEST_TYPE, deep.digest.text, (long long)deep.size));
+	far = index;
+	for (int i = 0; i < 9; i++)
+		far = put(s, INDEX_TYPE,
+			arena_printf(arena, entry, INDEX_TYPE, far.digest.text, (long long)far.size));
+	set_name(s, "localhost/far:1", &far);
+	far = put(s, INDEX_TYPE,
+		arena_printf(arena, entry, "application/x", ours.digest.text, (long long)ours.size));
+	set_name(s, "localhost/type:1", &far);
+	far = put(s, INDEX_TYPE, arena_printf(arena, entry, MANIFEST_TYPE, ours.digest.text, 5LL));
+	set_name(s, "localhost/size:1", &far);
+	set_name(s, "localhost/ours:1", &ours);
+	set_name(s, "localhost/deep:1", &index);
+	unpack(s, "ours:1");
+	unpack(s, "deep:1");
+	img_store_close(s);
+	collect("liars", false);
+	s = open_store("liars", IMG_SHARED);
+	unpack(s, "ours:1");
+	unpack(s, "deep:1");
+	img_store_close(s);
+	assert_int_equal(count_dir(in_scratch("liars/layers")), 3);
+}
+
+/* Indexes of indexes of indexes, each with the next one many times over. */
+static void nested_indexes_are_looked_into_once(void **state)
+{
+	struct img_store *s = open_store("nested", IMG_SHARED);
+	struct img_descriptor at = put_small(s, "x");
+	const char *type = MANIFEST_TYPE;
+
+	for (int i = 0; i < 4; i++) {
+		struct strbuf b = { 0 };
+
+		strbuf_puts(&b, "{\"schemaVersion\":2,\"manifests\":[");
+		for (int k = 0; k < 200; k++)
+			strbuf_printf(&b, "%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%lld}",
+				k ? "," : "", type, at.digest.text, (long long)at.size);
+		strbuf_puts(&b, "]}");
+		at = put(s, INDEX_TYPE, b.s);
+		strbuf_reset(&b);
+		type = INDEX_TYPE;
+	}
+	set_name(s, "localhost/nested:1", &at);
+	img_store_close(s);
+	alarm(60);
+	assert_int_equal(check_store("nested", false, NULL), 0);
+	alarm(0);
 }
 
 /* What belongs to documents that we do not understand stays with them. */
@@ -389,6 +450,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_names_lead_to_stays),
 		cmocka_unit_test(nameless_images_go_and_used_ones_stay),
+		cmocka_unit_test(what_others_say_of_an_image_does_not_count),
+		cmocka_unit_test(nested_indexes_are_looked_into_once),
 		cmocka_unit_test(what_artifacts_lead_to_stays),
 		cmocka_unit_test(a_damaged_manifest_stops_collecting),
 		cmocka_unit_test(missing_content_is_found),
