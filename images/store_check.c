@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "images/roots.h"
 #include "images/store_internal.h"
 #include "images/unpack.h"
 
@@ -37,8 +38,7 @@ static void fault(struct check *c, const char *fmt, ...)
 
 /* --- blobs -------------------------------------------------------------------------------------- */
 
-/* What a file's content hashes to; -errno. */
-static int hash_file(int fd, const struct img_digest *like, struct img_digest *out)
+int st_hash_file(int fd, const struct img_digest *like, struct img_digest *out)
 {
 	_cleanup_(img_hash_freep) struct img_hash *h = img_hash_new(like);
 	_cleanup_free_ char *buf = malloc(256 * 1024);
@@ -78,7 +78,7 @@ static int check_blob(const char *name, void *arg, struct err *e)
 	}
 	if (fd < 0)
 		return fd;
-	r = hash_file(fd, &want, &got);
+	r = st_hash_file(fd, &want, &got);
 	if (r == -EIO)
 		snprintf(got.text, sizeof(got.text), "not readable");
 	else if (r < 0)
@@ -334,6 +334,17 @@ static int check_use(const char *name, void *arg, struct err *e)
 
 /* --- layers ------------------------------------------------------------------------------------- */
 
+/* Its EROFS image: without one the layer is as good as before, and `prepare` makes another. */
+static int check_erofs(struct check *c, const char *name, int dir, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (st_erofs_check(dir, &why) == 0)
+		return 0;
+	fault(c, "the EROFS image of layer %s is damaged: %s", name, why.text);
+	return c->repair ? img_tree_remove(dir, IMG_LAYER_EROFS, e) : 0;
+}
+
 static int check_layer(const char *name, void *arg, struct err *e)
 {
 	struct check *c = arg;
@@ -356,7 +367,7 @@ static int check_layer(const char *name, void *arg, struct err *e)
 			(long long)tree.entries, (long long)tree.bytes, (long long)layer.entries,
 			(long long)layer.bytes);
 	if (r == 0)
-		return 0;
+		return check_erofs(c, name, dir, e);
 	fault(c, "unpacked layer %s is damaged: %s", name, why.text);
 	return c->repair ? st_layer_remove(c->s, name, e) : 0;
 }

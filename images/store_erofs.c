@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -15,7 +16,8 @@
 #include "images/store_internal.h"
 #include "images/transfer.h"
 
-#define PROGRAM "mkfs.erofs"
+#define PROGRAM	    "mkfs.erofs"
+#define DIGEST_FILE IMG_LAYER_EROFS ".digest"
 
 extern char **environ;
 
@@ -67,19 +69,50 @@ static int run_mkfs(const char *to, const char *from, struct err *e)
 	return 0;
 }
 
-/* tmp/NAME becomes the image of the layer, once it is durable. */
-static int give_name(struct img_store *s, const char *name, const char *hex, struct err *e)
+/* tmp/NAME becomes the image of the layer, once it is durable, and its digest is there. */
+static int give_name(struct img_store *s, const char *name, const char *hex, int dir, struct err *e)
 {
-	_cleanup_close_ int dir = openat(s->layers, hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int fd = openat(s->tmp, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct img_digest d;
+	int r;
 
-	if (dir < 0 || fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
-		renameat(s->tmp, name, dir, IMG_LAYER_EROFS) < 0 || fsync(dir) < 0)
+	if (fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0)
+		return err_set(e, errno, "name the EROFS image of layer %s", hex);
+	r = st_hash_file(fd, NULL, &d);
+	if (r < 0)
+		return err_set(e, r, "read the EROFS image of layer %s", hex);
+	r = st_put(s, dir, DIGEST_FILE, d.text, strlen(d.text), false, e);
+	if (r < 0)
+		return r;
+	if (renameat(s->tmp, name, dir, IMG_LAYER_EROFS) < 0 || fsync(dir) < 0)
 		return err_set(e, errno, "name the EROFS image of layer %s", hex);
 	return 0;
 }
 
-static int make_image(struct img_store *s, const char *hex, struct err *e)
+int st_erofs_check(int dir, struct err *e)
+{
+	_cleanup_close_ int fd = openat(dir, IMG_LAYER_EROFS, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	struct img_digest want, got;
+	struct stat st;
+	int r;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_text(e, EBADMSG, "it is no regular file");
+	if (fd_read_at(dir, DIGEST_FILE, IMG_DIGEST_MAX, &text, NULL) < 0 ||
+		img_digest_parse(text, &want, NULL) < 0)
+		return err_text(e, EBADMSG, "its digest is missing");
+	r = st_hash_file(fd, &want, &got);
+	if (r < 0)
+		return err_text(e, EBADMSG, "it cannot be read: %s", strerror(-r));
+	return img_digest_eq(&want, &got)
+		       ? 0
+		       : err_text(e, EBADMSG, "its content is %s, and was %s", got.text, want.text);
+}
+
+static int make_image(struct img_store *s, const char *hex, int dir, struct err *e)
 {
 	_cleanup_free_ char *to = NULL, *from = NULL;
 	char name[ST_TMP_NAME_MAX];
@@ -94,7 +127,7 @@ static int make_image(struct img_store *s, const char *hex, struct err *e)
 		return err_set(e, ENOMEM, "make an EROFS image");
 	r = run_mkfs(to, from, e);
 	if (r == 0)
-		r = give_name(s, name, hex, e);
+		r = give_name(s, name, hex, dir, e);
 	if (r < 0)
 		unlinkat(s->tmp, name, 0);
 	return r;
@@ -102,10 +135,10 @@ static int make_image(struct img_store *s, const char *hex, struct err *e)
 
 static int one_layer(struct img_store *s, const struct img_digest *chain, struct err *e)
 {
-	char path[IMG_DIGEST_MAX + 16];
+	_cleanup_close_ int dir = -EBADF;
 	struct img_layer layer;
 	struct stat st;
-	int fd = img_layer_open(s, chain, &layer, e);
+	int r, fd = img_layer_open(s, chain, &layer, e);
 
 	if (fd < 0)
 		return fd;
@@ -115,10 +148,16 @@ static int one_layer(struct img_store *s, const struct img_digest *chain, struct
 			"layer %s was unpacked without root's powers, and without them no EROFS image can be "
 			"mounted: leave --format erofs out",
 			chain->text);
-	snprintf(path, sizeof(path), "%s/" IMG_LAYER_EROFS, img_digest_hex(chain));
-	if (fstatat(s->layers, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+	dir = openat(s->layers, img_digest_hex(chain), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(e, errno, "open layer %s", chain->text);
+	/* One process a layer; the others wait, and find it done: of two images only one has the digest. */
+	r = st_flock(dir, LOCK_EX, -1);
+	if (r < 0)
+		return err_set(e, r, "lock layer %s", chain->text);
+	if (fstatat(dir, IMG_LAYER_EROFS, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		return 0;
-	return make_image(s, img_digest_hex(chain), e);
+	return make_image(s, img_digest_hex(chain), dir, e);
 }
 
 int img_layers_erofs(

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "base/fd.h"
+#include "images/roots.h"
 #include "images/store_internal.h"
 #include "images/transfer.h"
 #include "images/unpack.h"
@@ -43,6 +44,7 @@ int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *
 	struct img_layer l = { 0 };
 	const struct json *j;
 	const char *diff_id = "";
+	struct stat st;
 	size_t len;
 	int r;
 
@@ -72,6 +74,8 @@ int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *
 		err_wrap(e, "layer %s", what);
 		return -EBADMSG;
 	}
+	if (fstatat(dir, IMG_LAYER_EROFS, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		l.erofs_bytes = st.st_size;
 	*out = l;
 	return 0;
 }

@@ -268,7 +268,7 @@ static int sweep_layer(const char *name, void *arg, struct err *e)
 	if (fd >= 0)
 		(void)st_layer_read(fd, name, &layer, NULL);
 	w->c->layers++;
-	w->c->bytes += layer.bytes;
+	w->c->bytes += layer.bytes + layer.erofs_bytes;
 	return w->how & IMG_COLLECT_DRY ? 0 : st_layer_remove(w->s, name, e);
 }
 

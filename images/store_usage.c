@@ -32,7 +32,7 @@ static int count_layer(const char *name, void *arg, struct err *e)
 
 	if (fd >= 0 && st_layer_read(fd, name, &layer, NULL) == 0) {
 		c->u->layers++;
-		c->u->layer_bytes += layer.bytes;
+		c->u->layer_bytes += layer.bytes + layer.erofs_bytes;
 	}
 	return 0;
 }

@@ -102,7 +102,7 @@ static int64_t unpacked_size(struct img_store *s, const struct img_config *g)
 		if (fd < 0)
 			continue;
 		close(fd);
-		size += layer.bytes;
+		size += layer.bytes + layer.erofs_bytes;
 	}
 	return size;
 }

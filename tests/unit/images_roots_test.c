@@ -365,11 +365,13 @@ static void as_erofs(void **state)
 	struct img_store *s = open_store("erofs", IMG_SHARED);
 	struct img_image image;
 	struct img_collected c;
+	struct img_usage usage;
 	struct img_root root;
 	struct err e = ERR_INIT;
+	char *faults;
 	struct stat st;
 	const char *path = getenv("PATH");
-	int r;
+	int r, damage;
 
 	make_image(s, NAME, 3);
 	prepare(s, "roots");
@@ -411,6 +413,22 @@ static void as_erofs(void **state)
 	img_root_close(&root);
 	img_store_close(s);
 	assert_int_equal(check_store("erofs", false, NULL), 0);
+	/* A bit that has changed is found, and another image made. */
+	damage = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(damage, "x", 1, 100), 1);
+	close(damage);
+	assert_int_equal(check_store("erofs", true, &faults), 1);
+	assert_non_null(strstr(faults, "EROFS image of layer"));
+	assert_int_equal(check_store("erofs", false, NULL), 0);
+	not_found("erofs", "roots", -ENOENT);
+	s = open_store("erofs", IMG_SHARED);
+	assert_int_equal(img_layers_erofs(s, &image, NULL, &e), 0);
+	assert_int_equal(img_store_usage(s, &usage, &e), 0);
+	img_store_close(s);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 0 && usage.layer_bytes > st.st_size);
+	root = found("erofs", "roots", NULL);
+	img_root_close(&root);
 	s = open_store("erofs", IMG_EXCLUSIVE);
 	assert_int_equal(img_name_remove(s, NAME, &e), 0);
 	assert_int_equal(img_store_collect(s, false, &c, &e), 0);
