@@ -227,6 +227,25 @@ static int fill(struct job *j, int dir, struct err *e)
 	return r;
 }
 
+/*
+ * The layer that is unpacked as this one, if it is. A ChainID is a digest like any other: an image that gives
+ * another's as its first layer's diff_id would get what is no base layer, and was never compared with its
+ * own. -EEXIST.
+ */
+static int open_unpacked(const struct job *j, struct err *e)
+{
+	const struct img_digest *diff_id = &j->image->config.diff_ids[j->n];
+	struct img_layer l;
+	int fd = img_layer_open(j->s, &j->chain, &l, e);
+
+	if (fd < 0 || (img_digest_eq(&l.diff_id, diff_id) && str_eq(l.parent.text, j->parent.text)))
+		return fd;
+	fd_close(fd);
+	return err_text(e, EEXIST,
+		"layer %zu: its diff_id %s is the ChainID of another image's layer: the config is forged",
+		j->n, diff_id->text);
+}
+
 /* Gives tmp/name its name. Somebody may have been quicker; a wreck may be in the way. */
 static int give_name(struct job *j, const char *name, struct err *e)
 {
@@ -240,9 +259,11 @@ static int give_name(struct job *j, const char *name, struct err *e)
 			return 0;
 		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
 			break;
-		there = img_layer_open(j->s, &j->chain, NULL, NULL);
+		there = open_unpacked(j, NULL);
 		if (there >= 0)
 			return img_tree_remove(j->s->tmp, name, e);
+		if (there == -EEXIST)
+			return open_unpacked(j, e);
 		r = st_layer_remove(j->s, hex, e);
 		if (r < 0)
 			return r;
@@ -283,10 +304,10 @@ static int unpack_one(struct job *j, struct err *e)
 	r = lock < 0 ? -errno : st_flock(lock, LOCK_EX, -1);
 	if (r < 0)
 		return err_set(e, r, "lock layer %s", j->chain.text);
-	fd = img_layer_open(j->s, &j->chain, NULL, NULL);
+	fd = open_unpacked(j, NULL);
 	if (fd < 0) {
 		r = unpack_into_tmp(j, e);
-		fd = r < 0 ? r : img_layer_open(j->s, &j->chain, NULL, e);
+		fd = r < 0 ? r : open_unpacked(j, e);
 	}
 	unlinkat(j->s->tmp, lock_name, 0);
 	return fd;
@@ -296,10 +317,12 @@ static int do_layer(struct job *j, struct err *e)
 {
 	const struct img_descriptor *d = &j->image->manifest.layers[j->n];
 	struct img_progress *p = j->progress;
-	int fd = img_layer_open(j->s, &j->chain, NULL, NULL);
+	int fd = open_unpacked(j, NULL);
 
 	if (fd >= 0)
 		return fd;
+	if (fd == -EEXIST)
+		return open_unpacked(j, e);
 	j->blob = img_blob_open(j->s, &d->digest, e);
 	if (j->blob < 0) {
 		fd = j->blob;
@@ -374,7 +397,7 @@ int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t 
 	if (r < 0)
 		return r;
 	for (next_chain(&j); j.n < n && r >= 0; next_chain(&j)) {
-		r = img_layer_open(s, &j.chain, NULL, e);
+		r = open_unpacked(&j, e);
 		j.diffs[j.n++] = r;
 	}
 	if (r >= 0) {

@@ -200,7 +200,10 @@ static int write_content(struct layer *l, int fd, const char *path, int64_t size
 	}
 	if (end < size && ftruncate(fd, size) < 0)
 		return err_set(p->err, errno, "\"%s\" of %lld bytes", path, (long long)size);
-	p->out.tree.bytes += size;
+	/* Holes take no room, and so are not limited; but nobody has more bytes than can be counted. */
+	if (__builtin_add_overflow(p->out.tree.bytes, size, &p->out.tree.bytes))
+		return err_text(
+			p->err, E2BIG, "layer has files of more than %lld bytes", (long long)INT64_MAX);
 	return 0;
 }
 

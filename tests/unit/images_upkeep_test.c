@@ -396,6 +396,41 @@ static void more_layers_than_can_be_mounted(void **state)
 	img_store_close(s);
 }
 
+/* A ChainID of one image as another's diff_id: what is unpacked by that name is not that other's. */
+static void a_chain_id_is_no_diff_id(void **state)
+{
+	struct img_store *s = open_store("chain", IMG_SHARED);
+	struct img_descriptor ours = put_small(s, "ours"), blob = put(s, LAYER_TYPE, "whatever"), d;
+	struct img_image image;
+	struct img_digest chain;
+	struct err e = ERR_INIT;
+
+	set_name(s, "localhost/ours:1", &ours);
+	unpack(s, "ours:1");
+	assert_int_equal(img_image_find(s, arena, "ours:1", NULL, &image, NULL), 0);
+	img_chain_id(image.config.diff_ids, 1, &chain);
+	d = put(s, CONFIG_TYPE,
+		arena_printf(arena,
+			"{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\","
+			"\"diff_ids\":[\"%s\"]}}",
+			chain.text));
+	d = put(s, MANIFEST_TYPE,
+		arena_printf(arena,
+			"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" CONFIG_TYPE
+			"\",\"digest\":\"%s\",\"size\":%lld},\"layers\":[{\"mediaType\":\"" LAYER_TYPE
+			"\",\"digest\":\"%s\",\"size\":%lld}]}",
+			d.digest.text, (long long)d.size, blob.digest.text, (long long)blob.size));
+	set_name(s, "localhost/theirs:1", &d);
+	assert_int_equal(img_image_find(s, arena, "theirs:1", NULL, &image, NULL), 0);
+	assert_true(img_layers_unpack(s, &image, NULL, &e) < 0);
+	if (!strstr(e.text, "ChainID"))
+		fail_msg("%s", e.text);
+	unpack(s, "ours:1");
+	img_store_close(s);
+	assert_int_equal(count_dir(in_scratch("chain/layers")), 2);
+	assert_int_equal(check_store("chain", false, NULL), 0);
+}
+
 /* The config says what content a layer has; what its blob's digest says is not enough. */
 static void a_layer_that_is_another_is_refused(void **state)
 {
@@ -458,6 +493,7 @@ int main(void)
 		cmocka_unit_test(damaged_layers_are_found_and_made_again),
 		cmocka_unit_test(layer_by_layer),
 		cmocka_unit_test(more_layers_than_can_be_mounted),
+		cmocka_unit_test(a_chain_id_is_no_diff_id),
 		cmocka_unit_test(a_layer_that_is_another_is_refused),
 		cmocka_unit_test(damaged_blobs_are_found),
 	};
