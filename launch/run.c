@@ -379,6 +379,20 @@ static void write_end(struct launching *l, struct launch_state *s, int status, c
 	(void)launch_state_write(&l->d, s, NULL);
 }
 
+/* --rm. By the directory that we made and still hold: there may be another one of the name by now. */
+static void remove_ours(struct launching *l)
+{
+	struct err e = ERR_INIT;
+	int r = launch_lock(l->d.fd, RT_LOCK_SECONDS * 1000);
+
+	if (r < 0)
+		err_set(&e, r, "lock it");
+	else if (launch_dir_there(&l->d))
+		r = launch_remove(l->ctx, &l->d, true, true, l->a, &e);
+	if (r < 0)
+		log_warn("partition \"%s\" stays behind: %s", l->d.record.name, e.text);
+}
+
 static int run_here(struct launching *l, int *status, struct err *e)
 {
 	struct rt_create_opts o = {
@@ -410,14 +424,11 @@ static int run_here(struct launching *l, int *status, struct err *e)
 	if (r < 0 && !l->has_run && rt_partition_open(l->ctx->rt, o.id, RT_UNLOCKED, &left, NULL) < 0)
 		return r;
 	l->has_run = true;
-	if (l->o->rm) {
-		struct err own = ERR_INIT;
-
-		if (launch_rm(l->ctx, o.id, true, true, &own) < 0 && own.code != ENOENT)
-			log_warn("%s", own.text);
-	} else {
-		write_end(l, &s, *status, e ? e : &(struct err)ERR_INIT);
-	}
+	/* Also of one that goes now: who waits for us with the lock in his hand, as `rm --force` does, reads
+	 * it. */
+	write_end(l, &s, *status, e ? e : &(struct err)ERR_INIT);
+	if (l->o->rm)
+		remove_ours(l);
 	return r;
 }
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154,SC2317
+# Launched partitions under attack: images that say more than a program should, and verbs that meet each other.
+
+# shellcheck source=../lib-launch.sh
+source "${BASH_SOURCE[0]%/*}/../lib-launch.sh"
+
+tc lh_rm_of_rm 'rm --force of one that runs in the foreground with --rm: at once, and its command ends by itself'
+lh_rm_of_rm() {
+	local pid before
+	images
+	lgood launch --rm bb
+	bg "$T/o" launch --rm bb "$ID" -- sh -c 'echo up; exec sleep 100'
+	pid=$!
+	until_has 10 "$T/o" up
+	before=$SECONDS
+	lgood rm -f "$ID"
+	((SECONDS - before < 4)) || die "rm --force took $((SECONDS - before)) s"
+	wait "$pid"
+	eq "$?" 137 "exit status of launch"
+	# Killed, its shell would say so; it ends by itself, with the payload's status, and quietly.
+	eq "$(<"$T/o")" up
+	over
+}
