@@ -137,15 +137,20 @@ static void put_pair(struct pairs *p, struct arena *a, const char *key, const ch
 	cfg_add(&p->list, a, value);
 }
 
-static const char *joined(struct arena *a, char *const *list)
+/* NULL: none, or no memory (*failed). */
+static const char *joined(struct arena *a, char *const *list, bool *failed)
 {
+	_cleanup_strbuf_ struct strbuf b = { 0 };
 	const char *s, *out = NULL;
 
+	/* An image may expose every port there is: not a copy of all that came before with each. */
 	strv_each (s, list) {
-		out = out ? arena_printf(a, "%s,%s", out, s) : s;
-		if (!out)
-			return NULL;
+		strbuf_puts(&b, b.len ? "," : "");
+		strbuf_puts(&b, s);
 	}
+	if (b.s && !b.failed)
+		out = arena_strdup(a, b.s);
+	*failed = b.failed || (b.s && !out);
 	return out;
 }
 
@@ -153,6 +158,7 @@ static const char *joined(struct arena *a, char *const *list)
 static void image_annotations(struct cfg *c, struct pairs *p)
 {
 	const struct launch_image *i = c->i;
+	bool failed = false;
 	const char *const known[][2] = {
 		{ "org.opencontainers.image.os", i->os },
 		{ "org.opencontainers.image.architecture", i->architecture },
@@ -160,9 +166,10 @@ static void image_annotations(struct cfg *c, struct pairs *p)
 		{ "org.opencontainers.image.author", i->author },
 		{ "org.opencontainers.image.created", i->created },
 		{ "org.opencontainers.image.stopSignal", i->stop_signal },
-		{ "org.opencontainers.image.exposedPorts", joined(c->a, i->exposed_ports) },
+		{ "org.opencontainers.image.exposedPorts", joined(c->a, i->exposed_ports, &failed) },
 	};
 
+	p->list.failed |= failed;
 	for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 		if (known[k][1])
 			put_pair(p, c->a, known[k][0], known[k][1]);

@@ -22,3 +22,19 @@ lh_rm_of_rm() {
 	eq "$(<"$T/o")" up
 	over
 }
+
+# limited SECONDS KIB VERB...: in so much memory and time. RC, ERR.
+limited() {
+	local seconds=$1 kib=$2
+	shift 2
+	grab timeout -s KILL "$seconds" sh -c 'ulimit -v "$0" && exec "$@"' "$kib" "$RT" "${GOPTS[@]}" --data "$T/data" "$@"
+}
+
+tc lh_many_ports 'launch: an image that exposes tens of thousands of ports takes no gigabytes'
+lh_many_ports() {
+	images '.config.ExposedPorts=([range(1;65536)|{"\(.)/tcp":{}}]|add)'
+	limited 60 1000000 launch bb "$ID" -- true
+	eq "$RC" 0 "exit status ($ERR)"
+	has "$(jq -r '.annotations["org.opencontainers.image.exposedPorts"]' "$T/data/partitions/$ID/config.json")" '40000/tcp,'
+	over
+}
