@@ -3,16 +3,18 @@
  * Times commands against each other: round robin, so that a machine whose speed drifts drifts for all alike,
  * and compared round by round.
  *
- *   pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE] -- NAME CMD ARG... [-- NAME CMD ARG...]...
+ *   pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE | -f] -- NAME CMD ARG... [-- NAME CMD ARG...]...
  *
  * The first command is the base. "@" in an argument becomes a number that is different for every run. One
  * line a command, tab separated: name, median ms, minimum ms, median of (this / base) of the same round,
  * user+system ms (median), peak RSS in KiB (the largest process), failures. With -j it keeps that many
  * running at once for ROUNDS runs each turn, and the figures are starts per second instead of ms.
+ * With -f a run's time is that until its first output.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,7 @@ struct command {
 static struct command commands[MAX_COMMANDS];
 static int n_commands;
 static int null_fd;
+static bool until_first; /* -f */
 
 static double now_ms(void)
 {
@@ -48,7 +51,7 @@ static double now_ms(void)
 
 /* "@" replaced in a copy of the arguments. The copies live as long as the next call: one run at a time needs
  * them. */
-static pid_t start(char **argv)
+static pid_t start(char **argv, int out)
 {
 	static char words[64][512];
 	static unsigned int serial;
@@ -69,7 +72,7 @@ static pid_t start(char **argv)
 	copy[n] = NULL;
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, null_fd, 0);
-	posix_spawn_file_actions_adddup2(&fa, null_fd, 1);
+	posix_spawn_file_actions_adddup2(&fa, out, 1);
 	r = posix_spawnp(&pid, copy[0], &fa, NULL, copy, environ);
 	posix_spawn_file_actions_destroy(&fa);
 	if (r != 0) {
@@ -82,12 +85,27 @@ static pid_t start(char **argv)
 static double run_once(struct command *c, double *cpu)
 {
 	struct rusage u;
-	double t = now_ms();
-	int status;
-	pid_t pid = start(c->argv);
+	int status, pipefd[2] = { -1, null_fd };
+	double t;
+	char byte;
+	pid_t pid;
 
+	if (until_first && pipe2(pipefd, O_CLOEXEC) < 0) {
+		perror("pairs: pipe");
+		exit(2);
+	}
+	t = now_ms();
+	pid = start(c->argv, pipefd[1]);
+	if (until_first) {
+		close(pipefd[1]);
+		if (read(pipefd[0], &byte, 1) != 1)
+			c->failures++;
+		t = now_ms() - t;
+		close(pipefd[0]);
+	}
 	wait4(pid, &status, 0, &u);
-	t = now_ms() - t;
+	if (!until_first)
+		t = now_ms() - t;
 	if (status != 0)
 		c->failures++;
 	if (u.ru_maxrss > c->rss)
@@ -105,7 +123,7 @@ static double run_many(struct command *c, int runs, int at_once)
 
 	while (ended < runs) {
 		while (started < runs && started - ended < at_once) {
-			start(c->argv);
+			start(c->argv, null_fd);
 			started++;
 		}
 		if (wait(&status) < 0)
@@ -132,8 +150,8 @@ static double median(double *v, int n)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE] -- NAME CMD ARG... [-- NAME CMD "
-			"ARG...]...\n");
+	fprintf(stderr, "usage: pairs [-n ROUNDS] [-w WARMUP] [-j AT_ONCE | -f] -- NAME CMD ARG... [-- NAME "
+			"CMD ARG...]...\n");
 	return 2;
 }
 
@@ -159,12 +177,15 @@ int main(int argc, char **argv)
 {
 	int rounds = 40, warmup = 5, at_once = 0, opt;
 
-	while ((opt = getopt(argc, argv, "+n:w:j:")) != -1) {
+	while ((opt = getopt(argc, argv, "+n:w:j:f")) != -1) {
 		long v = optarg ? strtol(optarg, NULL, 10) : 0;
 
 		if (opt == '?' || v < 0 || v > MAX_ROUNDS)
 			return usage();
-		*(opt == 'n' ? &rounds : opt == 'w' ? &warmup : &at_once) = (int)v;
+		if (opt == 'f')
+			until_first = true;
+		else
+			*(opt == 'n' ? &rounds : opt == 'w' ? &warmup : &at_once) = (int)v;
 	}
 	if (rounds < 1 || parse_commands(argv + optind) < 0)
 		return usage();
