@@ -76,8 +76,22 @@ void supervisor_memory_begin(void)
 	}
 }
 
+/*
+ * What deeper calls have left on the stack. A page is spared for what signal handlers and the red zone of
+ * this function's callees use; where there is no stack any more madvise(2) passes over it.
+ */
+static void forget_stack(void)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), reach = 512 * 1024;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+
+	if (here > reach)
+		madvise((void *)(here - reach), reach - page, MADV_DONTNEED);
+}
+
 void supervisor_memory_forget(void)
 {
 	for (size_t i = 0; i < n_segments; i++)
 		madvise((void *)segments[i].start, segments[i].len, MADV_DONTNEED);
+	forget_stack();
 }
