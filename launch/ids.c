@@ -2,8 +2,14 @@
 /* Which range of user ids a partition gets (see ids.h): what --userns says, and the data directory's part. */
 #include "launch/ids.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "base/path.h"
 #include "launch/ids_internal.h"
+#include "runtime/partition.h"
 
 int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *first, struct err *e)
 {
@@ -129,14 +135,31 @@ int launch_ids_choose(const struct launch_ctx *ctx, const char *userns, const ch
 	return r;
 }
 
+/*
+ * To try takes a process of its own and as long as a fifth of a start. That it went well is remembered in the
+ * runtime's directory, which a boot empties, for the file system that it was tried on; that it did not,
+ * never.
+ */
 bool launch_ids_usable(const struct launch_ctx *ctx)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
-	_cleanup_close_ int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF, root = -EBADF, made = -EBADF;
+	char marker[64];
 	const char *path;
+	struct stat st;
 
 	if (!a || geteuid() != 0)
 		return false;
 	fd = launch_data_open(ctx, "partitions", true, a, &path, NULL);
-	return fd >= 0 && launch_ids_can_map(path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	snprintf(marker, sizeof(marker), ".mappable-%u:%u", major(st.st_dev), minor(st.st_dev));
+	root = rt_root_open(ctx->rt, false, NULL);
+	if (root >= 0 && fstatat(root, marker, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	if (!launch_ids_can_map(path))
+		return false;
+	if (root >= 0)
+		made = openat(root, marker, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return true;
 }

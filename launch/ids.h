@@ -32,7 +32,8 @@ int launch_ids_choose(const struct launch_ctx *ctx, const char *userns, const ch
 	uint32_t *n, struct err *e);
 /* Can what lies at `path` be mounted with its ids mapped? By trying, in a mount that nobody sees. */
 bool launch_ids_can_map(const char *path);
-/* Whether a root file system can have a user namespace here: by trying (user namespaces, idmapped mounts). */
+/* Whether a root file system can have a user namespace here: by trying (user namespaces, idmapped mounts),
+ * once a boot. */
 bool launch_ids_usable(const struct launch_ctx *ctx);
 
 #endif
