@@ -192,9 +192,6 @@ int mnt_copy_up(int from, int to, const char *destination, struct err *e);
 
 /* --- sources.c */
 
-/* A user namespace that has these maps and nothing else; O_CLOEXEC. `destination` is for errors. */
-int mnt_make_userns(const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
-	const char *destination, struct err *e);
 /* "ext4"; "unknown". */
 const char *mnt_fs_name(int fd, char *buf, size_t size);
 

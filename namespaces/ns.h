@@ -55,6 +55,10 @@ int ns_join_all(const int fds[SPEC_NS_KINDS], struct err *e);
 int ns_write_maps(pid_t pid, const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid,
 	size_t n_gid, bool settle, struct err *e);
 bool ns_has_map_helpers(void);
+/* A user namespace that has these maps and nothing else, for MOUNT_ATTR_IDMAP (mount_setattr(2)): an fd,
+ * O_CLOEXEC. `what` is what is to be mapped, for errors. */
+int ns_map_userns(const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
+	const char *what, struct err *e);
 
 /* The maps of a user namespace. */
 struct ns_maps {

@@ -311,7 +311,7 @@ static int maps_of(struct mnt_ctx *c, int userns_fd, struct err *e)
 			"mounts: option \"idmap\" of / takes linux.uidMappings and gidMappings, and there "
 			"are "
 			"none");
-	return mnt_make_userns(s->uid_map, s->n_uid_map, s->gid_map, s->n_gid_map, "/", e);
+	return ns_map_userns(s->uid_map, s->n_uid_map, s->gid_map, s->n_gid_map, "/", e);
 }
 
 static int make(struct mnt_ctx *c, int userns, struct err *e)

@@ -5,12 +5,8 @@
  */
 #include <inttypes.h>
 #include <linux/magic.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -23,57 +19,6 @@ struct map_userns {
 	size_t n_uid, n_gid;
 	int fd;
 };
-
-/* --- a user namespace for its maps only
- * ------------------------------------------------------------------------------------------ */
-
-static void wait_for_end(int fd)
-{
-	char c;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	while (read(fd, &c, 1) < 0 && errno == EINTR)
-		;
-	_exit(0);
-}
-
-static int make_userns(const struct map_userns *m, const char *destination, struct err *e)
-{
-	_cleanup_close_ int in = -EBADF, out = -EBADF;
-	char path[40];
-	int pipefd[2], fd = -EBADF, r;
-	pid_t pid;
-
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_set(e, errno, "idmap %s", destination);
-	in = pipefd[0];
-	out = pipefd[1];
-	pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
-	if (pid < 0)
-		return err_set(e, errno, "idmap %s: make a user namespace", destination);
-	if (pid == 0) {
-		close(out);
-		wait_for_end(in);
-	}
-	r = ns_write_maps(pid, m->uid, m->n_uid, m->gid, m->n_gid, false, e);
-	if (r == 0) {
-		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		r = fd < 0 ? err_set(e, errno, "open %s", path) : 0;
-	}
-	out = fd_close(out);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return r < 0 ? err_wrap(e, "idmap %s", destination) : fd;
-}
-
-int mnt_make_userns(const struct spec_id_map *uid, size_t n_uid, const struct spec_id_map *gid, size_t n_gid,
-	const char *destination, struct err *e)
-{
-	struct map_userns m = { uid, gid, n_uid, n_gid, -EBADF };
-
-	return make_userns(&m, destination, e);
-}
 
 static bool same_map(const struct spec_id_map *a, size_t n_a, const struct spec_id_map *b, size_t n_b)
 {
@@ -90,7 +35,7 @@ static int userns_for(struct map_userns *list, size_t *n, const struct map_usern
 		if (same_map(list[i].uid, list[i].n_uid, want->uid, want->n_uid) &&
 			same_map(list[i].gid, list[i].n_gid, want->gid, want->n_gid))
 			return list[i].fd;
-	fd = make_userns(want, destination, e);
+	fd = ns_map_userns(want->uid, want->n_uid, want->gid, want->n_gid, destination, e);
 	if (fd >= 0) {
 		list[*n] = *want;
 		list[(*n)++].fd = fd;
