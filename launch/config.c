@@ -50,6 +50,56 @@ void cfg_add_all(struct cfg_vec *v, struct arena *a, char *const *list)
 		cfg_add(v, a, s);
 }
 
+/* FNV-1a. */
+static size_t hash(const char *s, size_t len)
+{
+	uint32_t h = 2166136261U;
+
+	while (len--)
+		h = (h ^ (unsigned char)*s++) * 16777619U;
+	return h;
+}
+
+static size_t *name_slot(
+	size_t *at, size_t room, const struct cfg_vec *v, const char *name, size_t len, char end)
+{
+	for (size_t k = hash(name, len) & (room - 1);; k = (k + 1) & (room - 1))
+		if (!at[k] || (strncmp(v->v[at[k] - 1], name, len) == 0 && v->v[at[k] - 1][len] == end))
+			return &at[k];
+}
+
+static bool names_grow(struct cfg_names *t, struct arena *a, const struct cfg_vec *v, char end)
+{
+	size_t room = t->room ? t->room * 2 : 64, *at = arena_calloc(a, room, sizeof(*at));
+
+	if (!at)
+		return false;
+	for (size_t k = 0; k < t->room; k++)
+		if (t->at[k]) {
+			const char *s = v->v[t->at[k] - 1];
+
+			*name_slot(at, room, v, s, (size_t)(strchrnul(s, end) - s), end) = t->at[k];
+		}
+	t->at = at;
+	t->room = room;
+	return true;
+}
+
+size_t cfg_name(
+	struct cfg_names *t, struct arena *a, const struct cfg_vec *v, const char *name, size_t len, char end)
+{
+	size_t *slot;
+
+	if (t->n * 2 >= t->room && !names_grow(t, a, v, end))
+		return SIZE_MAX;
+	slot = name_slot(t->at, t->room, v, name, len, end);
+	if (!*slot) {
+		*slot = v->n + 1;
+		t->n++;
+	}
+	return *slot - 1;
+}
+
 char **cfg_split(struct arena *a, const char *text, char sep, size_t *n)
 {
 	struct cfg_vec v = { 0 };
@@ -124,17 +174,21 @@ static bool is_acted_on(const char *key)
 
 struct pairs {
 	struct cfg_vec list; /* key, value, … */
+	struct cfg_names keys;
 };
 
 static void put_pair(struct pairs *p, struct arena *a, const char *key, const char *value)
 {
-	for (size_t i = 0; i + 1 < p->list.n; i += 2)
-		if (str_eq(p->list.v[i], key)) {
-			p->list.v[i + 1] = (char *)value;
-			return;
-		}
-	cfg_add(&p->list, a, key);
-	cfg_add(&p->list, a, value);
+	size_t at = p->list.failed ? SIZE_MAX : cfg_name(&p->keys, a, &p->list, key, strlen(key), '\0');
+
+	if (at == SIZE_MAX) {
+		p->list.failed = true;
+	} else if (at < p->list.n) {
+		p->list.v[at + 1] = (char *)value;
+	} else {
+		cfg_add(&p->list, a, key);
+		cfg_add(&p->list, a, value);
+	}
 }
 
 /* NULL: none, or no memory (*failed). */

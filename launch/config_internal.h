@@ -15,6 +15,18 @@ struct cfg_vec {
 void cfg_add(struct cfg_vec *v, struct arena *a, const char *s);
 void cfg_add_all(struct cfg_vec *v, struct arena *a, char *const *list);
 
+/* Names that a vector has, for vectors as long as an image likes to have them; empty: all zero. */
+struct cfg_names {
+	size_t *at; /* a hash table: places in the vector + 1 */
+	size_t room, n;
+};
+/*
+ * The place of the element that begins with these `len` bytes and then `end`. One that is not there is
+ * entered as `v->n`, where the caller adds it now. SIZE_MAX: no memory.
+ */
+size_t cfg_name(struct cfg_names *t, struct arena *a, const struct cfg_vec *v, const char *name, size_t len,
+	char end);
+
 enum cfg_origin {
 	CFG_DEFAULT, /* gives way to whatever is wanted at its destination */
 	CFG_IMAGE,   /* a Volume of the image: gives way to what an option says */
@@ -52,6 +64,7 @@ struct cfg {
 	/* process */
 	char *const *args;
 	struct cfg_vec env;
+	struct cfg_names env_names;
 	const char *cwd, *home, *hostname;
 	struct spec_user user;
 	struct spec_rlimit *rlimits;

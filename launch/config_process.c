@@ -88,14 +88,16 @@ static bool has_env(const struct cfg *c, const char *name)
 /* One variable has one value: a later one takes the place of an earlier. */
 static void set_env(struct cfg *c, const char *s)
 {
-	size_t n = s ? name_len(s) : 0;
+	size_t at = SIZE_MAX;
 
-	for (size_t k = 0; s && k < c->env.n; k++)
-		if (name_len(c->env.v[k]) == n && memcmp(c->env.v[k], s, n) == 0) {
-			c->env.v[k] = (char *)s;
-			return;
-		}
-	cfg_add(&c->env, c->a, s);
+	if (s && !c->env.failed)
+		at = cfg_name(&c->env_names, c->a, &c->env, s, name_len(s), '=');
+	if (at == SIZE_MAX)
+		c->env.failed = true;
+	else if (at < c->env.n)
+		c->env.v[at] = (char *)s;
+	else
+		cfg_add(&c->env, c->a, s);
 }
 
 /* "NAME=value", or "NAME": ours, and nothing if we have none. */

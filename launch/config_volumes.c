@@ -315,6 +315,9 @@ static int mount_option(struct cfg *c, const char *s, struct err *e)
 	return mount_it(c, &w, e);
 }
 
+/* Each is a directory, a mount and a line of the record; nobody's program has a hundred places for data. */
+#define IMAGE_VOLUMES_MAX 1000
+
 int cfg_volumes(struct cfg *c, struct err *e)
 {
 	const char *s;
@@ -330,6 +333,10 @@ int cfg_volumes(struct cfg *c, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	if (strv_len(c->i->volumes) > IMAGE_VOLUMES_MAX)
+		return err_text(e, EINVAL,
+			"the image declares %zu volumes, and %d are the most that are taken",
+			strv_len(c->i->volumes), IMAGE_VOLUMES_MAX);
 	strv_each (s, c->i->volumes) {
 		struct want w = { .origin = CFG_IMAGE, .destination = s, .anonymous = true };
 

@@ -38,3 +38,22 @@ lh_many_ports() {
 	has "$(jq -r '.annotations["org.opencontainers.image.exposedPorts"]' "$T/data/partitions/$ID/config.json")" '40000/tcp,'
 	over
 }
+
+tc lh_many_words 'launch: an image with as many variables, labels and volumes as fit into it is taken or refused soon'
+lh_many_words() {
+	images '.config.Env=["PATH=/bin"]+[range(0;40000)|"V\(.)="]+["V7=last"]|.config.Labels=([range(0;150000)|{"l\(.)":""}]|add)'
+	limited 40 1000000 launch --label l5=ours bb "$ID" -- true
+	ne "$RC" 137 "killed: too slow"
+	has "$(jq -c '.process.env' "$T/data/partitions/$ID/config.json")" '"V7=last"'
+	eq "$(jq -c '[.process.env[]|select(startswith("V7="))]|length' "$T/data/partitions/$ID/config.json")" 1
+	eq "$(jq -r '.annotations.l5' "$T/data/partitions/$ID/config.json")" ours
+	over
+}
+
+tc lh_many_volumes 'launch: an image with thousands of volumes is refused'
+lh_many_volumes() {
+	images '.config.Volumes=([range(0;5000)|{"/v\(.)":{}}]|add)'
+	lbad 'declares 5000 volumes' launch bb "$ID" -- true
+	eq "$(ls "$T/data/volumes")" "" volumes
+	over
+}
