@@ -221,6 +221,17 @@ static int find_base(struct img_store *s, struct arena *a, const char *what, str
 	return json_parse(a, out->config_text, out->config_len, "config", config, e);
 }
 
+/* Is an overlay of the image mounted without userxattr? By its unpacked layers, upon which it is. */
+static bool is_trusted(struct img_store *s, const struct img_image *image)
+{
+	struct img_layer layer;
+	int fd = image->config.n_diff_ids ? img_layer_open(s, &image->config.diff_ids[0], &layer, NULL)
+					  : -ENOENT;
+
+	fd_close(fd);
+	return fd >= 0 && !layer.rootless;
+}
+
 static int add_layer(struct arena *a, const struct img_packed *layer, enum img_compression compression,
 	struct img_config *c, struct img_descriptor **layers, struct err *e)
 {
@@ -271,6 +282,7 @@ int img_commit(struct img_store *s, const char *base, int upper, const struct im
 		return r;
 	if (image.config.n_diff_ids >= IMG_LAYERS_MAX)
 		return err_text(e, E2BIG, "%s has %zu layers already", base, image.config.n_diff_ids);
+	po.trusted = is_trusted(s, &image);
 	r = img_pack_tree(s, upper, &po, &layer, e);
 	layers = image.manifest.layers;
 	if (r == 0)

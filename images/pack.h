@@ -31,6 +31,9 @@ struct img_pack_opts {
 	 * content (redirect_dir, metacopy) is refused.
 	 */
 	bool overlay;
+	/* Of that: overlayfs' attributes are trusted.* only. Those under user.* are then the partition's own
+	 * doing, and are left out. */
+	bool trusted;
 	/* What the tree's owner ids are more than the image's: those of a user namespace. Smaller ones, and
 	 * of more than shift_count (0: all), are refused. */
 	uint32_t uid_shift, gid_shift, shift_count;

@@ -54,9 +54,11 @@ static bool is_taken(const char *name)
 	       str_starts(name, "trusted.");
 }
 
-static void note_overlay(
-	struct pack_attrs *a, const char *name, const char *rest, const char *value, size_t len)
+static void note_overlay(struct pack_attrs *a, const struct img_pack_opts *o, const char *name,
+	const char *rest, const char *value, size_t len)
 {
+	if (o->trusted && str_starts(name, "user."))
+		return;
 	if (str_eq(rest, "opaque"))
 		a->opaque = a->opaque || (len == 1 && *value == 'y');
 	else if (str_eq(rest, "whiteout"))
@@ -130,7 +132,7 @@ static int take(const struct node *n, const char *name, size_t *used, const stru
 	if (len < 0)
 		return err_set(e, errno, "read attribute %s", name);
 	if (rest) {
-		note_overlay(a, name, rest, value, (size_t)len);
+		note_overlay(a, o, name, rest, value, (size_t)len);
 		return 0;
 	}
 	if (a->n == PACK_XATTRS_MAX)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <search.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -15,7 +16,10 @@
 #include "images/store_internal.h"
 
 #define BUFFER	    (256 * 1024)
-#define EXTENTS_MAX 4096 /* what has more holes is packed without them */
+#define EXTENTS_MAX 4096	       /* what has more holes is packed without them */
+#define ZEROS	    (INT64_C(1) << 30) /* at once; libarchive takes no more than INT_MAX */
+#define HOLES_MAX   (INT64_C(1) << 50) /* of all files */
+#define FILLED_MAX  (INT64_C(1) << 40) /* of one that is packed without its holes */
 #define WHITEOUT    ".wh."
 
 /* The first name of a file that has several. */
@@ -33,6 +37,8 @@ struct pack {
 	void *linked;	   /* tsearch(3) of struct linked */
 	struct img_packed out;
 	char *buf;
+	const char *zeros; /* as many as ZEROS, and no memory: nobody reads those of a hole */
+	int64_t holes;	   /* bytes of them so far */
 	struct layer_extent *extents;
 	size_t len; /* of path */
 	char path[PATH_MAX];
@@ -197,15 +203,18 @@ static int put_whiteout(struct pack *p, const char *name)
 
 /* --- content ------------------------------------------------------------------------------------ */
 
+/* Files of 8 EiB cost whoever makes them nothing: holes are passed over in few steps, and limited. */
 static int put_zeros(struct pack *p, int64_t n)
 {
+	const char *zeros = p->zeros ? p->zeros : p->buf;
+	int64_t most = p->zeros ? ZEROS : BUFFER;
 	int r = 0;
 
-	if (n > 0)
+	if (n > 0 && !p->zeros)
 		memset(p->buf, 0, BUFFER);
-	for (size_t len; n > 0 && r == 0; n -= (int64_t)len) {
-		len = n < BUFFER ? (size_t)n : BUFFER;
-		r = layer_data(p->w, p->buf, len, p->err);
+	for (int64_t len; n > 0 && r == 0; n -= len) {
+		len = n < most ? n : most;
+		r = layer_data(p->w, zeros, (size_t)len, p->err);
 	}
 	return r;
 }
@@ -345,6 +354,20 @@ static int put_file(struct pack *p, struct node *n, struct pack_attrs *a)
 		return put(p, n, &x);
 	}
 	x.sparse = find_extents(p, n, &x);
+	if (x.sparse) {
+		int64_t holes = x.size;
+
+		for (size_t i = 0; i < x.n_extents; i++)
+			holes -= x.extents[i].len;
+		if (__builtin_add_overflow(p->holes, holes, &p->holes) || p->holes > HOLES_MAX)
+			return err_text(p->err, E2BIG,
+				"\"%s\" has %lld bytes: there are more than %lld of holes in all", p->path,
+				(long long)x.size, (long long)HOLES_MAX);
+	}
+	if (!x.sparse && x.size - n->st.st_blocks * 512 > FILLED_MAX)
+		return err_text(p->err, E2BIG,
+			"\"%s\" has %lld bytes, nearly all of them holes, and more than %d of those", p->path,
+			(long long)x.size, EXTENTS_MAX);
 	r = put(p, n, &x);
 	if (r == 0)
 		r = put_content(p, n, &x);
@@ -499,8 +522,8 @@ static int reserved(struct pack *p)
 {
 	if (!p->o->hot)
 		return err_text(p->err, EINVAL,
-			"\"%s\": names that begin with \"" WHITEOUT "\" are reserved in images; --exclude it",
-			p->path);
+			"\"%s\": names that begin with \"" WHITEOUT "\" are reserved in images; %s", p->path,
+			p->o->overlay ? "remove it from the partition" : "--exclude it");
 	log_warn(
 		"\"%s\" is left out: names that begin with \"" WHITEOUT "\" are reserved in images", p->path);
 	return 0;
@@ -588,6 +611,9 @@ int img_pack_tree(
 	if (fstat(s->dir, &p->store) < 0)
 		return err_set(e, errno, "image store %s", s->path);
 	allow_descriptors();
+	p->zeros = mmap(NULL, ZEROS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p->zeros == MAP_FAILED)
+		p->zeros = NULL;
 	r = layer_open(s, o->compression, &w, e);
 	p->w = w;
 	if (o->progress)
@@ -601,6 +627,8 @@ int img_pack_tree(
 	if (o->progress)
 		o->progress->end(o->progress, 0, r < 0 ? "failed" : "done");
 	tdestroy(p->linked, free);
+	if (p->zeros)
+		munmap((void *)p->zeros, ZEROS);
 	if (r == 0)
 		*out = p->out;
 	return r;
