@@ -32,13 +32,12 @@ int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *fir
 	return ids_take_at(ids, partitions, &g, name, first, e);
 }
 
-int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e)
+/* `first` -1: all. */
+static int give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	_cleanup_close_ int ids = -EBADF;
 
-	if (first < 0)
-		return 0;
 	if (!a)
 		return err_set(e, ENOMEM, "give back a range of user ids");
 	ids = launch_data_open(ctx, "ids", false, a, NULL, e);
@@ -46,7 +45,19 @@ int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t
 		err_clear(e);
 		return 0;
 	}
-	return ids < 0 ? ids : ids_give_back_at(ids, name, first, e);
+	if (ids < 0)
+		return TAKE_FD(ids);
+	return first < 0 ? ids_give_back_all_at(ids, name, e) : ids_give_back_at(ids, name, first, e);
+}
+
+int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e)
+{
+	return first < 0 ? 0 : give_back(ctx, name, first, e);
+}
+
+int launch_ids_give_back_all(const struct launch_ctx *ctx, const char *name, struct err *e)
+{
+	return give_back(ctx, name, -1, e);
 }
 
 int launch_ids_rename(

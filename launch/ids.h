@@ -22,6 +22,8 @@
 int launch_ids_take(const struct launch_ctx *ctx, const char *name, int64_t *first, struct err *e);
 /* One that is not there, or is another's by now, is no error; nor is `first` -1. */
 int launch_ids_give_back(const struct launch_ctx *ctx, const char *name, int64_t first, struct err *e);
+/* Whatever that name has: of a partition whose record is missing or damaged. */
+int launch_ids_give_back_all(const struct launch_ctx *ctx, const char *name, struct err *e);
 int launch_ids_rename(
 	const struct launch_ctx *ctx, const char *old, const char *name, int64_t first, struct err *e);
 /*

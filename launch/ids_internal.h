@@ -25,6 +25,7 @@ int ids_grants_parse(char *subuid, char *subgid, struct arena *a, struct ids_gra
 int ids_take_at(
 	int ids, int partitions, const struct ids_grants *g, const char *name, int64_t *first, struct err *e);
 int ids_give_back_at(int ids, const char *name, int64_t first, struct err *e);
+int ids_give_back_all_at(int ids, const char *name, struct err *e);
 int ids_rename_at(int ids, const char *old, const char *name, int64_t first, struct err *e);
 
 #endif

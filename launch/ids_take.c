@@ -372,6 +372,28 @@ int ids_give_back_at(int ids, const char *name, int64_t first, struct err *e)
 		       : 0;
 }
 
+int ids_give_back_all_at(int ids, const char *name, struct err *e)
+{
+	_cleanup_(taken_free) struct taken t = { 0 };
+	_cleanup_close_ int locked = lock(ids, e);
+	int r;
+
+	if (locked < 0)
+		return TAKE_FD(locked);
+	r = read_taken(locked, &t);
+	if (r < 0)
+		return err_set(e, -r, "read the directory of user ids");
+	for (size_t i = 0; i < t.n; i++) {
+		char file[NAME_LEN], whose[NAME_MAX + 1];
+
+		file_name(file, t.first[i]);
+		owner(locked, file, whose);
+		if (str_eq(whose, name) && unlinkat(locked, file, 0) < 0 && errno != ENOENT)
+			return err_set(e, errno, "give back the range of user ids %s", file);
+	}
+	return 0;
+}
+
 int ids_rename_at(int ids, const char *old, const char *name, int64_t first, struct err *e)
 {
 	_cleanup_close_ int locked = lock(ids, e);

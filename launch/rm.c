@@ -163,9 +163,13 @@ int launch_remove(const struct launch_ctx *ctx, struct launch_dir *d, bool force
 			r = d->damaged || record->target ? launch_image_unpin(ctx, record->name, a, &own) : 0;
 			break;
 		case 3:
-			r = record->ids >= 0 && record->n_ids
-				    ? launch_ids_give_back(ctx, record->name, record->ids, &own)
-				    : 0;
+			/* A wreck may have been killed before there was a record to say so. */
+			if (d->damaged)
+				r = launch_ids_give_back_all(ctx, record->name, &own);
+			else if (record->ids >= 0 && record->n_ids)
+				r = launch_ids_give_back(ctx, record->name, record->ids, &own);
+			else
+				r = 0;
 			break;
 		case 4:
 			r = volumes ? remove_volumes(ctx, record, a, &own) : 0;

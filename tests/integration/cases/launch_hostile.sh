@@ -57,3 +57,16 @@ lh_many_volumes() {
 	eq "$(ls "$T/data/volumes")" "" volumes
 	over
 }
+
+tc lh_wreck_ids 'rm --force of a wreck gives back the user ids that it took before there was a record'
+lh_wreck_ids() {
+	images
+	lgood launch bb "$ID" -- true
+	[[ -d $T/data/ids ]] || skip "no ranges of user ids here"
+	mkdir "$T/data/partitions/$ID-w"
+	ln -s "$ID-w" "$T/data/ids/1879048128"
+	lgood rm -f "$ID-w"
+	[[ ! -L $T/data/ids/1879048128 ]] || die "the range is still taken"
+	[[ -n $(find "$T/data/ids" -type l) ]] || die "another's range was given back"
+	over
+}
