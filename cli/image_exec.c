@@ -33,6 +33,13 @@ bool image_exec_knows(const char *verb)
 
 void image_exec_list(struct strbuf *out)
 {
+	char path[PATH_MAX];
+
+	/* Built without it, but put there by somebody else? */
+	launch_image_program(path, sizeof(path));
+	if (!WITH_IMAGES && access(path, X_OK) < 0)
+		return;
+	strbuf_puts(out, "\nCommands for images (see ringfence-image(8)):\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		/* It is among ringfence's own, which knows partitions too. */
 		if (!str_eq(verbs[i].name, "inspect"))

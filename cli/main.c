@@ -135,7 +135,6 @@ static void describe_program(struct strbuf *out)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!verbs[i]->hidden)
 			cli_list_verb(verbs[i]->name, verbs[i]->summary, out);
-	strbuf_puts(out, "\nCommands for images (see ringfence-image(8)):\n");
 	image_exec_list(out);
 	strbuf_puts(out, "\nOptions:\n");
 	options_describe(global_table, out);

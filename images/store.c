@@ -197,6 +197,14 @@ static struct img_store *new_store(const char *path)
 	return NULL;
 }
 
+/* On a read-only file system the store can be read. -1 with errno. */
+static int open_lock(struct img_store *s, const char *name)
+{
+	int fd = openat(s->dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 && errno == EROFS ? openat(s->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : fd;
+}
+
 int img_store_open(
 	const char *path, bool create, enum img_lock lock, int wait, struct img_store **out, struct err *e)
 {
@@ -212,7 +220,7 @@ int img_store_open(
 	r = open_top(s, create, e);
 	if (r < 0)
 		return r;
-	s->lock_fd = openat(s->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->lock_fd = open_lock(s, "lock");
 	if (s->lock_fd < 0)
 		return err_set(e, errno, "open %s/lock", s->path);
 	r = st_flock(s->lock_fd, lock == IMG_EXCLUSIVE ? LOCK_EX : LOCK_SH, wait);
@@ -281,7 +289,7 @@ int st_flock(int fd, int op, int wait)
 
 int st_lock(struct img_store *s, const char *name, int op, struct err *e)
 {
-	_cleanup_close_ int fd = openat(s->dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_close_ int fd = open_lock(s, name);
 	int r;
 
 	if (fd < 0)

@@ -35,6 +35,7 @@ struct pull {
 
 	struct pull_item *items;
 	size_t n_items, room;
+	size_t walks, text_bytes; /* documents of indexes, and all their bytes */
 
 	pthread_mutex_t lock; /* of all below, and of `connections` and items' `done` while threads run */
 	pthread_cond_t changed;

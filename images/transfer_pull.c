@@ -5,6 +5,10 @@
 #include "images/transfer_internal.h"
 
 #define NESTED_MAX 4 /* indexes in indexes, as the store has it */
+/* What a whole index may make us fetch and keep in memory. */
+#define WALKS_MAX 16384
+#define TEXT_MAX  (64U << 20)
+#define ITEMS_MAX 65536
 
 /* --- progress ----------------------------------------------------------------------------------- */
 
@@ -41,6 +45,34 @@ static void progress_end(struct img_progress *base, int item, const char *how)
 	if (p->to)
 		p->to->end(p->to, item, how);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* A layer's unpacking, which knows it by its place in the image, under the number of its item. */
+struct renumbered {
+	struct img_progress base;
+	struct img_progress *to;
+	int item;
+};
+
+static void renumbered_begin(struct img_progress *base, int item, const char *what, int64_t total)
+{
+	struct renumbered *p = (struct renumbered *)base;
+
+	p->to->begin(p->to, p->item, what, total);
+}
+
+static void renumbered_at(struct img_progress *base, int item, int64_t now)
+{
+	struct renumbered *p = (struct renumbered *)base;
+
+	p->to->at(p->to, p->item, now);
+}
+
+static void renumbered_end(struct img_progress *base, int item, const char *how)
+{
+	struct renumbered *p = (struct renumbered *)base;
+
+	p->to->end(p->to, p->item, how);
 }
 
 /* --- documents ---------------------------------------------------------------------------------- */
@@ -123,9 +155,14 @@ static int walk_to(struct pull *p, const struct img_descriptor *d, int depth, st
 
 	if (depth > NESTED_MAX)
 		return err_text(e, EINVAL, "indexes are nested more than %d deep", NESTED_MAX);
+	if (++p->walks > WALKS_MAX)
+		return err_text(e, E2BIG, "its indexes list more than %d images", WALKS_MAX);
 	r = get_document(p, d, &text, &len, e);
 	if (r < 0)
 		return r;
+	p->text_bytes += len;
+	if (p->text_bytes > TEXT_MAX)
+		return err_text(e, E2BIG, "it has more than %u MiB of documents", TEXT_MAX >> 20);
 	if (at.media != IMG_MEDIA_INDEX && at.media != IMG_MEDIA_MANIFEST)
 		at.media = img_document_kind(text, len);
 	return walk(p, &at, text, len, depth, e);
@@ -173,6 +210,8 @@ static int walk_manifest(struct pull *p, const char *what, const char *text, siz
 	if (m.config.size > IMG_DOCUMENT_MAX)
 		return err_text(e, EMSGSIZE, "%s: %lld bytes is too large for a config", what,
 			(long long)m.config.size);
+	if (p->n_items + m.n_layers >= ITEMS_MAX)
+		return err_text(e, E2BIG, "its images have more than %d layers", ITEMS_MAX);
 	for (size_t i = 0; i < m.n_layers; i++)
 		if (pull_add(p, &m.layers[i], false) < 0)
 			return err_set(e, ENOMEM, "%s", what);
@@ -325,13 +364,19 @@ static int check_platform(const struct pull *p, const struct img_image *image, s
 /* Each layer as soon as it is there and those below it are unpacked. */
 static int unpack(struct pull *p, const struct img_image *image, struct err *e)
 {
+	struct renumbered progress = {
+		.base = { renumbered_begin, renumbered_at, renumbered_end },
+		.to = &p->progress.base,
+	};
+
 	for (size_t i = 0; i < image->manifest.n_layers; i++) {
 		int item = pull_find(p, &image->manifest.layers[i].digest);
 		int r = item < 0 ? err_text(e, EINVAL, "layer %zu is not of this image", i)
 				 : pull_wait(p, (size_t)item, e);
 
+		progress.item = item;
 		if (r == 0)
-			r = img_layer_unpack(p->s, image, i, &p->progress.base, e);
+			r = img_layer_unpack(p->s, image, i, &progress.base, e);
 		if (r < 0)
 			return r;
 	}

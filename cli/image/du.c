@@ -154,6 +154,19 @@ static void add_size(struct table *t, int64_t bytes)
 	table_add(t, text);
 }
 
+/* Is `word` one of the list "a, b"? */
+static bool is_listed(const struct strbuf *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list->len ? list->s : NULL; at; at = strstr(at, ", ")) {
+		at += str_starts(at, ", ") ? 2 : 0;
+		if (strncmp(at, word, len) == 0 && (!at[len] || str_starts(at + len, ", ")))
+			return true;
+	}
+	return false;
+}
+
 /* All names, and all users, of one image. */
 static void add_names(struct table *t, const struct du *d, const struct row *row, bool users)
 {
@@ -169,7 +182,7 @@ static void add_names(struct table *t, const struct du *d, const struct row *row
 		if (!users && x->entry.name)
 			strbuf_printf(&b, "%s%s", b.len ? ", " : "", x->entry.name);
 		while (users && (user = catalog_user(&d->c, &x->entry.target.digest, &at)))
-			if (!b.s || !strstr(b.s, user))
+			if (!is_listed(&b, user))
 				strbuf_printf(&b, "%s%s", b.len ? ", " : "", user);
 	}
 	table_add(t, b.len ? b.s : users ? "" : "<none>");
