@@ -39,7 +39,9 @@ struct launch_log_query {
 	int64_t tail;		    /* lines; -1: all */
 	int64_t since_ns, until_ns; /* of the epoch; 0: no bound */
 	bool follow, timestamps;
-	/* A line as a JSON object {"time","stream","text"}, for --format json. Needs no timestamps. */
+	/* A line as a JSON object {"time","stream","text"}, for --format json. Needs no timestamps. With
+	 * "partial": true if its newline has not come, or it goes on in the next one because it is longer
+	 * than a MiB. */
 	bool json;
 	/* follow: asked when nothing is left; true: it has ended, and so do we. */
 	bool (*ended)(void *arg);

@@ -12,10 +12,11 @@
 #include "base/json.h"
 #include "launch/log.h"
 
-#define BLOCK	  65536
-#define TIME_LEN  30 /* "2026-11-25T10:00:00.123456789Z" */
-#define STREAM_AT 31
-#define TAG_AT	  38
+#define BLOCK	      65536
+#define TIME_LEN      30 /* "2026-11-25T10:00:00.123456789Z" */
+#define STREAM_AT     31
+#define TAG_AT	      38
+#define JSON_TEXT_MAX (1 << 20) /* of a line in one object */
 
 struct reader {
 	const struct launch_log_query *q;
@@ -33,7 +34,8 @@ struct reader {
 	size_t len;
 	int to; /* the fd that `text` is for */
 	int failed;
-	struct strbuf whole[3]; /* json: the line so far */
+	struct strbuf whole[3];	    /* json: the line so far */
+	char when[3][TIME_LEN + 1]; /* and the time of its last part */
 };
 
 /* --- writing it out --------------------------------------------------------------------------- */
@@ -69,31 +71,23 @@ static void say(struct reader *r, int fd, const char *data, size_t len)
 	}
 }
 
-static void say_json(struct reader *r, int stream, const char *record, const char *data, size_t len, bool end)
+/* What there is of a line, as an object; `end`: with its newline. */
+static void flush_json(struct reader *r, int stream, bool end)
 {
 	struct strbuf *b = &r->whole[stream];
-	_cleanup_(json_writer_freep) struct json_writer *w = NULL;
-	char time[TIME_LEN + 1];
-	const char *text;
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const char *text = NULL;
 	size_t n;
 
-	/* C strings end at a NUL: it becomes what JSON has for it nowhere else, U+FFFD. */
-	for (size_t i = 0; i < len; i++)
-		strbuf_add(b, data[i] ? &data[i] : "\xff", 1);
-	if (!end)
-		return;
-	w = json_writer_new(false);
 	if (w && !b->failed) {
-		memcpy(time, record, TIME_LEN);
-		time[TIME_LEN] = '\0';
 		json_open_object(w, NULL);
-		json_put_string(w, "time", time);
+		json_put_string(w, "time", r->when[stream]);
 		json_put_string(w, "stream", stream == 2 ? "stderr" : "stdout");
 		json_put_string(w, "text", b->s ? b->s : "");
+		if (!end)
+			json_put_bool(w, "partial", true);
 		json_close_object(w);
 		text = json_writer_text(w, &n);
-	} else {
-		text = NULL;
 	}
 	if (text) {
 		say(r, r->out[1], text, n);
@@ -102,6 +96,20 @@ static void say_json(struct reader *r, int stream, const char *record, const cha
 		r->failed = -ENOMEM;
 	}
 	strbuf_reset(b);
+	*b = (struct strbuf){ 0 };
+}
+
+static void say_json(struct reader *r, int stream, const char *record, const char *data, size_t len, bool end)
+{
+	struct strbuf *b = &r->whole[stream];
+
+	memcpy(r->when[stream], record, TIME_LEN);
+	/* C strings end at a NUL: it becomes what JSON has for it nowhere else, U+FFFD. */
+	for (size_t i = 0; i < len; i++)
+		strbuf_add(b, data[i] ? &data[i] : "\xff", 1);
+	/* Whoever says no newline must not have our memory. */
+	if (end || b->failed || b->len >= JSON_TEXT_MAX)
+		flush_json(r, stream, end);
 }
 
 static void show(struct reader *r, int stream, const char *record, const char *data, size_t len, bool end)
@@ -429,6 +437,10 @@ int launch_log_read(int dir, const struct launch_log_query *q, int out, struct e
 	r->out[1] = r->to = out >= 0 ? out : STDOUT_FILENO;
 	r->out[2] = out >= 0 ? out : STDERR_FILENO;
 	f = read_log(r);
+	for (int i = 1; f == 0 && i < 3; i++)
+		if (r->whole[i].len)
+			flush_json(r, i, false);
+	flush(r);
 	if (f == 0 && r->failed)
 		f = err_set(e, -r->failed, "write what the log has");
 	else if (f < 0)

@@ -224,6 +224,35 @@ static void json(void **state)
 	assert_string_equal(text + strlen(text) - 3, "\"}\n");
 }
 
+/* A line without an end takes no more memory for it; one that has not ended is shown all the same. */
+static void json_partial(void **state)
+{
+	static char big[3 << 20];
+	struct launch_log_query q = { ALL, .json = true };
+	_cleanup_free_ char *text = NULL;
+	size_t len, n = 0, objects = 0;
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	launch_log_add(&log_, 1, big, sizeof(big));
+	add(1, "end\n");
+	add(2, "unfinished");
+	text = get(&q, &len);
+	for (const char *p = text; *p; p = strchr(p, '\n') + 1, objects++) {
+		const char *end = strchr(p, '\n');
+
+		assert_true(end - p < (1 << 20) + 16384);
+		for (const char *x = strstr(p, "\"text\":\"") + 8; *x == 'x'; x++)
+			n++;
+		if (objects < 3)
+			assert_memory_equal(end - 16, ",\"partial\":true}", 16);
+	}
+	assert_int_equal(n, sizeof(big));
+	assert_int_equal(objects, 5);
+	assert_non_null(strstr(text, "xend\"}\n") ? text : strstr(text, "\"end\"}\n"));
+	assert_non_null(strstr(text, "\"text\":\"unfinished\",\"partial\":true}\n"));
+}
+
 /* What others have written into it, and the torn end of a writer that was killed. */
 static void damage(void **state)
 {
@@ -306,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rotation_in_a_line, fresh, clean),
 		cmocka_unit_test_setup_teardown(times, fresh, clean),
 		cmocka_unit_test_setup_teardown(json, fresh, clean),
+		cmocka_unit_test_setup_teardown(json_partial, fresh, clean),
 		cmocka_unit_test_setup_teardown(damage, fresh, clean),
 		cmocka_unit_test_setup_teardown(no_room, fresh, clean),
 		cmocka_unit_test_setup_teardown(nothing_there, fresh, clean),
