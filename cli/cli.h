@@ -47,4 +47,9 @@ int cli_for_each(const struct rt_ctx *ctx, const char *name, bool regex,
 	int (*act)(const struct rt_ctx *ctx, const char *id, const void *arg, struct err *e), const void *arg,
 	struct err *e);
 
+/* The options of `ps`, which `top NAME` is, too. */
+struct cli_ps_options {
+	const char *format;
+};
+
 #endif

@@ -5,7 +5,7 @@
 #include "launch/commit.h"
 
 struct commit_options {
-	const char *message, *author;
+	const char *message, *author, *format;
 	char **changes;
 	bool pause, squash, quiet;
 };
@@ -20,9 +20,23 @@ static const struct opt options[] = {
 	{ "squash", 's', OPT_BOOL, AT(squash), NULL,
 		"refused: layers below are shared with the image it is of" },
 	{ "quiet", 'q', OPT_BOOL, AT(quiet), NULL, "only the digest" },
+	{ "format", 0, OPT_STRING, AT(format), "FORMAT", "text (default): the digest, or json" },
 	{ 0 },
 };
 #undef AT
+
+static int print_json(const char *digest, const char *image, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+
+	if (!w)
+		return err_set(e, ENOMEM, "commit");
+	json_open_object(w, NULL);
+	json_put_string(w, "digest", digest);
+	json_put_string(w, "image", image);
+	json_close_object(w);
+	return cli_print_json(w, e);
+}
 
 static const struct commit_options defaults = { .pause = true };
 
@@ -31,16 +45,19 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 	const struct launch_ctx lc = { .rt = ctx, .data = ctx->data, .store = ctx->store };
 	const struct commit_options *o = values;
 	_cleanup_(arena_freep) struct arena *a = arena_new();
+	int json = cli_format_is_json(o->format, "text", e);
 	const struct launch_commit_opts co = { .image = args[1],
 		.message = o->message,
 		.author = o->author,
 		.changes = o->changes,
 		.pause = o->pause,
-		.quiet = o->quiet };
+		.quiet = o->quiet || json };
 	const char *id, *image;
 	char *line;
 	int r;
 
+	if (json < 0)
+		return json;
 	if (!a)
 		return err_set(e, ENOMEM, "commit");
 	if (o->squash)
@@ -51,6 +68,8 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 	r = launch_commit(&lc, args[0], &co, a, &id, &image, e);
 	if (r < 0)
 		return r;
+	if (json)
+		return print_json(id, image, e);
 	if (!o->quiet)
 		fprintf(stderr, "ringfence: commit: \"%s\" is now image %s\n", args[0], image);
 	line = arena_printf(a, "%s\n", id);

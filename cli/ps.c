@@ -13,12 +13,8 @@
 
 extern char **environ;
 
-struct ps_options {
-	const char *format;
-};
-
 static const struct opt options[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct ps_options, format), "FORMAT",
+	{ "format", 'f', OPT_STRING, offsetof(struct cli_ps_options, format), "FORMAT",
 		"table (default) or json" },
 	{ 0 },
 };
@@ -194,7 +190,7 @@ static int print_json(const pid_t *pids, size_t n, struct err *e)
 
 static int run(const struct rt_ctx *ctx, const void *values, char *const *args, struct err *e)
 {
-	const struct ps_options *o = values;
+	const struct cli_ps_options *o = values;
 	_cleanup_free_ pid_t *pids = NULL;
 	int json = cli_format_is_json(o->format, "table", e);
 	size_t n = 0;
@@ -216,6 +212,6 @@ const struct cli_verb verb_ps = {
 	.in_order = true,
 	.summary = "Show the processes of a partition",
 	.options = options,
-	.size = sizeof(struct ps_options),
+	.size = sizeof(struct cli_ps_options),
 	.run = run,
 };

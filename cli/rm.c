@@ -4,6 +4,7 @@
 
 struct rm_options {
 	bool force, volumes, all;
+	const char *format;
 };
 
 #define AT(field) offsetof(struct rm_options, field)
@@ -12,6 +13,7 @@ static const struct opt options[] = {
 		"also one that runs (it is killed), and whatever is left of a broken one" },
 	{ "volumes", 'v', OPT_BOOL, AT(volumes), NULL, "its anonymous volumes too" },
 	{ "all", 'a', OPT_BOOL, AT(all), NULL, "all partitions" },
+	{ "format", 0, OPT_STRING, AT(format), "FORMAT", "text (default): their names, or json" },
 	{ 0 },
 };
 #undef AT
@@ -51,8 +53,10 @@ static int run(const struct rt_ctx *rt, const void *values, char *const *args, s
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	struct launch_ctx ctx = cli_launch_ctx(rt);
 	char **every = NULL;
-	int r = a ? 0 : err_set(e, ENOMEM, "rm");
+	int json = cli_format_is_json(o->format, "text", e), r = json < 0 ? json : 0;
 
+	if (r == 0 && !a)
+		r = err_set(e, ENOMEM, "rm");
 	if (r == 0 && !o->all && !args[0])
 		return err_text(e, EINVAL, "no partition named; say which, or --all");
 	if (r == 0 && o->all && args[0])
@@ -60,7 +64,7 @@ static int run(const struct rt_ctx *rt, const void *values, char *const *args, s
 			e, EINVAL, "option --all means all of them: \"%s\" cannot be named as well", args[0]);
 	if (r == 0 && o->all)
 		r = names_of_all(&ctx, a, &every, e);
-	return r < 0 ? r : cli_each_launched(&ctx, o->all ? every : args, false, remove_one, o, e);
+	return r < 0 ? r : cli_each_launched(&ctx, o->all ? every : args, json, remove_one, o, e);
 }
 
 const struct cli_verb verb_rm = {

@@ -14,11 +14,14 @@
 
 struct top_options {
 	int interval; /* ms */
+	const char *format;
 };
 
 static const struct opt options[] = {
 	{ "interval", 'i', OPT_DURATION, offsetof(struct top_options, interval), "DURATION",
 		"between two looks: 500ms, 5s, … (default 1s)" },
+	{ "format", 0, OPT_STRING, offsetof(struct top_options, format), "FORMAT",
+		"table (default), or json: once, as of stats" },
 	{ 0 },
 };
 static const struct top_options defaults = { .interval = 1000 };
@@ -173,7 +176,20 @@ static int draw(const struct look *l, struct err *e)
 	return cli_print(out.s, out.len, e);
 }
 
-static int print_once(struct look *l, int interval, struct err *e)
+static int print_json(const struct look *l, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	_cleanup_free_ struct launch_sample *list = calloc(l->n + 1, sizeof(*list));
+
+	if (!w || !list)
+		return err_set(e, ENOMEM, "top");
+	for (size_t i = 0; i < l->n; i++)
+		list[i] = *l->rows[i];
+	figure_json(w, list, l->n, figure_host_memory());
+	return cli_print_json(w, e);
+}
+
+static int print_once(struct look *l, int interval, bool json, struct err *e)
 {
 	const struct timespec t = { interval / 1000, (interval % 1000) * 1000000L };
 	_cleanup_strbuf_ struct strbuf b = { 0 };
@@ -185,6 +201,8 @@ static int print_once(struct look *l, int interval, struct err *e)
 	r = take(l, e);
 	if (r < 0)
 		return r;
+	if (json)
+		return print_json(l, e);
 	figure_table(&b, l->rows, l->n, figure_host_memory(), true);
 	return b.failed ? err_set(e, ENOMEM, "top") : cli_print(b.s, b.len, e);
 }
@@ -259,19 +277,21 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 	const struct top_options *o = values;
 	struct look l = { .by = FIGURE_CPU };
 	struct screen s = { .signals = -EBADF };
-	int r;
+	int json = cli_format_is_json(o->format, "table", e), r;
 
+	if (json < 0)
+		return json;
 	if (args[0]) {
 		/* docker's top: ps, with the same arguments. */
-		_cleanup_free_ void *none = calloc(1, verb_ps.size);
+		const struct cli_ps_options po = { .format = o->format };
 
-		return none ? verb_ps.run(ctx, none, args, e) : err_set(e, ENOMEM, "top");
+		return verb_ps.run(ctx, &po, args, e);
 	}
 	if (o->interval <= 0)
 		return err_text(e, EINVAL, "option --interval must be more than 0");
 	r = launch_stats_new(&lc, NULL, &l.stats, e);
-	if (r == 0 && !(isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))) {
-		r = print_once(&l, o->interval, e);
+	if (r == 0 && (json || !(isatty(STDOUT_FILENO) && isatty(STDIN_FILENO)))) {
+		r = print_once(&l, o->interval, json, e);
 	} else if (r == 0) {
 		r = screen_open(&s, e);
 		if (r == 0)

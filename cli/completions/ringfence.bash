@@ -84,7 +84,7 @@ _ringfence()
 		[stop]='--time --all --format --help'
 		[restart]='--time --all --format --help'
 		[wait]='--format --help'
-		[rename]='--help'
+		[rename]='--format --help'
 		[generate]='--files --restart-policy --format --help'
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
@@ -92,16 +92,16 @@ _ringfence()
 		[port]='--format --help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		[stats]='--all --no-stream --interval --format --json --help'
-		[top]='--interval --help'
+		[top]='--interval --format --help'
 		[launch]='--name --detach --interactive --tty --rm --restart --pull --entrypoint --env --env-file --workdir
 			--user --hostname --volume --mount --tmpfs --read-only --shm-size --network --publish --dns
 			--add-host --memory --memory-swap --cpus --cpuset-cpus --pids-limit --device --cap-add --cap-drop
 			--privileged --security-opt --userns --ulimit --sysctl --init --boot --isolation --stop-signal
 			--stop-timeout --log-max --label --annotation --pid-file --cidfile --help'
 		[ls]='--quiet --running --filter --format --no-trunc --help'
-		[rm]='--force --volumes --all --help'
+		[rm]='--force --volumes --all --format --help'
 		[inspect]='--type --format --platform --help'
-		[commit]='--message --author --change --pause --squash --quiet --help'
+		[commit]='--message --author --change --pause --squash --quiet --format --help'
 		[volume]='--format --quiet --label --force --all --help'
 		# for images
 		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'

@@ -151,6 +151,7 @@ complete -c ringfence -n '__ringfence_in ls' -s h -l help -d 'show this help'
 complete -c ringfence -n '__ringfence_in rm' -s f -l force -d 'also one that runs (it is killed), and whatever is left of a broken one'
 complete -c ringfence -n '__ringfence_in rm' -s v -l volumes -d 'its anonymous volumes too'
 complete -c ringfence -n '__ringfence_in rm' -s a -l all -d 'all partitions'
+complete -c ringfence -n '__ringfence_in rm' -l format -xa 'text json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in rm' -s h -l help -d 'show this help'
 
 # inspect
@@ -317,6 +318,7 @@ complete -c ringfence -n '__ringfence_in restart' -l format -xa 'text json' -d '
 complete -c ringfence -n '__ringfence_in restart' -s h -l help -d 'show this help'
 
 # rename
+complete -c ringfence -n '__ringfence_in rename' -l format -xa 'text json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in rename' -s h -l help -d 'show this help'
 
 # generate
@@ -344,6 +346,7 @@ complete -c ringfence -n '__ringfence_in stats' -s h -l help -d 'show this help'
 complete -c ringfence -n '__ringfence_in top' -a '(ringfence list -q 2>/dev/null)' -d partition
 complete -c ringfence -n '__ringfence_in help' -a 'top'
 complete -c ringfence -n '__ringfence_in top' -s i -l interval -x -d 'between two looks: 500ms, 5s, … (default 1s)'
+complete -c ringfence -n '__ringfence_in top' -l format -xa 'table json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in top' -s h -l help -d 'show this help'
 
 # commit
@@ -355,6 +358,7 @@ complete -c ringfence -n '__ringfence_in commit' -s c -l change -x -d 'of a Dock
 complete -c ringfence -n '__ringfence_in commit' -s p -l pause -d 'pause it meanwhile (default; =false: do not)'
 complete -c ringfence -n '__ringfence_in commit' -s s -l squash -d 'refused: layers below are shared with the image it is of'
 complete -c ringfence -n '__ringfence_in commit' -s q -l quiet -d 'only the digest'
+complete -c ringfence -n '__ringfence_in commit' -l format -xa 'text json' -d 'of what is printed'
 complete -c ringfence -n '__ringfence_in commit' -s h -l help -d 'show this help'
 
 # volume
