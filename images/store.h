@@ -7,11 +7,10 @@
  *   blobs/ALG/HEX            content; whole and verified, or not there
  *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: a lower directory for overlayfs
  *   layers/HEX/layer.json    its diff_id, parent, and how much there is in it
- *   layers/HEX/layer.erofs   the same as an EROFS image, if it was asked for; layer.erofs.digest is its digest
- *   ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h)
- *   uses/NAME                a target's digest: its image is needed as long as NAME is, named or not
- *   tmp/                     all that is not whole yet; partial-ALG-HEX is a download that can be resumed
- *   lock, index.lock         see below
+ *   layers/HEX/layer.erofs   the same as an EROFS image, if it was asked for; layer.erofs.digest is its
+ * digest ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h) uses/NAME
+ * a target's digest: its image is needed as long as NAME is, named or not tmp/                     all that
+ * is not whole yet; partial-ALG-HEX is a download that can be resumed lock, index.lock         see below
  *
  * Where: --store, RINGFENCE_STORE, "store" in RINGFENCE_DATA, /var/lib/ringfence/store, or
  * $XDG_DATA_HOME/ringfence/store
