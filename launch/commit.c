@@ -284,6 +284,8 @@ int launch_commit(const struct launch_ctx *ctx, const char *name, const struct l
 		r = launch_dir_open(ctx, name, true, a, &d, e);
 	if (r == 0)
 		r = check(&d, name, e);
+	if (r == 0)
+		r = launch_rename_finish(ctx, &d, a, e);
 	*image = o->image ? o->image : default_name(name, a);
 	if (r == 0 && !*image)
 		r = err_set(e, ENOMEM, "commit");

@@ -377,6 +377,9 @@ int cp_root_open(
 	if (out->dir.damaged)
 		return err_text(e, EINVAL,
 			"partition \"%s\" is damaged; `ringfence rm --force %s` removes it", name, name);
+	r = launch_rename_finish(ctx, &out->dir, a, e);
+	if (r < 0)
+		return r;
 	rt = launch_rt(ctx, &out->dir.record);
 	r = running_pid(&rt, name, &pid, e);
 	if (r < 0)

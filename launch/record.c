@@ -355,6 +355,10 @@ int launch_record_read(struct launch_dir *d, struct arena *a, struct err *e)
 	if (r < 0)
 		return r;
 	/* The directory says what it is called: a rename that was cut short has not come to write it down. */
+	d->was =
+		!str_eq(record.name, d->record.name) && launch_check_name("partition", record.name, NULL) == 0
+			? record.name
+			: NULL;
 	record.name = d->record.name;
 	d->record = record;
 	return 0;

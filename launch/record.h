@@ -86,7 +86,8 @@ struct launch_dir {
 	int fd;		  /* of the partition's directory */
 	const char *path; /* absolute, in the arena */
 	struct launch_record record;
-	bool damaged; /* launch.json is missing or unreadable */
+	bool damaged;	 /* launch.json is missing or unreadable */
+	const char *was; /* another name that launch.json still has: a rename was cut short; or NULL */
 };
 #define LAUNCH_DIR_INIT                            \
 	{                                          \
@@ -115,6 +116,10 @@ int launch_dir_open(const struct launch_ctx *ctx, const char *name, bool lock, s
 void launch_dir_unlock(struct launch_dir *d);
 void launch_dir_close(struct launch_dir *d); /* unlocks */
 DEFINE_CLEANUP(struct launch_dir *, launch_dir_close);
+
+/* Goes on with a rename that was cut short (d->was), before anything in the locked directory is used by what
+ * config.json says: its paths may be those of another partition by now. Else nothing. */
+int launch_rename_finish(const struct launch_ctx *ctx, struct launch_dir *d, struct arena *a, struct err *e);
 
 /* Is the directory that we hold still the one of that name? */
 bool launch_dir_there(const struct launch_dir *d);

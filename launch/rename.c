@@ -5,8 +5,8 @@
  * The new name is taken by an empty, locked directory, as a new partition would take it; what must outlive a
  * crash on both sides of the change (the image's pin) is made for it beforehand and taken from the old one
  * afterwards. rename(2) of the old directory over the empty one is the moment at which it happens.
- * launch.json and config.json follow: of one that was cut short there, the directory says what it is called
- * (launch_record_read()).
+ * config.json and then launch.json follow: of one that was cut short there, the directory says what it is
+ * called, and whoever is about to run it or to look into it goes on with it first (launch_rename_finish()).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -189,6 +189,35 @@ static void unpin(
 		img_root_unpin(store, name, &ignored);
 }
 
+int launch_rename_finish(const struct launch_ctx *ctx, struct launch_dir *d, struct arena *a, struct err *e)
+{
+	struct launch_dir before = *d;
+	struct stat st;
+	const char *text;
+	size_t len;
+	int r;
+
+	if (!d->was)
+		return 0;
+	before.record.name = d->was;
+	before.path =
+		arena_printf(a, "%.*s%s", (int)(strlen(d->path) - strlen(d->record.name)), d->path, d->was);
+	r = before.path ? rewrite_config(&before, d, a, &text, &len, e) : err_set(e, ENOMEM, "rename");
+	if (r == 0)
+		r = fd_replace_at(d->fd, CONFIG, 0600, text, len, e);
+	if (r == 0 && d->record.ids >= 0)
+		r = launch_ids_rename(ctx, d->was, d->record.name, d->record.ids, e);
+	/* The name may be another's by now. */
+	if (r == 0 && fstatat(d->partitions, d->was, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		unpin(ctx, &d->record, d->was, a);
+	/* Last: it says that all of it is done. */
+	if (r == 0)
+		r = launch_record_write(d, &d->record, e);
+	if (r == 0)
+		d->was = NULL;
+	return r;
+}
+
 /* Both directories are locked. */
 static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, struct launch_dir *new,
 	struct arena *a, struct err *e)
@@ -196,6 +225,7 @@ static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, s
 	const char *from = old->record.name, *to = new->record.name, *text;
 	struct launch_record record = old->record;
 	size_t len;
+	/* It is done when it has happened; that it can be is seen before. */
 	int r = rewrite_config(old, new, a, &text, &len, e);
 
 	if (r == 0)
@@ -208,13 +238,10 @@ static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, s
 		return r;
 	}
 	record.name = to;
-	old->record.name = to;
-	r = launch_record_write(old, &record, e);
-	if (r == 0)
-		r = fd_replace_at(old->fd, CONFIG, 0600, text, len, e);
-	if (r == 0 && record.ids >= 0)
-		r = launch_ids_rename(ctx, from, to, record.ids, e);
-	unpin(ctx, &record, from, a);
+	old->record = record;
+	old->path = new->path;
+	old->was = from;
+	r = launch_rename_finish(ctx, old, a, e);
 	return r < 0 ? err_wrap(e, "partition \"%s\", which was \"%s\"", to, from) : 0;
 }
 
@@ -232,6 +259,8 @@ int launch_rename(const struct launch_ctx *ctx, const char *old, const char *nam
 	if (r < 0)
 		return r;
 	r = check_ended(ctx, &from, a, e);
+	if (r == 0)
+		r = launch_rename_finish(ctx, &from, a, e);
 	if (r == 0)
 		r = launch_dir_new(ctx, name, a, &to, e);
 	if (r == 0) {

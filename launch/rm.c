@@ -224,6 +224,7 @@ int launch_rm(const struct launch_ctx *ctx, const char *name, bool force, bool v
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
 	struct launch_dir d = LAUNCH_DIR_INIT;
+	struct err ignored = ERR_INIT;
 	int r;
 
 	if (!a)
@@ -231,6 +232,9 @@ int launch_rm(const struct launch_ctx *ctx, const char *name, bool force, bool v
 	r = launch_dir_open(ctx, name, true, a, &d, e);
 	if (r == 0 && !force)
 		r = check_idle(ctx, &d, a, e);
+	/* What is still under the name before goes, too. */
+	if (r == 0 && launch_rename_finish(ctx, &d, a, &ignored) < 0)
+		log_debug("rm %s: %s", name, ignored.text);
 	if (r == 0)
 		r = launch_remove(ctx, &d, force, volumes, a, e);
 	launch_dir_close(&d);

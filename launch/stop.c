@@ -234,7 +234,9 @@ int launch_restart(const struct launch_ctx *ctx, const char *name, int timeout, 
 	r = launch_dir_open(ctx, name, true, a, &d, e);
 	if (r < 0)
 		return r;
-	r = restart(ctx, &d, timeout, a, e);
+	r = launch_rename_finish(ctx, &d, a, e);
+	if (r == 0)
+		r = restart(ctx, &d, timeout, a, e);
 	launch_dir_close(&d);
 	return r;
 }

@@ -379,6 +379,8 @@ static int set_up(struct supervisor *s, struct err *e)
 	r = take_record(s, &d, e);
 	if (r == 0 && s->own_lock)
 		r = check_alone(s, &d, a, e);
+	if (r == 0 && s->own_lock)
+		r = launch_rename_finish(s->ctx, &d, a, e);
 	log_max = d.record.log_max;
 	s->dir = TAKE_FD(d.fd);
 	launch_dir_close(&d);

@@ -43,3 +43,31 @@ lr_detached() {
 	until_ok 5 eval '! l inspect "$ID"'
 	over
 }
+
+tc lr_cut_short 'rename: one that was killed halfway is completed before anything of the partition is used'
+lr_cut_short() {
+	local dir=$T/data/partitions verb
+	images
+	for verb in restart cp rm; do
+		lgood launch -d bb "$ID" -- sh -c 'echo run >>/kept; sleep 1000'
+		lgood stop -t 0 "$ID"
+		# What kill -9 leaves that comes right after the directory was renamed.
+		mv "$dir/$ID" "$dir/$ID-new"
+		lgood launch -d bb "$ID" -- sleep 1000
+		lgood stop -t 0 "$ID"
+		case $verb in
+		restart)
+			lgood restart "$ID-new"
+			until_ok 10 eval '[[ $(wc -l <"$dir/$ID-new/upper/kept") == 2 ]]'
+			;;
+		cp)
+			lgood cp "$ID-new:/kept" "$T/kept"
+			eq "$(<"$T/kept")" run
+			;;
+		esac
+		[[ $verb == rm ]] || eq "$(jq -r .name "$dir/$ID-new/launch.json")" "$ID-new"
+		[[ ! -e $dir/$ID/upper/kept ]] || die "another partition's files were written to"
+		lgood rm -f "$ID-new" "$ID"
+		over
+	done
+}
