@@ -51,19 +51,34 @@ static bool may_stay(struct supervisor *s, struct supervisor_client *c)
 	return false;
 }
 
+/* A free place, or that of who has been there longest without saying what he wants: `stop` must get in. */
+static struct supervisor_client *find_place(struct supervisor *s)
+{
+	struct supervisor_client *oldest = NULL;
+
+	for (int i = 0; i < SUPERVISOR_CLIENTS; i++) {
+		struct supervisor_client *c = &s->clients[i];
+
+		if (c->fd < 0)
+			return c;
+		if (!c->attached && !c->waiting && !c->owes_exit && (!oldest || c->number < oldest->number))
+			oldest = c;
+	}
+	if (oldest)
+		drop(oldest);
+	return oldest;
+}
+
 static void welcome(struct supervisor *s)
 {
+	static uint64_t number;
 	int fd = control_accept(s->listener);
+	struct supervisor_client *c = fd < 0 ? NULL : find_place(s);
 
-	if (fd < 0)
-		return;
-	for (int i = 0; i < SUPERVISOR_CLIENTS; i++) {
-		if (s->clients[i].fd >= 0)
-			continue;
-		s->clients[i] = (struct supervisor_client){ .fd = fd, .budget = STALL_MS };
-		return;
-	}
-	fd_close(fd);
+	if (c)
+		*c = (struct supervisor_client){ .fd = fd, .number = number++, .budget = STALL_MS };
+	else
+		fd_close(fd);
 }
 
 bool supervisor_throttled(const struct supervisor *s)

@@ -16,7 +16,8 @@
 #define SUPERVISOR_CONSOLE "console" /* where the runtime sends the terminal to, while it starts */
 
 struct supervisor_client {
-	int fd; /* -1: a free place */
+	int fd;		 /* -1: a free place */
+	uint64_t number; /* in the order in which they came */
 	bool attached, waiting;
 	bool owes;	     /* has not taken the message in `out` */
 	bool owes_exit;	     /* nor the one that tells the end */

@@ -597,8 +597,11 @@ sv_control() {
 		    s = conn()
 		    s.send(m)
 		    s.close()
+		# Those who say nothing give way to who does.
 		idle = [conn() for i in range(40)]
 		s = conn()
+		s.send(b"S\1")
+		assert s.recv(100)[:1] == b"Y"
 		for c in idle:
 		    c.close()
 		s.close()
