@@ -91,7 +91,8 @@ static void forget_stack(void)
 
 void supervisor_memory_forget(void)
 {
+	forget_stack();
+	/* Last: what is called after this comes back, 64 KiB a call. */
 	for (size_t i = 0; i < n_segments; i++)
 		madvise((void *)segments[i].start, segments[i].len, MADV_DONTNEED);
-	forget_stack();
 }
