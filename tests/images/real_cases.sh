@@ -168,3 +168,18 @@ real_node() {
 		w.on("message", n => require("child_process").exec("uname", (e, out) => console.log(n, s, out.trim())))'
 	eq "$OUT" '8 5000000 Linux'
 }
+
+tc real_systemd 'systemd by --boot: services, journal, slices, power-off from inside and outside; all of its sandboxing with SYS_ADMIN'
+real_systemd() {
+	RF_TEST_SLOW=${RF_TEST_SLOW:-} "$HERE/real_systemd.sh" "$RT" "$T" base
+}
+
+tc real_systemd_lab 'systemd by --boot out of the root file system of a systemd host with cgroup v2, with both cgroup managers'
+real_systemd_lab() {
+	local status=0
+	[[ -n ${RF_REAL_ALL:-} ]] || skip "RF_REAL_ALL=1 asks for it"
+	"$HERE/../lab/run" --skip-missing --timeout 600 --mem 2560 --add "$RT" --add "${RT%/*}/ringfence-image" --add "$HERE/real_systemd.sh" -- env RF_TEST_SLOW=1 \
+		bash -c 'mkdir /tmp/cgroupfs && /lab/real_systemd.sh /lab/ringfence /tmp/cgroupfs &&
+			mkdir /tmp/systemd && /lab/real_systemd.sh /lab/ringfence /tmp/systemd "" --cgroup-manager systemd' || status=$?
+	return $status
+}
