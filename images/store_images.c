@@ -216,17 +216,22 @@ static bool is_whole(const char *digits)
 	return len == 64 || len == 128;
 }
 
-static void find_by_digits(struct img_store *s, struct arena *a, const struct img_name *names, size_t n,
-	const char *digits, const struct img_platform *p, struct matches *m)
+static void find_by_digits(struct img_store *s, const struct img_name *names, size_t n, const char *digits,
+	const struct img_platform *p, struct matches *m)
 {
 	for (size_t i = 0; i < n && !(m->n && is_whole(digits)); i++) {
+		_cleanup_(arena_freep) struct arena *a = NULL;
 		struct img_image image;
 
 		if (begins(&names[i].target.digest, digits)) {
 			add_match(m, &names[i]);
 			continue;
 		}
-		if (img_image_load(s, a, &names[i], p, &image, NULL) == 0 &&
+		/* Its documents are forgotten at once: there may be many names, and large ones. */
+		if (i > 0 && img_digest_eq(&names[i].target.digest, &names[i - 1].target.digest))
+			continue;
+		a = arena_new();
+		if (a && img_image_load(s, a, &names[i], p, &image, NULL) == 0 &&
 			(begins(&image.id, digits) || begins(&image.manifest_desc.digest, digits)))
 			add_match(m, &names[i]);
 	}
@@ -246,7 +251,7 @@ int img_name_find(struct img_store *s, struct arena *a, const char *what, const 
 	named = find_by_name(a, names, n, what, &m);
 	*by_digest = !m.n;
 	if (!m.n && digits)
-		find_by_digits(s, a, names, n, digits, p, &m);
+		find_by_digits(s, names, n, digits, p, &m);
 	if (m.n > 1)
 		return ambiguous(&m, what, e);
 	if (m.n == 1) {

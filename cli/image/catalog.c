@@ -2,6 +2,10 @@
 /* The images of a store (see catalog.h). */
 #include "cli/image/catalog.h"
 
+#include "base/log.h"
+
+#define TEXT_BYTES_MAX (16U << 20) /* of documents that indexes lead to, which are kept in memory */
+
 int catalog_open(
 	const struct image_ctx *ctx, enum img_lock lock, int wait, struct img_store **out, struct err *e)
 {
@@ -25,12 +29,53 @@ static int64_t size_of(const struct img_image *image)
 	return size;
 }
 
-static int add(struct catalog *c, const struct img_name *n, const struct img_platform *p, struct err *e)
+/* An earlier name of the same target: its documents are not read again, however many names there are. */
+static const struct catalog_image *same_target(const struct catalog *c, const struct img_name *n)
 {
-	struct catalog_image *i = &c->list[c->n++];
+	for (size_t i = 0; i + 1 < c->n; i++)
+		if (!c->list[i].other && img_digest_eq(&c->list[i].entry.target.digest, &n->target.digest) &&
+			c->list[i].entry.target.size == n->target.size &&
+			c->list[i].entry.target.media == n->target.media)
+			return &c->list[i];
+	return NULL;
+}
+
+/* `manifest` NULL: what the name leads to; else one of its index's. */
+static int load(
+	struct catalog *c, struct catalog_image *i, const struct img_descriptor *manifest, struct err *e)
+{
+	const struct catalog_image *same = manifest ? NULL : same_target(c, &i->entry);
+	struct img_name n = i->entry;
 	struct err why = ERR_INIT;
 
-	*i = (struct catalog_image){ .entry = *n, .created = TEXT_NO_TIME, .size = -1 };
+	if (same) {
+		i->broken = same->broken;
+		i->image = same->image;
+		i->image.name = n.name;
+		i->created = same->created;
+		i->size = same->size;
+		return 0;
+	}
+	if (manifest)
+		n.target = *manifest;
+	if (img_image_load(c->s, c->a, &n, manifest ? &manifest->platform : NULL, &i->image, &why) < 0) {
+		i->broken = arena_strdup(c->a, why.text);
+		return i->broken ? 0 : err_set(e, ENOMEM, "list images");
+	}
+	i->image.target = i->entry.target;
+	i->created = text_time(i->image.config.created);
+	i->size = size_of(&i->image);
+	return 0;
+}
+
+static int add(
+	struct catalog *c, const struct img_name *n, const struct img_descriptor *manifest, struct err *e)
+{
+	struct catalog_image *i = &c->list[c->n++];
+
+	*i = (struct catalog_image){
+		.entry = *n, .other = manifest != NULL, .created = TEXT_NO_TIME, .size = -1
+	};
 	if (n->name && img_ref_parse(c->a, n->name, &i->ref, NULL) == 0) {
 		struct img_ref bare = { .registry = i->ref.registry, .path = i->ref.path };
 
@@ -41,13 +86,7 @@ static int add(struct catalog *c, const struct img_name *n, const struct img_pla
 		i->repository = n->name; /* some other tool's kind of name */
 		i->ref = (struct img_ref){ 0 };
 	}
-	if (img_image_load(c->s, c->a, n, p, &i->image, &why) < 0) {
-		i->broken = arena_strdup(c->a, why.text);
-		return i->broken ? 0 : err_set(e, ENOMEM, "list images");
-	}
-	i->created = text_time(i->image.config.created);
-	i->size = size_of(&i->image);
-	return 0;
+	return load(c, i, manifest, e);
 }
 
 /* Room for `more` entries. */
@@ -67,14 +106,45 @@ static int reserve(struct catalog *c, size_t *room, size_t more, struct err *e)
 	return 0;
 }
 
+/* Is the manifest one that is listed already, since `first`? */
+static bool is_listed(const struct catalog *c, size_t first, const struct img_digest *d)
+{
+	for (size_t k = first; k < c->n; k++)
+		if (!c->list[k].broken && img_digest_eq(&c->list[k].image.manifest_desc.digest, d))
+			return true;
+	return false;
+}
+
+/* Those of list[from], which has another name for the same index, for the last entry. */
+static int copy_others(struct catalog *c, size_t *room, size_t from, struct err *e)
+{
+	size_t to = c->n - 1;
+
+	for (size_t k = from + 1; k < to && c->list[k].other; k++) {
+		int r = reserve(c, room, 1, e);
+
+		if (r < 0)
+			return r;
+		c->list[c->n] = c->list[k];
+		c->list[c->n].entry = c->list[to].entry;
+		c->list[c->n].ref = c->list[to].ref;
+		c->list[c->n].repository = c->list[to].repository;
+		c->list[c->n++].image.name = c->list[to].entry.name;
+	}
+	return 0;
+}
+
 /* The images of an index that are in the store, one for each platform, the host's first. */
 static int add_others(struct catalog *c, size_t *room, const struct img_name *n, struct err *e)
 {
+	const struct catalog_image *same = same_target(c, n);
 	size_t first = c->n - 1, len;
 	const char *text;
 	struct img_index x;
 	int r;
 
+	if (same)
+		return copy_others(c, room, (size_t)(same - c->list), e);
 	if (img_blob_read(c->s, &n->target, "index", c->a, &text, &len, NULL) < 0 ||
 		img_document_kind(text, len) != IMG_MEDIA_INDEX ||
 		img_index_parse(c->a, text, len, "index", &x, NULL) < 0)
@@ -84,13 +154,20 @@ static int add_others(struct catalog *c, size_t *room, const struct img_name *n,
 		bool known = false;
 
 		if (!d->has_platform || !d->platform.os || str_eq(d->platform.os, "unknown") ||
-			!img_blob_has(c->s, &d->digest, d->size))
+			is_listed(c, first, &d->digest) || !img_blob_has(c->s, &d->digest, d->size))
 			continue;
+		if (c->text_bytes > TEXT_BYTES_MAX) {
+			log_warn("%s: its index lists more than can be shown",
+				n->name ? n->name : n->target.digest.text);
+			break;
+		}
 		r = reserve(c, room, 1, e);
 		if (r == 0)
-			r = add(c, n, &d->platform, e);
+			r = add(c, n, d, e);
 		if (r < 0)
 			return r;
+		c->text_bytes +=
+			c->list[c->n - 1].image.manifest_len + c->list[c->n - 1].image.config_len + 1024;
 		for (size_t k = first; k + 1 < c->n; k++)
 			known = known || catalog_same(&c->list[k], &c->list[c->n - 1]);
 		if (known || c->list[c->n - 1].broken)

@@ -14,6 +14,7 @@ struct catalog_image {
 	struct img_image image; /* unless `broken` */
 	struct img_ref ref;	/* of entry.name; empty without */
 	const char *repository; /* "docker.io/library/debian"; NULL: no name */
+	bool other;		/* of an index, and not the one that its name leads to */
 	const char *broken;	/* why it cannot be read; NULL: it could be */
 	int64_t created;	/* seconds since 1970, or TEXT_NO_TIME */
 	int64_t size;		/* of its documents and its packed layers; -1: not known */
@@ -26,6 +27,7 @@ struct catalog {
 	size_t n;
 	struct img_use *uses;
 	size_t n_uses;
+	size_t text_bytes; /* of the documents of others */
 };
 
 /*
