@@ -70,3 +70,51 @@ lh_wreck_ids() {
 	[[ -n $(find "$T/data/ids" -type l) ]] || die "another's range was given back"
 	over
 }
+
+# --- faults at every place: a sample; RF_TEST_SLOW=1 tries them all --------------------------------------------------------------
+
+# launch_struck HOW STEP LAUNCH-OPTION...: at each STEPth system call of launch, and of what it starts, HOW happens.
+launch_struck() {
+	local how=$1 step=$2 n total id
+	shift 2
+	[[ $(uname -m) == x86_64 ]] || skip "made for x86-64"
+	sanitized && skip "the sanitizers' own calls are not ringfence's"
+	[[ -z ${RF_TEST_SLOW:-} ]] || step=1
+	images
+	lgood launch --rm bb
+	inject 100000 "$ID-0" "$@" || die "untouched: $(<"$T/said")"
+	total=$(sed -n 's/^total=//p' "$T/struck")
+	((total > 100)) || die "only ${total:-no} calls were seen"
+	lgood rm -f "$ID-0"
+	for ((n = 1 + RANDOM % step; n <= total; n += step)); do
+		id=$ID-$n
+		inject "$n" "$id" "$@"
+		RC=$?
+		[[ $RC != 124 ]] || die "call $n, $how: hangs: $(<"$T/struck")"
+		# What has failed takes all of it away again; what was killed is a wreck for rm.
+		if [[ $how != kill* && $RC == 125 ]]; then
+			[[ -s $T/said ]] || die "call $n, $how: no message: $(<"$T/struck")"
+			# One that has run is not taken away because of a failure after that.
+			[[ ! -e $T/data/partitions/$id ]] || grep -q 'stays behind' "$T/said" || grep -q '"ended"' "$T/data/partitions/$id/state.json" ||
+				die "call $n, $how: a directory is left: $(<"$T/struck"); $(<"$T/said")"
+		fi
+		l rm -fv "$id" >"$T/removed" 2>&1 || die "call $n, $how, $(<"$T/struck"): rm --force: $(<"$T/removed")"
+		[[ ! -e $T/data/partitions/$id ]] || die "call $n, $how, $(<"$T/struck"): its directory is left"
+		[[ ! -e $T/data/store/uses/$id ]] || die "call $n, $how, $(<"$T/struck"): its image is in use"
+		[[ ! -e $ROOT/$id ]] || die "call $n, $how, $(<"$T/struck"): the runtime's state is left"
+	done
+	over
+	until_ok 10 no_cgroups
+}
+inject() {
+	local n=$1 id=$2
+	shift 2
+	timeout $((20 * RF_SCALE)) "$RF_RFT" inject "$n" "$how" "$RT" "${GOPTS[@]}" --data "$T/data" launch "$@" bb "$id" -- true \
+		9>"$T/struck" >"$T/said" 2>&1 </dev/null
+}
+no_cgroups() { [[ -z $(find /sys/fs/cgroup -type d -name "*$ID-*" -print -quit 2>/dev/null) ]]; }
+
+tc 'launch_struck kill 29' 'launch: whoever makes a call is killed at it'
+tc 'launch_struck ENOMEM 31 -v v:/vol' 'launch: a call fails for lack of memory'
+tc 'launch_struck EPERM 37' 'launch: a call is not permitted'
+tc 'launch_struck ENOSPC 41 -v /vol' 'launch: there is no space'
