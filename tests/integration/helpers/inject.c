@@ -124,6 +124,28 @@ static int at_stop(struct injection *in, pid_t pid, int status)
 	return event || sig == SIGSTOP || sig == SIGTRAP ? 0 : sig;
 }
 
+/* Whoever is left goes on without us: also one who has just come, and who would stay in the stop that it came
+ * with. */
+static void let_go(void)
+{
+	int status;
+
+	for (int i = 0; i < 40; i++) {
+		pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
+
+		if (pid < 0)
+			return;
+		if (pid > 0 && WIFSTOPPED(status))
+			ptrace(PTRACE_DETACH, pid, 0,
+				WSTOPSIG(status) == SIGSTOP || WSTOPSIG(status) & 0x80 || status >> 16 ||
+						WSTOPSIG(status) == SIGTRAP
+					? 0
+					: WSTOPSIG(status));
+		if (pid == 0)
+			usleep(5000);
+	}
+}
+
 static int follow(struct injection *in)
 {
 	int status, sig;
@@ -143,7 +165,8 @@ static int follow(struct injection *in)
 	}
 	if (!in->done)
 		printf("total=%ld\n", in->seen);
-	/* Whoever is left goes on without us. */
+	else
+		let_go();
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
