@@ -36,7 +36,7 @@ static int open_level(int parent, const char *name)
 		return fd;
 	/* A user who is not root is kept out by modes, also of what is his (overlayfs makes work/work 0000).
 	 */
-	if (fd == -EACCES && fchmodat(parent, name, 0700, 0) == 0)
+	if (fd == -EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = path_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, INSIDE);
 	if (fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		(void)fchmod(fd, 0700);
@@ -47,8 +47,10 @@ static int hand_up(struct removal *r, int dir, const char *name)
 {
 	char up[32];
 
-	/* To be moved a directory must be writable itself, for its ".." changes. */
-	(void)fchmodat(dir, name, 0700, 0);
+	/* To be moved a directory must be writable itself, for its ".." changes; root's is in any case. Whoever
+	 * still writes to a volume may have put a symlink there by now. */
+	if (rt_caller() != 0)
+		(void)fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW);
 	do {
 		snprintf(up, sizeof(up), "%u", r->next++);
 		if (renameat(dir, name, r->top, up) == 0) {
