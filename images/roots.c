@@ -203,10 +203,11 @@ static int open_layers(struct lookup *l, struct img_root *out, struct err *e)
 /* By the way of a name of its own in tmp/, for link(2) replaces nothing. */
 static int replace_pin(struct lookup *l, const char *pin, const char *use, struct err *e)
 {
-	char tmp[64];
+	char tmp[NAME_MAX + 32];
 	int r = 0;
 
-	snprintf(tmp, sizeof(tmp), "tmp/pin-%d", (int)getpid());
+	/* Our number may be another's too, in another pid namespace. */
+	snprintf(tmp, sizeof(tmp), "tmp/pin-%d-%s", (int)getpid(), use + strlen("uses/"));
 	unlinkat(l->dir, tmp, 0);
 	if (linkat(l->dir, pin, l->dir, tmp, 0) < 0 || renameat(l->dir, tmp, l->dir, use) < 0)
 		r = err_set(e, errno, "pin image as %s/%s", l->path, use);

@@ -337,7 +337,10 @@ int st_put(struct img_store *s, int dir, const char *name, const void *text, siz
 	if (r == 0)
 		return 0;
 	unlinkat(s->tmp, tmp, 0);
-	return err_set(e, r, "write %s in image store %s", name, s->path);
+	r = err_set(e, r, "write %s in image store %s", name, s->path);
+	if (r == -ENOSPC || r == -EDQUOT)
+		err_hint(e, "even to remove something takes some bytes there: make a little room first");
+	return r;
 }
 
 void st_blob_path(const struct img_digest *d, char buf[IMG_DIGEST_MAX])
