@@ -77,7 +77,7 @@ TESTS += tests/images/registry.sh tests/images/verbs
 EXTRA_DIST += tests/images/badregistry.py tests/images/registry_cases.sh
 EXTRA_DIST += tests/images/tars.py
 # Started by ./bootstrap check real.
-EXTRA_DIST += tests/images/real tests/images/real_cases.sh tests/images/real_systemd.sh
+EXTRA_DIST += tests/images/real tests/images/real_cases.sh tests/images/real_systemd.sh tests/images/real_peers.py
 dist_check_SCRIPTS += tests/images/archives tests/images/imports
 TESTS += tests/images/archives tests/images/imports
 

@@ -178,8 +178,26 @@ tc real_systemd_lab 'systemd by --boot out of the root file system of a systemd 
 real_systemd_lab() {
 	local status=0
 	[[ -n ${RF_REAL_ALL:-} ]] || skip "RF_REAL_ALL=1 asks for it"
-	"$HERE/../lab/run" --skip-missing --timeout 600 --mem 2560 --add "$RT" --add "${RT%/*}/ringfence-image" --add "$HERE/real_systemd.sh" -- env RF_TEST_SLOW=1 \
-		bash -c 'mkdir /tmp/cgroupfs && /lab/real_systemd.sh /lab/ringfence /tmp/cgroupfs &&
-			mkdir /tmp/systemd && /lab/real_systemd.sh /lab/ringfence /tmp/systemd "" --cgroup-manager systemd' || status=$?
+	# On ext4, since tmpfs has no mounts with mapped ids in its kernel, and so no user namespaces for partitions.
+	"$HERE/../lab/run" --skip-missing --timeout 600 --mem 3072 --add "$RT" --add "${RT%/*}/ringfence-image" --add "$HERE/real_systemd.sh" -- env RF_TEST_SLOW=1 \
+		bash -c 'truncate -s 2G /run/disk && mkfs.ext4 -q /run/disk && mkdir /mnt/d && mount -o loop /run/disk /mnt/d && export NEEDS_USERNS=1 &&
+			mkdir /mnt/d/cgroupfs && /lab/real_systemd.sh /lab/ringfence /mnt/d/cgroupfs &&
+			mkdir /mnt/d/systemd && /lab/real_systemd.sh /lab/ringfence /mnt/d/systemd "" --cgroup-manager systemd' || status=$?
 	return $status
+}
+
+tc real_peers 'an image of nginx, saved, is file by file what umoci and podman make of it'
+real_peers() {
+	[[ -n ${RF_REAL_ALL:-} ]] || skip "RF_REAL_ALL=1 asks for it"
+	make_image nginx
+	mkdir "$T/peers"
+	# Unpacks it.
+	good launch --rm nginx -- rm -rf /srv
+	cat >"$T/tool" <<-TOOL
+		#!/bin/sh
+		exec "$RT" --data "$T/data" "\$@"
+	TOOL
+	chmod 755 "$T/tool"
+	"$HERE/real_peers.py" "$T/tool" "$T/data/store" nginx "$T/peers" || exit $?
+	rm -rf "$T/peers"
 }

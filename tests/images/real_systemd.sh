@@ -50,6 +50,7 @@ if [[ ! -e /sys/fs/cgroup/cgroup.controllers ]]; then
 	booted || { rt rm -fv app >/dev/null && echo "systemd does not start with this host's cgroups, which are not v2's alone" && exit 77; }
 fi
 boots
+[[ -z ${NEEDS_USERNS:-} ]] || [[ $(rt exec app cat /proc/self/uid_map) =~ ^\ *0\ +[1-9] ]] || die "no user namespace"
 # It is its own, and sees what it would as a machine's first.
 good exec app systemd-detect-virt --container
 [[ $OUT != none ]] || die "it does not know that it is in a container"

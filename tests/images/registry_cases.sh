@@ -112,11 +112,53 @@ htpasswd() {
 	PATH=$C/bin:$PATH pulls 127.0.0.1:5443/a/b:t "${o[@]}"
 }
 
-tc two_gb 'a layer of many megabytes, and forty layers'
+# cutting PORT TO LIMIT: a proxy in between that cuts a connection, without a word, when so many bytes came back by it, and says so in $C/cuts.
+cutting() {
+	python3 - "$@" "$C/cuts" <<-'END' &
+		import socket, sys, threading
+		port, to, limit = map(int, sys.argv[1:4])
+		def carry(a, b, left):
+		    try:
+		        while left > 0:
+		            data = a.recv(1 << 16)
+		            if not data: break
+		            b.sendall(data)
+		            left -= len(data)
+		        if left <= 0: open(sys.argv[4], "a").write("cut\n")
+		    except OSError: pass
+		    for s in (a, b):
+		        try: s.shutdown(socket.SHUT_RDWR)
+		        except OSError: pass
+		l = socket.create_server(("127.0.0.1", port))
+		while True:
+		    a = l.accept()[0]
+		    b = socket.create_connection(("127.0.0.1", to))
+		    threading.Thread(target=carry, args=(a, b, 1 << 60), daemon=True).start()
+		    threading.Thread(target=carry, args=(b, a, limit), daemon=True).start()
+	END
+	for _ in {1..100}; do
+		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+		sleep 0.05
+	done
+	die "no proxy"
+}
+# pull_measured STORE REFERENCE: PEAK, its memory in KiB.
+pull_measured() {
+	PEAK=$(python3 -c 'import os,resource,subprocess,sys
+r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(r.returncode)' "$TOOL" --store "$1" pull --tls-verify=false --unpack "$2" 2>"$C/err") || die "$(<"$C/err")"
+	ERR=$(<"$C/err")
+	sanitized || at_most "$PEAK" 120000 "peak memory in KiB"
+}
+
+# RF_TEST_BIG: its MiB.
+tc two_gb 'a layer of many megabytes, and forty layers; the same through a line that is cut again and again'
 two_gb() {
+	local size=${RF_TEST_BIG:-200}
 	needs_registry
 	start_registry 5000
-	python3 - "$C/big" <<-'END' || die "no image"
+	python3 - "$C/big" "$size" <<-'END' || die "no image"
 		import gzip, hashlib, io, json, os, sys, tarfile
 		top = sys.argv[1]
 		os.makedirs(top + "/blobs/sha256")
@@ -128,7 +170,7 @@ two_gb() {
 		for i in range(41):
 		    f = io.BytesIO()
 		    with tarfile.open(fileobj=f, mode="w") as t:
-		        data = os.urandom(200 << 20 if i == 40 else 5000)
+		        data = os.urandom(int(sys.argv[2]) << 20 if i == 40 else 5000)
 		        m = tarfile.TarInfo("file%d" % i)
 		        m.size = len(data)
 		        t.addfile(m, io.BytesIO(data))
@@ -144,16 +186,16 @@ two_gb() {
 		print(m["digest"])
 	END
 	push --preserve-digests "oci:$C/big:t" docker://127.0.0.1:5000/big:t --dest-tls-verify=false
-	local digest peak
+	local digest
 	digest=$(jq -r '.manifests[0].digest' "$C/big/index.json")
-	peak=$(python3 -c 'import os,resource,subprocess,sys
-r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=sys.stderr)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(r.returncode)' "$TOOL" --store "$S" pull --tls-verify=false --unpack 127.0.0.1:5000/big:t 2>"$C/err") || die "$(<"$C/err")"
-	ERR=$(<"$C/err")
+	pull_measured "$S" 127.0.0.1:5000/big:t
 	whole "$C/big/blobs/${digest/://}"
 	eq "$(find "$S/layers" -maxdepth 1 -mindepth 1 | wc -l)" 41 "unpacked layers"
-	sanitized || at_most "$peak" 120000 "peak memory in KiB"
+	rm -rf "$S"
+	cutting 5001 5000 $(((size << 20) * 2 / 7))
+	pull_measured "$S" 127.0.0.1:5001/big:t
+	whole "$C/big/blobs/${digest/://}"
+	eq "$(wc -l <"$C/cuts")" 3 "cuts"
 }
 sanitized() { [[ -n ${SANITIZED:-} ]]; }
 
