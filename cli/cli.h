@@ -20,8 +20,9 @@
 
 struct cli_verb {
 	VERB_BASE;
-	bool hidden;   /* of no use to a person: not in the list of commands */
-	bool executes; /* something inside: our own file must be out of its reach (runtime/seal.h) */
+	bool hidden;	    /* of no use to a person: not in the list of commands */
+	int not_understood; /* exit status where the command line is not; 0: as of any failure */
+	bool executes;	    /* something inside: our own file must be out of its reach (runtime/seal.h) */
 	/*
 	 * `args` is NULL-terminated. Returns the exit status (>= 0) or a negative errno, which becomes
 	 * CLI_FAILURE. An error text is printed in both cases.

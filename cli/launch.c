@@ -168,6 +168,7 @@ static int run(const struct rt_ctx *rt, const void *values, char *const *args, s
 
 const struct cli_verb verb_launch = {
 	.executes = true,
+	.not_understood = LAUNCH_FAILED,
 	.name = "launch",
 	.args = "IMAGE [NAME] [-- COMMAND...]",
 	.min_args = 1,

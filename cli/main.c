@@ -186,6 +186,8 @@ static int run_verb(const struct cli_verb *v, const struct rt_ctx *ctx, int argc
 		r = print_help(v, e);
 	else if (r == 0)
 		r = v->run(ctx, options, argv + first, e);
+	else if (v->not_understood)
+		r = v->not_understood;
 	cli_free_options(&v->verb, options);
 	return r;
 }

@@ -63,6 +63,12 @@ lc_usage() {
 	lbad 'invalid partition name' launch bb a+b -- true
 	lbad 'invalid partition name' launch --name=-x bb -- true
 	lbad 'requires' launch
+	# Scripts tell by it that it was not the command that failed: as docker's.
+	eq "$RC" 125
+	lbad 'unknown option' launch --such bb
+	eq "$RC" 125
+	lbad 'two names' launch --name "$ID" bb "$ID-x"
+	eq "$RC" 125
 	lbad 'must be missing, always or never' launch --pull now bb "$ID"
 	grab l launch --help
 	eq "$RC" 0
