@@ -187,7 +187,8 @@ static int put_marker(struct pack *p, const char *dir, const char *prefix, const
 	struct layer_entry x = { .path = path, .mode = S_IFREG };
 
 	if (snprintf(path, sizeof(path), "%s%s%s%s", dir, *dir ? "/" : "", prefix, name) >= PATH_MAX)
-		return err_text(p->err, ENAMETOOLONG, "\"%s\": the path is too long for a whiteout", p->path);
+		return err_text(
+			p->err, ENAMETOOLONG, "\"%.200s...\": the path is too long for a whiteout", p->path);
 	p->out.entries++;
 	return layer_entry(p->w, &x, p->err);
 }
@@ -541,8 +542,9 @@ static int pack_children(struct pack *p, int dir, uint64_t mount)
 		size_t len = strlen(names[i]);
 
 		if (before + len + 2 > sizeof(p->path))
-			return err_text(
-				p->err, ENAMETOOLONG, "\"%s/%s\": the path is too long", p->path, names[i]);
+			return err_text(p->err, ENAMETOOLONG,
+				"\"%.200s...\": a path of more than %d bytes, which no image can have",
+				p->path, PATH_MAX);
 		p->len = before + (size_t)snprintf(p->path + before, sizeof(p->path) - before, "%s%s",
 					  before ? "/" : "", names[i]);
 		if (img_pack_is_excluded(p->o->excludes, p->path))
