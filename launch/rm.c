@@ -20,6 +20,7 @@
 #include "launch/record_internal.h"
 #include "launch/supervise.h"
 #include "launch/tree.h"
+#include "launch/volume.h"
 #include "runtime/partition.h"
 
 /* How long a supervisor, or a command in the foreground, may take to find out that its payload is dead. */
@@ -110,22 +111,25 @@ static int end_it(
 
 /* --- what belongs to it ------------------------------------------------------------------------- */
 
+/* Its anonymous ones, but for what somebody else has found a use for: that stays, for `volume prune`. */
 static int remove_volumes(
 	const struct launch_ctx *ctx, const struct launch_record *record, struct arena *a, struct err *e)
 {
-	_cleanup_close_ int dir = -EBADF;
 	const char *name;
-	int r;
 
-	if (!record->anonymous_volumes || !record->anonymous_volumes[0])
-		return 0;
-	dir = launch_data_open(ctx, "volumes", false, a, NULL, e);
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
 	strv_each (name, record->anonymous_volumes) {
-		r = launch_tree_remove(dir, name, -1);
-		if (r < 0 && r != -ENOENT)
-			return err_set(e, r, "remove volume \"%s\"", name);
+		struct err own = ERR_INIT;
+		int r = launch_volume_rm_with(ctx, name, record->name, a, &own);
+
+		if (r == -EBUSY)
+			log_debug("%s", own.text);
+		else if (r == -EINVAL)
+			log_warn("volume \"%s\" stays: %s", name, own.text);
+		else if (r < 0 && r != -ENOENT) {
+			if (e)
+				*e = own;
+			return r;
+		}
 	}
 	return 0;
 }

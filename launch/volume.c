@@ -26,6 +26,7 @@ struct use {
 
 struct uses {
 	struct arena *a;
+	const char *except; /* a partition that is not asked, or NULL */
 	struct use *list;
 	size_t n, room;
 };
@@ -91,7 +92,8 @@ static int find_uses(const struct launch_ctx *ctx, struct uses *u, struct err *e
 	if (!d)
 		return fd < 0 ? fd : err_set(e, errno, "read the directory of partitions");
 	while (r == 0 && (x = readdir(d)))
-		if (x->d_name[0] != '.' && launch_check_name("partition", x->d_name, &ignored) == 0)
+		if (x->d_name[0] != '.' && launch_check_name("partition", x->d_name, &ignored) == 0 &&
+			!(u->except && str_eq(u->except, x->d_name)))
 			r = add_partition(ctx, x->d_name, u, e);
 	return r;
 }
@@ -359,10 +361,10 @@ static int in_use(const char *name, char *const *users, struct err *e)
  * Out of the way under a name that is no volume's, then the question again: who has recorded its use before
  * that finds its volume back, who comes later makes a new one.
  */
-static int take_away(
-	const struct launch_ctx *ctx, int volumes, const char *name, struct arena *a, struct err *e)
+static int take_away(const struct launch_ctx *ctx, int volumes, const char *name, const char *except,
+	struct arena *a, struct err *e)
 {
-	struct uses u = { .a = a };
+	struct uses u = { .a = a, .except = except };
 	char hidden[300];
 	char **users;
 	int r;
@@ -406,7 +408,29 @@ int launch_volume_rm(const struct launch_ctx *ctx, const char *name, bool force,
 	if (v.used_by[0])
 		return in_use(name, v.used_by, e);
 	fd = launch_data_open(ctx, "volumes", false, a, NULL, e);
-	return fd < 0 ? TAKE_FD(fd) : take_away(ctx, fd, name, a, e);
+	return fd < 0 ? TAKE_FD(fd) : take_away(ctx, fd, name, NULL, a, e);
+}
+
+int launch_volume_rm_with(
+	const struct launch_ctx *ctx, const char *name, const char *partition, struct arena *a, struct err *e)
+{
+	struct uses u = { .a = a, .except = partition };
+	_cleanup_close_ int fd = launch_data_open(ctx, "volumes", false, a, NULL, e);
+	char **users = NULL;
+	int r;
+
+	if (fd < 0)
+		return TAKE_FD(fd);
+	/* Before it is out of the way for a moment: who uses it needs it all the time. */
+	r = find_uses(ctx, &u, e);
+	if (r == 0)
+		users = users_of(&u, name);
+	free(u.list);
+	if (r == 0 && !users)
+		r = err_set(e, ENOMEM, "remove volume \"%s\"", name);
+	if (r == 0 && users[0])
+		r = in_use(name, users, e);
+	return r < 0 ? r : take_away(ctx, fd, name, partition, a, e);
 }
 
 int launch_volume_prune(const struct launch_ctx *ctx, bool all, void (*removed)(const char *name, void *arg),
@@ -426,7 +450,7 @@ int launch_volume_prune(const struct launch_ctx *ctx, bool all, void (*removed)(
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].used_by[0] || (!all && !list[i].anonymous))
 			continue;
-		r = take_away(ctx, fd, list[i].name, a, e);
+		r = take_away(ctx, fd, list[i].name, NULL, a, e);
 		if (r == 0)
 			removed(list[i].name, arg);
 		else if (r != -EBUSY && r != -ENOENT)

@@ -31,6 +31,9 @@ int launch_volume_create(const struct launch_ctx *ctx, const char *name, char *c
 	const char **made, struct err *e);
 /* -EBUSY: in use, and by whom. `force`: one that is not there is success. */
 int launch_volume_rm(const struct launch_ctx *ctx, const char *name, bool force, struct err *e);
+/* As a part of removing that partition, whose own use does not count. -EBUSY: others use it; -ENOENT. */
+int launch_volume_rm_with(const struct launch_ctx *ctx, const char *name, const char *partition,
+	struct arena *a, struct err *e);
 /* Those that nobody uses; without `all` only anonymous ones. Calls removed() for each that went. */
 int launch_volume_prune(const struct launch_ctx *ctx, bool all, void (*removed)(const char *name, void *arg),
 	void *arg, struct err *e);

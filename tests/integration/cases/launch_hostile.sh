@@ -118,3 +118,20 @@ tc 'launch_struck kill 29' 'launch: whoever makes a call is killed at it'
 tc 'launch_struck ENOMEM 31 -v v:/vol' 'launch: a call fails for lack of memory'
 tc 'launch_struck EPERM 37' 'launch: a call is not permitted'
 tc 'launch_struck ENOSPC 41 -v /vol' 'launch: there is no space'
+
+tc lh_shared_anonymous 'rm -v: an anonymous volume that another partition uses stays, and what is in it'
+lh_shared_anonymous() {
+	local volume
+	images '.config.Volumes={"/vol":{}}'
+	lgood launch bb "$ID" -- sh -c 'echo precious >/vol/file'
+	volume=$(l volume ls -q)
+	lgood launch -d -v "$volume:/mine" bb "$ID-b" -- sleep 1000
+	lgood rm -v "$ID"
+	eq "$(<"$T/data/volumes/$volume/_data/file")" precious
+	lgood exec "$ID-b" cat /mine/file
+	eq "$OUT" precious
+	lgood rm -fv "$ID-b"
+	lgood volume prune -f --all
+	eq "$(l volume ls -q)" ""
+	over
+}
