@@ -180,9 +180,8 @@ real_systemd_lab() {
 	[[ -n ${RF_REAL_ALL:-} ]] || skip "RF_REAL_ALL=1 asks for it"
 	# On ext4, since tmpfs has no mounts with mapped ids in its kernel, and so no user namespaces for partitions.
 	"$HERE/../lab/run" --skip-missing --timeout 600 --mem 3072 --add "$RT" --add "${RT%/*}/ringfence-image" --add "$HERE/real_systemd.sh" -- env RF_TEST_SLOW=1 \
-		bash -c 'truncate -s 2G /run/disk && mkfs.ext4 -q /run/disk && mkdir /mnt/d && mount -o loop /run/disk /mnt/d && export NEEDS_USERNS=1 &&
-			mkdir /mnt/d/cgroupfs && /lab/real_systemd.sh /lab/ringfence /mnt/d/cgroupfs &&
-			mkdir /mnt/d/systemd && /lab/real_systemd.sh /lab/ringfence /mnt/d/systemd "" --cgroup-manager systemd' || status=$?
+		bash -c 'truncate -s 2G /tmp/disk && mkfs.ext4 -q /tmp/disk && mkdir /mnt/d && mount -o loop /tmp/disk /mnt/d && export NEEDS_USERNS=1 &&
+			/lab/real_systemd.sh /lab/ringfence /mnt/d && /lab/real_systemd.sh /lab/ringfence /mnt/d machine --cgroup-manager systemd' || status=$?
 	return $status
 }
 
