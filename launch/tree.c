@@ -47,8 +47,8 @@ static int hand_up(struct removal *r, int dir, const char *name)
 {
 	char up[32];
 
-	/* To be moved a directory must be writable itself, for its ".." changes; root's is in any case. Whoever
-	 * still writes to a volume may have put a symlink there by now. */
+	/* To be moved a directory must be writable itself, for its ".." changes; root's is in any case.
+	 * Whoever still writes to a volume may have put a symlink there by now. */
 	if (rt_caller() != 0)
 		(void)fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW);
 	do {
