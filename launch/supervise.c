@@ -285,11 +285,11 @@ static int sleep_until_woken(struct pollfd *p, nfds_t n, int ms)
 {
 	int r = poll(p, n, ms < 0 || ms > IDLE_MS ? IDLE_MS : ms);
 
-	if (r == 0 && (ms < 0 || ms > IDLE_MS)) {
-		supervisor_memory_forget();
-		r = poll(p, n, ms < 0 ? -1 : ms - IDLE_MS);
-	}
-	return r < 0 && errno != EINTR ? -errno : 0;
+	if (r < 0)
+		r = -errno;
+	if (r == 0 && (ms < 0 || ms > IDLE_MS))
+		r = supervisor_memory_sleep(p, n, ms < 0 ? -1 : ms - IDLE_MS);
+	return r < 0 && r != -EINTR ? r : 0;
 }
 
 static void loop(struct supervisor *s)

@@ -10,6 +10,9 @@
 #include <malloc.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "launch/supervisor.h"
@@ -20,6 +23,7 @@ static struct {
 	size_t len;
 } segments[SEGMENTS];
 static size_t n_segments;
+static uintptr_t page_size; /* 0: nothing is to be forgotten */
 
 static void add(uintptr_t start, size_t len)
 {
@@ -55,7 +59,7 @@ static void add_relocated(uintptr_t start, uintptr_t end, uintptr_t page)
 
 void supervisor_memory_begin(void)
 {
-	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t page = page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
 	const ElfW(Phdr) *h = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	size_t n = h ? getauxval(AT_PHNUM) : 0;
 	uintptr_t base = 0;
@@ -77,22 +81,55 @@ void supervisor_memory_begin(void)
 }
 
 /*
- * What deeper calls have left on the stack. A page is spared for what signal handlers and the red zone of
- * this function's callees use; where there is no stack any more madvise(2) passes over it.
+ * System calls without libc's functions around them: each of those lies in some other part of the file, of
+ * which the kernel maps 64 KiB as soon as it is called.
  */
-static void forget_stack(void)
+#if defined(__x86_64__)
+#define HERE inline __attribute__((always_inline))
+static HERE long call5(long n, long a, long b, long c, long d, long e)
 {
-	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), reach = 512 * 1024;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e;
+	long r;
 
-	if (here > reach)
-		madvise((void *)(here - reach), reach - page, MADV_DONTNEED);
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
+	return r;
 }
-
-void supervisor_memory_forget(void)
+#elif defined(__aarch64__)
+#define HERE inline __attribute__((always_inline))
+static HERE long call5(long n, long a, long b, long c, long d, long e)
 {
-	forget_stack();
-	/* Last: what is called after this comes back, 64 KiB a call. */
+	register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+			 x3 __asm__("x3") = d, x4 __asm__("x4") = e;
+
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+	return x0;
+}
+#else
+static long call5(long n, long a, long b, long c, long d, long e)
+{
+	return syscall(n, a, b, c, d, e) < 0 ? -errno : 0;
+}
+#endif
+
+/*
+ * The stack: what deeper calls have left on it goes, too; a page below our frame is spared. Where there is no
+ * stack (any more) madvise(2) passes over it.
+ */
+#define REACH (512 * 1024)
+
+int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms)
+{
+	const struct timespec t = { ms / 1000, (ms % 1000) * 1000000L };
+	const uintptr_t page = page_size, here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+	long r;
+
 	for (size_t i = 0; i < n_segments; i++)
-		madvise((void *)segments[i].start, segments[i].len, MADV_DONTNEED);
+		call5(SYS_madvise, (long)segments[i].start, (long)segments[i].len, MADV_DONTNEED, 0, 0);
+	if (page && here > REACH)
+		call5(SYS_madvise, (long)(here - REACH), (long)(REACH - page), MADV_DONTNEED, 0, 0);
+	r = call5(SYS_ppoll, (long)p, (long)n, (long)(ms < 0 ? NULL : &t), 0, 0);
+	return r < 0 ? (int)r : 0;
 }

@@ -6,6 +6,8 @@
 #ifndef LAUNCH_SUPERVISOR_H
 #define LAUNCH_SUPERVISOR_H
 
+#include <poll.h>
+
 #include "base/log.h"
 #include "launch/control.h"
 #include "launch/log.h"
@@ -129,8 +131,9 @@ void supervisor_close_clients(struct supervisor *s);
 
 /* When all is set up: what that has taken is given back. */
 void supervisor_memory_begin(void);
-/* Before a long sleep. */
-void supervisor_memory_forget(void);
+/* A long poll(2), with next to nothing of the program in memory. 0: something is ready, or the time (ms, -1:
+ * none) is up; negative errno. */
+int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms);
 
 /* stop.c, for a child of the supervisor and for launch_stop(): the signal, `seconds` of patience, SIGKILL. */
 int launch_end_payload(const struct rt_ctx *rt, const char *name, int sig, int seconds, struct err *e);
