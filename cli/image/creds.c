@@ -66,17 +66,18 @@ int creds_ask(struct arena *a, const char *prompt, bool echo, const char **out, 
 
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return err_text(e, EINVAL, "no terminal to ask for the %s on", prompt);
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)(ECHO | ICANON | ISIG);
+	silent.c_cc[VMIN] = 1;
+	silent.c_cc[VTIME] = 0;
+	/* Before the prompt: whoever answers that at once must not be echoed. */
+	if (!echo && tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
+		return err_set(e, errno, "turn off the terminal's echo");
 	(void)fd_write_all(STDERR_FILENO, prompt, strlen(prompt));
 	(void)fd_write_all(STDERR_FILENO, ": ", 2);
 	if (echo) {
 		n = read_line(buf, sizeof(buf));
 	} else {
-		silent = before;
-		silent.c_lflag &= ~(tcflag_t)(ECHO | ICANON | ISIG);
-		silent.c_cc[VMIN] = 1;
-		silent.c_cc[VTIME] = 0;
-		if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
-			return err_set(e, errno, "turn off the terminal's echo");
 		n = read_silently(buf, sizeof(buf));
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 		(void)fd_write_all(STDERR_FILENO, "\n", 1);
