@@ -115,21 +115,21 @@ static long call5(long n, long a, long b, long c, long d, long e)
 #endif
 
 /*
- * The stack: what deeper calls have left on it goes, too; a page below our frame is spared. Where there is no
- * stack (any more) madvise(2) passes over it.
+ * The stack: what deeper calls have left on it goes, too, but for the nearest kilobyte, in which our own
+ * frame is. Where there is no stack (any more) madvise(2) passes over it.
  */
 #define REACH (512 * 1024)
 
 int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms)
 {
 	const struct timespec t = { ms / 1000, (ms % 1000) * 1000000L };
-	const uintptr_t page = page_size, here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+	const uintptr_t page = page_size, here = ((uintptr_t)__builtin_frame_address(0) - 1024) & ~(page - 1);
 	long r;
 
 	for (size_t i = 0; i < n_segments; i++)
 		call5(SYS_madvise, (long)segments[i].start, (long)segments[i].len, MADV_DONTNEED, 0, 0);
 	if (page && here > REACH)
-		call5(SYS_madvise, (long)(here - REACH), (long)(REACH - page), MADV_DONTNEED, 0, 0);
+		call5(SYS_madvise, (long)(here - REACH), REACH, MADV_DONTNEED, 0, 0);
 	r = call5(SYS_ppoll, (long)p, (long)n, (long)(ms < 0 ? NULL : &t), 0, 0);
 	return r < 0 ? (int)r : 0;
 }
