@@ -43,6 +43,7 @@ static int executes(char **argv)
 {
 	for (int i = 1; argv[0] && argv[i]; i++)
 		if (is(argv[i], "run") || is(argv[i], "create") || is(argv[i], "exec") ||
+			is(argv[i], "launch") || is(argv[i], "restart") || is(argv[i], "supervise") ||
 			is(argv[i], "restore"))
 			return 1;
 	return 0;
