@@ -111,7 +111,7 @@ top_processes() {
 
 tc top_terminal 'top on a terminal: draws, sorts, quits, and puts the terminal back'
 top_terminal() {
-	command -v python3 >/dev/null || skip "no python3"
+	python3 -c 'import pty' 2>/dev/null || skip "no python3 with its module pty"
 	part
 	up
 	cat >"$T/drive.py" <<-'END'
