@@ -32,7 +32,6 @@ static struct place new_place(void)
 
 static void end_place(struct place *p)
 {
-	_cleanup_free_ char *command = NULL;
 	pid_t pid = fork();
 
 	if (pid == 0) {

@@ -23,9 +23,10 @@ lh_rm_of_rm() {
 	over
 }
 
-# limited SECONDS KIB VERB...: in so much memory and time. RC, ERR.
+# limited SECONDS KIB VERB...: in so much memory and time (sanitizers take address space by the terabyte, and time). RC, ERR.
 limited() {
-	local seconds=$1 kib=$2
+	local seconds=$(($1 * RF_SCALE)) kib=$2
+	! sanitized || kib=unlimited
 	shift 2
 	grab timeout -s KILL "$seconds" sh -c 'ulimit -v "$0" && exec "$@"' "$kib" "$RT" "${GOPTS[@]}" --data "$T/data" "$@"
 }

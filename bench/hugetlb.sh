@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced by the benchmarks: crun before 1.19 refuses a mixed cgroup hierarchy while cgroup2 has a controller of its own, which on such a host is
+# hugetlb. A v1 mount takes that away, and has to be given back, or every engine that looks for hugetlb is confused until the next boot.
+
+hugetlb=''
+# hugetlb_borrow: mounts it on v1, if that is what is in the way.
+hugetlb_borrow() {
+	if [ "$(cat /sys/fs/cgroup/unified/cgroup.controllers 2>/dev/null)" = hugetlb ] && ! mountpoint -q /sys/fs/cgroup/hugetlb; then
+		mkdir -p /sys/fs/cgroup/hugetlb
+		mount -t cgroup -o hugetlb cgroup /sys/fs/cgroup/hugetlb && hugetlb=1
+	fi
+}
+
+# hugetlb_give_back NAME...: what was made in it has names like these patterns; nothing else is removed.
+hugetlb_give_back() {
+	local name match=()
+	[ -n "$hugetlb" ] || return 0
+	for name; do match+=(-o -name "$name"); done
+	# A hierarchy that has children when it is unmounted stays; and the kernel takes its time with those that were just removed: up to half a minute.
+	for _ in 1 2 3; do
+		find /sys/fs/cgroup/hugetlb -mindepth 1 -depth -type d \( -false "${match[@]}" \) -exec rmdir {} + 2>/dev/null || true
+		umount /sys/fs/cgroup/hugetlb
+		for _ in $(seq 60); do
+			[ ! -s /sys/fs/cgroup/unified/cgroup.controllers ] || break 2
+			sleep 0.5
+		done
+		mount -t cgroup -o hugetlb cgroup /sys/fs/cgroup/hugetlb
+	done
+	rmdir /sys/fs/cgroup/hugetlb 2>/dev/null || true
+	[ -s /sys/fs/cgroup/unified/cgroup.controllers ] || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
+}
