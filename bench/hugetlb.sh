@@ -17,15 +17,14 @@ hugetlb_give_back() {
 	local name match=()
 	[ -n "$hugetlb" ] || return 0
 	for name; do match+=(-o -name "$name"); done
-	# A hierarchy that has children when it is unmounted stays; and the kernel takes its time with those that were just removed: up to half a minute.
-	for _ in 1 2 3; do
-		find /sys/fs/cgroup/hugetlb -mindepth 1 -depth -type d \( -false "${match[@]}" \) -exec rmdir {} + 2>/dev/null || true
-		umount /sys/fs/cgroup/hugetlb
-		for _ in $(seq 60); do
-			[ ! -s /sys/fs/cgroup/unified/cgroup.controllers ] || break 2
-			sleep 0.5
-		done
-		mount -t cgroup -o hugetlb cgroup /sys/fs/cgroup/hugetlb
+	# A hierarchy that has children when it is unmounted stays. The kernel takes its time with those that were just removed: a minute was seen, and it
+	# begins again if the hierarchy is mounted meanwhile.
+	find /sys/fs/cgroup/hugetlb -mindepth 1 -depth -type d \( -false "${match[@]}" \) -exec rmdir {} + 2>/dev/null || true
+	sleep 1
+	umount /sys/fs/cgroup/hugetlb
+	for _ in $(seq 240); do
+		[ ! -s /sys/fs/cgroup/unified/cgroup.controllers ] || break
+		sleep 0.5
 	done
 	rmdir /sys/fs/cgroup/hugetlb 2>/dev/null || true
 	[ -s /sys/fs/cgroup/unified/cgroup.controllers ] || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
