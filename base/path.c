@@ -393,3 +393,22 @@ char *path_absolute(const char *path)
 		return NULL;
 	return out;
 }
+
+int path_make(const char *path, mode_t mode, struct err *e)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return err_set(e, ENOMEM, "make directory %s", path);
+	for (char *p = copy + strspn(copy, "/"); *p;) {
+		size_t n = strcspn(p, "/");
+		char end = p[n];
+
+		p[n] = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_set(e, errno, "make directory %s", copy);
+		p[n] = end;
+		p += n + strspn(p + n, "/");
+	}
+	return 0;
+}

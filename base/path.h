@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/err.h"
+
 /* Resolve flags for path_open(). */
 enum {
 	PATH_NO_SYMLINKS = 1 << 0, /* a symlink anywhere in the path is -ELOOP */
@@ -64,5 +66,9 @@ bool path_within(const char *path, const char *dir);
 /* Makes `path` absolute against the working directory, without resolving symlinks. malloc()ed, or NULL with
  * errno. */
 char *path_absolute(const char *path);
+
+/* mkdir -p of a path of the host, symlinks followed: for directories whose owner is trusted with them. What
+ * is there already stays as it is, whatever it is. */
+int path_make(const char *path, mode_t mode, struct err *e);
 
 #endif

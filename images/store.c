@@ -20,28 +20,6 @@
 static const char *const top_names[] = { "oci-layout", "index.json", "blobs", "layers", "uses", "ready",
 	"tmp", "lock", ST_INDEX_LOCK };
 
-/* --- where it is -------------------------------------------------------------------------------- */
-
-/* mkdir -p of a path of the host, which its owner is trusted with. */
-static int make_dirs(const char *path, struct err *e)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return err_set(e, ENOMEM, "%s", path);
-	for (char *p = copy + strspn(copy, "/"); *p;) {
-		size_t n = strcspn(p, "/");
-		char end = p[n];
-
-		p[n] = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			return err_set(e, errno, "make directory %s for the image store", copy);
-		p[n] = end;
-		p += n + strspn(p + n, "/");
-	}
-	return 0;
-}
-
 /* --- opening ------------------------------------------------------------------------------------ */
 
 static bool is_ours(const char *name)
@@ -95,7 +73,7 @@ static int open_top(struct img_store *s, bool create, struct err *e)
 	int r;
 
 	if (create) {
-		r = make_dirs(s->path, e);
+		r = path_make(s->path, 0700, e);
 		if (r < 0)
 			return r;
 	}

@@ -41,26 +41,6 @@ static int find_data(const struct launch_ctx *ctx, char **out, struct err *e)
 	return err_set(e, errno, "data directory");
 }
 
-/* mkdir -p of a path of the host, which its owner is trusted with. */
-static int make_dirs(const char *path, struct err *e)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return err_set(e, ENOMEM, "%s", path);
-	for (char *p = copy + strspn(copy, "/"); *p;) {
-		size_t n = strcspn(p, "/");
-		char end = p[n];
-
-		p[n] = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			return err_set(e, errno, "make data directory %s", copy);
-		p[n] = end;
-		p += n + strspn(p + n, "/");
-	}
-	return 0;
-}
-
 /* Somebody else's would change under us, and what is launched out of it runs with our rights. */
 static int check_owner(int fd, const char *path, struct err *e)
 {
@@ -85,7 +65,7 @@ static int open_top(const char *path, bool create, struct err *e)
 	int r;
 
 	if (fd < 0 && errno == ENOENT && create) {
-		r = make_dirs(path, e);
+		r = path_make(path, 0700, e);
 		if (r < 0)
 			return r;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

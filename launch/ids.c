@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/log.h"
 #include "base/path.h"
 #include "launch/ids_internal.h"
 #include "runtime/partition.h"
@@ -134,6 +135,10 @@ int launch_ids_choose(const struct launch_ctx *ctx, const char *userns, const ch
 				"the data "
 				"directory cannot be mounted with its ids mapped; --userns host goes without",
 				userns);
+		log_warn("partition \"%s\" gets no user namespace: this host has none, or the file system of "
+			 "the data "
+			 "directory cannot be mounted with its ids mapped; --userns auto insists on one",
+			name);
 		*first = -1;
 		*n = 0;
 		return 0;
