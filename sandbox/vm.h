@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtual machine, as the monitor wants it: the same description for our own VMM on KVM (vm_kvm.c and its
+ * siblings) and for QEMU's microvm by software emulation (qemu.c).
+ *
+ * Both boot an uncompressed ELF kernel by its PVH entry, with virtio-mmio devices that are named on the
+ * kernel's command line ("virtio_mmio.device=4K@0xADDRESS:IRQ"). No PCI, no ACPI, no firmware.
+ *
+ * Threads
+ *   Whoever calls vm_create() has the loop: all devices work in that thread, when vm_serve() is called
+ * because vm_poll_fd() is readable. vCPUs are threads of their own; they touch device registers under the
+ * transport's lock, and guest memory never.
+ */
+#ifndef SANDBOX_VM_H
+#define SANDBOX_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define VM_PORTS_MAX 24
+#define VM_DISKS_MAX 40
+#define VM_NICS_MAX  4
+#define VM_VCPUS_MAX 8
+
+/* A port of the one virtio-console device, which has VIRTIO_CONSOLE_F_MULTIPORT. No console: the guest finds
+ * it by name below /sys/class/virtio-ports. */
+struct vm_port {
+	const char *name;
+	int fd; /* our end's peer: a non-blocking stream socket; bytes go both ways as they are */
+};
+
+struct vm_disk {
+	int fd; /* a regular file or block device, opened with the rights that the guest is to have */
+	bool readonly;
+};
+
+struct vm_nic {
+	int fd;		/* a tap with IFF_NO_PI, and IFF_VNET_HDR with a header of 12 bytes; non-blocking */
+	uint8_t mac[6]; /* the guest's */
+	uint16_t mtu;
+};
+
+struct vm_config {
+	int kernel, initrd;  /* read-only; initrd -1: none */
+	const char *cmdline; /* what is to be put before the devices */
+	uint64_t memory;     /* bytes, a multiple of 2 MiB */
+	unsigned vcpus;
+	int serial; /* where the guest's first serial port (0x3f8) is written to, -1: nowhere */
+
+	struct vm_port ports[VM_PORTS_MAX];
+	struct vm_disk disks[VM_DISKS_MAX];
+	struct vm_nic nics[VM_NICS_MAX];
+	unsigned n_ports, n_disks, n_nics;
+};
+
+/* --- by KVM, in this process ------------------------------------------------------------------- */
+
+struct vm;
+
+/*
+ * Makes all of it: memory, kernel and initrd in it, vCPUs, devices; nothing runs yet. `kvm`: a descriptor of
+ * /dev/kvm. Descriptors of `c` become the machine's on success, and stay the caller's on failure. What can
+ * open a file or make a thread is done by vm_start() at the latest, so that the caller may confine itself in
+ * between.
+ */
+int vm_create(const struct vm_config *c, int kvm, struct vm **out, struct err *e);
+/* Starts the vCPUs' threads. Each calls confine(arg) first, unless that is NULL; 0 or -errno. */
+int vm_start(struct vm *vm, int (*confine)(void *arg), void *arg, struct err *e);
+int vm_poll_fd(const struct vm *vm);
+
+enum vm_end { VM_RUNS, VM_OFF, VM_RESET, VM_CRASHED };
+
+/* Lets the devices work. -errno: a device or vCPU has failed in a way that ends the machine, with the cause.
+ */
+int vm_serve(struct vm *vm, enum vm_end *end, struct err *e);
+/* Ends the vCPUs, frees everything. */
+void vm_free(struct vm *vm);
+DEFINE_CLEANUP(struct vm *, vm_free);
+
+/* --- whether KVM can do it ----------------------------------------------------------------------- */
+
+enum vm_kvm { VM_KVM_NATIVE, VM_KVM_EMULATED, VM_KVM_NONE };
+
+/*
+ * Is a guest's ring 0 run by the processor, or interpreted by the host's kernel, which no kernel gets
+ * through? A loop of three instructions in a throw-away machine is timed, for 5 ms at most. `why` gets a
+ * sentence for people (VM_WHY_MAX): what /dev/kvm lacks, or nanoseconds a round.
+ */
+#define VM_WHY_MAX 200
+enum vm_kvm vm_kvm_probe(const char *device, char *why);
+
+#endif
