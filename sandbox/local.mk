@@ -9,7 +9,8 @@ SANDBOX_HOST = sandbox/plan.h sandbox/proto.c sandbox/proto.h
 SANDBOX_VM = sandbox/vm.h sandbox/vm_mem.h
 
 # Its devices.
-SANDBOX_VIRTIO = sandbox/virtio.h
+SANDBOX_VIRTIO = \
+	sandbox/virtio.h sandbox/virtio_console.c sandbox/virtio_internal.h sandbox/virtio_mmio.c sandbox/vq.c sandbox/vq.h
 
 # The server of directories.
 SANDBOX_P9 = sandbox/p9.h
@@ -28,6 +29,17 @@ SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the machine
 
 # --- tests of the devices
+check_PROGRAMS += tests/unit/sandbox_vq_test tests/unit/sandbox_virtio_test
+TESTS += tests/unit/sandbox_vq_test tests/unit/sandbox_virtio_test
+SANDBOX_DEVICE_LIBS = libsandbox.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
+tests_unit_sandbox_vq_test_SOURCES = tests/unit/sandbox_vq_test.c
+tests_unit_sandbox_vq_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_vq_test_LDADD = $(SANDBOX_DEVICE_LIBS)
+tests_unit_sandbox_virtio_test_SOURCES = \
+	tests/unit/sandbox_virtio_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h \
+	tests/unit/sandbox_loop.c
+tests_unit_sandbox_virtio_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_virtio_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 
 # --- tests of the server of directories
 
