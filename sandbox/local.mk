@@ -13,7 +13,9 @@ SANDBOX_VIRTIO = \
 	sandbox/virtio.h sandbox/virtio_console.c sandbox/virtio_internal.h sandbox/virtio_mmio.c sandbox/vq.c sandbox/vq.h
 
 # The server of directories.
-SANDBOX_P9 = sandbox/p9.h
+SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c sandbox/p9_fid.c sandbox/p9_file.c \
+	sandbox/p9_internal.h sandbox/p9_node.c sandbox/p9_rename.c sandbox/p9_seccomp.c sandbox/p9_serve.c sandbox/p9_walk.c \
+	sandbox/p9_xattr.c
 
 # The network, on both sides.
 SANDBOX_NET = sandbox/net.h
@@ -42,6 +44,15 @@ tests_unit_sandbox_virtio_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_virtio_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 
 # --- tests of the server of directories
+SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_test
+check_PROGRAMS += $(SANDBOX_P9_TESTS)
+TESTS += $(SANDBOX_P9_TESTS)
+tests_unit_sandbox_p9_codec_test_SOURCES = tests/unit/sandbox_p9_codec_test.c
+tests_unit_sandbox_p9_codec_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_p9_codec_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_p9_test_SOURCES = tests/unit/sandbox_p9_test.c tests/unit/sandbox_p9_client.h
+tests_unit_sandbox_p9_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_p9_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 # --- tests of the network
 

@@ -22,7 +22,7 @@
 struct p9_export {
 	int fd;	  /* O_PATH, a directory; for a single file its directory is exported with that one name in it
 		   */
-	int sock; /* a stream socket, blocking */
+	int sock; /* a stream socket; taken over */
 	bool readonly;
 	const char *only; /* the one name below fd that there is, or NULL: everything */
 };
@@ -31,7 +31,13 @@ struct p9_export {
  * Serves until all connections are closed. One thread; requests of one connection are answered in their
  * order. To be called in a process that has nothing to lose: confined by the caller but for seccomp, which it
  * sets up for itself when everything is ready (`confine`).
+ *
+ * `self_fd` is /proc/self/fd of the calling process itself (not of the one that has forked it), opened before
+ * its root was made empty; -1 where /proc is still there. It becomes the working directory. The procfs had
+ * better be one of the process's own with subset=pid, in a PID namespace of its own: a server that was taken
+ * over could leave the directory upwards. Capabilities: CHOWN, DAC_OVERRIDE, FOWNER, FSETID; SETFCAP if the
+ * guest is to set capabilities of files.
  */
-int p9_serve(const struct p9_export *exports, unsigned n, bool confine, struct err *e);
+int p9_serve(const struct p9_export *exports, unsigned n, int self_fd, bool confine, struct err *e);
 
 #endif
