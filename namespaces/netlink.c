@@ -61,6 +61,30 @@ void nl_attr_string(struct nl_request *q, uint16_t type, const char *s)
 	nl_attr(q, type, s, strlen(s) + 1);
 }
 
+size_t nl_nest(struct nl_request *q, uint16_t type)
+{
+	size_t at = q->len;
+
+	nl_attr(q, type, NULL, 0);
+	return at;
+}
+
+void nl_nest_end(struct nl_request *q, size_t nest)
+{
+	struct rtattr head;
+	size_t len = q->len - nest;
+
+	if (q->failed)
+		return;
+	if (nest > q->len || len < sizeof(head) || len > UINT16_MAX) {
+		q->failed = true;
+		return;
+	}
+	memcpy(&head, q->u.bytes + nest, sizeof(head));
+	head.rta_len = (uint16_t)len;
+	memcpy(q->u.bytes + nest, &head, sizeof(head));
+}
+
 const void *nl_find(const void *buf, size_t len, uint16_t type, size_t *alen)
 {
 	const unsigned char *p = buf;
@@ -85,6 +109,17 @@ const void *nl_find(const void *buf, size_t len, uint16_t type, size_t *alen)
 	return NULL;
 }
 
+bool nl_copy(const void *buf, size_t len, uint16_t type, void *out, size_t size)
+{
+	size_t n;
+	const void *p = nl_find(buf, len, type, &n);
+
+	if (!p || n < size)
+		return false;
+	memcpy(out, p, size);
+	return true;
+}
+
 int nl_open(struct err *e)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -105,11 +140,12 @@ static int take(const unsigned char *buf, size_t len, uint32_t seq, nl_each_fn *
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len)
 			return -EBADMSG;
 		n = h.nlmsg_len - sizeof(h);
-		if (h.nlmsg_seq == seq && h.nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (h.nlmsg_seq == seq && h.nlmsg_type == NLMSG_ERROR) {
+		if (h.nlmsg_seq == seq && (h.nlmsg_type == NLMSG_DONE || h.nlmsg_type == NLMSG_ERROR)) {
 			int code;
 
+			/* A dump that breaks off says so at its end; old kernels put nothing there. */
+			if (n < sizeof(code) && h.nlmsg_type == NLMSG_DONE)
+				return 1;
 			if (n < sizeof(code))
 				return -EBADMSG;
 			memcpy(&code, data, sizeof(code));

@@ -34,12 +34,17 @@ void nl_begin(struct nl_request *q, uint16_t type, uint16_t flags, const void *f
 void nl_attr(struct nl_request *q, uint16_t type, const void *data, size_t len);
 void nl_attr_u32(struct nl_request *q, uint16_t type, uint32_t value);
 void nl_attr_string(struct nl_request *q, uint16_t type, const char *s); /* with its NUL */
+/* Attributes between the two are inside an attribute of that type; nl_nest_end() gets what nl_nest() gave. */
+size_t nl_nest(struct nl_request *q, uint16_t type);
+void nl_nest_end(struct nl_request *q, size_t nest);
 
 /*
  * The attribute of that type among buf[0..len), or NULL; *alen is the length of its data. Bad lengths end the
  * search.
  */
 const void *nl_find(const void *buf, size_t len, uint16_t type, size_t *alen);
+/* Copies exactly `size` bytes of such an attribute's data, which may be longer; false: missing or shorter. */
+bool nl_copy(const void *buf, size_t len, uint16_t type, void *out, size_t size);
 
 /* A NETLINK_ROUTE socket of the network namespace that the caller is in. The fd or a negative errno. */
 int nl_open(struct err *e);

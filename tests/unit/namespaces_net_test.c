@@ -90,6 +90,44 @@ static void test_full(void **state)
 	assert_int_equal(nl_send(-1, &q, NULL, NULL), -EMSGSIZE);
 }
 
+static void test_nest(void **state)
+{
+	struct ifinfomsg info = { .ifi_index = 7 };
+	char data[300] = { 0 };
+	struct nl_request q;
+	size_t outer, inner, n, m;
+	const void *p;
+	uint32_t v = 0;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &info, sizeof(info));
+	outer = nl_nest(&q, IFLA_AF_SPEC);
+	inner = nl_nest(&q, AF_INET6);
+	nl_attr_u32(&q, 8, 42);
+	nl_nest_end(&q, inner);
+	nl_nest_end(&q, outer);
+	nl_attr_u32(&q, IFLA_MTU, 1500);
+	assert_false(q.failed);
+	p = nl_find(q.u.bytes + 32, q.len - 32, IFLA_AF_SPEC, &n);
+	assert_int_equal(n, 12);
+	p = nl_find(p, n, AF_INET6, &m);
+	assert_int_equal(m, 8);
+	assert_true(nl_copy(p, m, 8, &v, sizeof(v)));
+	assert_int_equal(v, 42);
+	assert_false(nl_copy(p, m, 8, data, 5));
+	assert_false(nl_copy(p, m, 9, data, 1));
+	assert_true(nl_copy(q.u.bytes + 32, q.len - 32, IFLA_MTU, &v, sizeof(v)));
+	assert_int_equal(v, 1500);
+	/* What does not fit fails the request, and a nest that was never begun does, too. */
+	outer = nl_nest(&q, IFLA_AF_SPEC);
+	for (int i = 0; i < 10; i++)
+		nl_attr(&q, 1, data, sizeof(data));
+	nl_nest_end(&q, outer);
+	assert_true(q.failed);
+	nl_begin(&q, RTM_NEWLINK, 0, &info, sizeof(info));
+	nl_nest_end(&q, q.len);
+	assert_true(q.failed);
+}
+
 static void test_find_hostile(void **state)
 {
 	unsigned char buf[16] = { 0 };
@@ -338,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_nest),
 		cmocka_unit_test(test_find_hostile),
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_move),
