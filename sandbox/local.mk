@@ -18,7 +18,8 @@ SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c 
 	sandbox/p9_xattr.c
 
 # The network, on both sides.
-SANDBOX_NET = sandbox/net.h
+SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_names.c sandbox/net_read.c sandbox/net_tap.c \
+	sandbox/net_tc.c sandbox/net_text.c sandbox/net_text.h
 
 # The agent: pid 1 of the guest.
 
@@ -55,5 +56,11 @@ tests_unit_sandbox_p9_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_p9_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 # --- tests of the network
+check_PROGRAMS += tests/unit/sandbox_net_test
+TESTS += tests/unit/sandbox_net_test
+tests_unit_sandbox_net_test_SOURCES = \
+	tests/unit/sandbox_net_test.c tests/unit/sandbox_net_stage.c tests/unit/sandbox_net_stage.h
+tests_unit_sandbox_net_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_net_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 endif

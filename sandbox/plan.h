@@ -12,13 +12,9 @@
  *                                             stream: the agent makes a socket pair, mounts trans=fd on one
  * end and copies between the other end and the port "target": "/run/ringfence-guest/s0", "readonly": true }
  * ], "disks": [                              virtio-blk, in the order of their devices: vda, vdb, … { "fs":
- * "erofs", "target": "/run/ringfence-guest/d0", "readonly": true } ], "network": { missing: loopback only
- *       "interfaces": [
- *         { "name": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1500,
- *           "addresses": [ "10.88.0.5/16", "fd00::5/64" ] } ],
- *       "routes": [ { "to": "default", "via": "10.88.0.1", "dev": "eth0", "scope": 0, "metric": 0, "src": "…"
- * } ], "neighbours": [ { "to": "10.88.0.1", "mac": "…", "dev": "eth0" } ] } } The interface is found by its
- * MAC address and renamed. "via", "metric", "src" and "neighbours" may be missing.
+ * "erofs", "target": "/run/ringfence-guest/d0", "readonly": true } ], "network": { … } missing: loopback
+ * only; net.h has its layout
+ *   }
  *
  * CREATE
  *   {
