@@ -10,7 +10,8 @@ SANDBOX_VM = sandbox/vm.h sandbox/vm_mem.h
 
 # Its devices.
 SANDBOX_VIRTIO = \
-	sandbox/virtio.h sandbox/virtio_console.c sandbox/virtio_internal.h sandbox/virtio_mmio.c sandbox/vq.c sandbox/vq.h
+	sandbox/virtio.h sandbox/virtio_blk.c sandbox/virtio_console.c sandbox/virtio_internal.h sandbox/virtio_mmio.c \
+	sandbox/virtio_net.c sandbox/virtio_rng.c sandbox/vq.c sandbox/vq.h
 
 # The server of directories.
 SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c sandbox/p9_fid.c sandbox/p9_file.c \
@@ -32,8 +33,14 @@ SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the machine
 
 # --- tests of the devices
-check_PROGRAMS += tests/unit/sandbox_vq_test tests/unit/sandbox_virtio_test
-TESTS += tests/unit/sandbox_vq_test tests/unit/sandbox_virtio_test
+SANDBOX_DEVICE_TESTS = tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test
+check_PROGRAMS += $(SANDBOX_DEVICE_TESTS)
+TESTS += $(SANDBOX_DEVICE_TESTS)
+tests_unit_sandbox_devices_test_SOURCES = \
+	tests/unit/sandbox_devices_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h \
+	tests/unit/sandbox_loop.c
+tests_unit_sandbox_devices_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_devices_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 SANDBOX_DEVICE_LIBS = libsandbox.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
 tests_unit_sandbox_vq_test_SOURCES = tests/unit/sandbox_vq_test.c
 tests_unit_sandbox_vq_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -273,7 +273,7 @@ static void to_guest(struct port *p)
 		gather(p, &g);
 		if (!d->running)
 			return;
-		p->starved = g.n == 0 && vq_wait(q);
+		p->starved = g.n == 0 && !vq_any(q) && vq_wait(q);
 		if (p->starved)
 			break;
 		if (g.n == 0)

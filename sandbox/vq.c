@@ -144,6 +144,11 @@ int vq_pop(struct vq *q, struct vq_chain *c)
 	return 1;
 }
 
+bool vq_any(const struct vq *q)
+{
+	return q->ready && __atomic_load_n(&q->avail->idx, __ATOMIC_RELAXED) != q->next_avail;
+}
+
 void vq_unpop(struct vq *q, unsigned n)
 {
 	q->next_avail = (uint16_t)(q->next_avail - n);

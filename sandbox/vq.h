@@ -67,6 +67,9 @@ void vq_unpop(struct vq *q, unsigned n);
 /* The device is done with a chain and has written so many bytes to the start of its writable part. */
 void vq_push(struct vq *q, uint16_t head, uint32_t written);
 
+/* Is there one? */
+bool vq_any(const struct vq *q);
+
 /* Does the driver want an interrupt for what was pushed since this was asked last? */
 bool vq_notify(struct vq *q);
 /* Asks for a kick when more comes. False: more has come already, and there may be no kick for it. */
