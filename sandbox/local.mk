@@ -6,7 +6,9 @@ libsandbox_a_SOURCES = $(SANDBOX_HOST) $(SANDBOX_VM) $(SANDBOX_VIRTIO) $(SANDBOX
 SANDBOX_HOST = sandbox/plan.h sandbox/proto.c sandbox/proto.h
 
 # The machine on KVM.
-SANDBOX_VM = sandbox/vm.h sandbox/vm_mem.h
+SANDBOX_VM = sandbox/vm.h sandbox/vm_boot.c sandbox/vm_boot.h sandbox/vm_confine.c sandbox/vm_confine.h sandbox/vm_cpu.c \
+	sandbox/vm_elf.c sandbox/vm_internal.h sandbox/vm_kvm.c sandbox/vm_loop.c sandbox/vm_mem.h sandbox/vm_mptable.c \
+	sandbox/vm_probe.c sandbox/vm_serial.c sandbox/vm_serial.h sandbox/vm_vcpu.c
 
 # Its devices.
 SANDBOX_VIRTIO = \
@@ -31,6 +33,11 @@ SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
 
 # --- tests of the machine
+check_PROGRAMS += tests/unit/sandbox_vm_test
+TESTS += tests/unit/sandbox_vm_test
+tests_unit_sandbox_vm_test_SOURCES = tests/unit/sandbox_vm_test.c
+tests_unit_sandbox_vm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_vm_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 # --- tests of the devices
 SANDBOX_DEVICE_TESTS = tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test

@@ -27,19 +27,25 @@
 
 /* --- the loop: an epoll descriptor and who is to be called ----------------------------------------- */
 
+struct epoll_event;
 struct vm_loop {
 	int epoll;
+	struct epoll_event *ready; /* while it serves: what is reported, from `next` on not yet handled */
+	unsigned next, n_ready;
 };
 
 struct vm_watch {
 	int fd;
-	uint32_t events; /* EPOLLIN, EPOLLOUT as armed now */
+	uint32_t events; /* EPOLLIN, EPOLLOUT as armed now; the loop's to change, 0 at first */
 	void (*ready)(struct vm_watch *w, uint32_t events);
 	void *arg;
 };
 
 int vm_loop_init(struct vm_loop *l, struct err *e);
-/* Adds it, changes what it waits for (0: nothing), or takes it out again (before its fd is closed). */
+void vm_loop_free(struct vm_loop *l);
+/* Adds it, changes what it waits for (0: nothing, not even a hang-up), or takes it out again (before its fd
+ * is closed; also from within a ready(), its own or another's). vm_loop_set(): 0 or -errno of epoll_ctl(2).
+ */
 int vm_loop_set(struct vm_loop *l, struct vm_watch *w, uint32_t events);
 void vm_loop_remove(struct vm_loop *l, struct vm_watch *w);
 /* Calls whoever is ready now; never waits. */

@@ -45,10 +45,12 @@ struct vm_nic {
 
 struct vm_config {
 	int kernel, initrd;  /* read-only; initrd -1: none */
-	const char *cmdline; /* what is to be put before the devices */
+	const char *cmdline; /* the caller's part; the machine adds what the kernel must know of it */
 	uint64_t memory;     /* bytes, a multiple of 2 MiB */
 	unsigned vcpus;
-	int serial; /* where the guest's first serial port (0x3f8) is written to, -1: nowhere */
+	/* Where the guest's first serial port (0x3f8; "console=ttyS0") is written to, -1: nowhere.
+	 * Non-blocking if it is a pipe or socket: what it does not take at once is lost. */
+	int serial;
 
 	struct vm_port ports[VM_PORTS_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
@@ -62,18 +64,37 @@ struct vm;
 
 /*
  * Makes all of it: memory, kernel and initrd in it, vCPUs, devices; nothing runs yet. `kvm`: a descriptor of
- * /dev/kvm. Descriptors of `c` become the machine's on success, and stay the caller's on failure. What can
- * open a file or make a thread is done by vm_start() at the latest, so that the caller may confine itself in
- * between.
+ * /dev/kvm, which stays the caller's and is not needed afterwards. Descriptors of `c` become the machine's on
+ * success, and stay the caller's on failure. What can open a file or make a thread is done by vm_start() at
+ * the latest, so that the caller may confine itself in between.
+ *
+ * Devices are, in the order of their addresses: the console if there are ports, the disks, the interfaces, a
+ * source of random numbers.
  */
 int vm_create(const struct vm_config *c, int kvm, struct vm **out, struct err *e);
-/* Starts the vCPUs' threads. Each calls confine(arg) first, unless that is NULL; 0 or -errno. */
+/* Starts the vCPUs' threads. Each calls confine(arg) first, unless that is NULL; 0 or -errno. What they need
+ * then, and what the loop needs, is in vm_confine.h. */
 int vm_start(struct vm *vm, int (*confine)(void *arg), void *arg, struct err *e);
 int vm_poll_fd(const struct vm *vm);
 
-enum vm_end { VM_RUNS, VM_OFF, VM_RESET, VM_CRASHED };
+/*
+ * How a guest ends: without ACPI, Linux has no way to switch a machine off; reboot(RB_POWER_OFF) and
+ * RB_HALT_SYSTEM would merely halt its CPUs, which nobody notices. So the agent calls reboot(RB_AUTOBOOT),
+ * and the command line ("reboot=k,warm,panic_cold panic=-1", which vm_create() adds) makes the kernel pulse
+ * the keyboard controller's reset, after it has noted in memory whether that is a warm restart, as reboot(2)
+ * does, or a cold one, as after a panic.
+ */
+enum vm_end {
+	VM_RUNS,
+	VM_OFF,	    /* in order: reboot(RB_AUTOBOOT) */
+	VM_RESET,   /* the kernel restarted the machine by itself: a panic (pid 1 ended, no memory …) */
+	VM_CRASHED, /* a triple fault */
+};
 
-/* Lets the devices work. -errno: a device or vCPU has failed in a way that ends the machine, with the cause.
+/*
+ * Lets the devices work, and tells whether it still runs. When it has ended, the vCPUs are stopped, and what
+ * the guest had handed to its devices by then has come out. -errno: a device or vCPU has failed in a way that
+ * ends the machine, with the cause.
  */
 int vm_serve(struct vm *vm, enum vm_end *end, struct err *e);
 /* Ends the vCPUs, frees everything. */
