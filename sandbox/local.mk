@@ -26,7 +26,9 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 
 # The agent: pid 1 of the guest.
 
-# The guest's kernel.
+# The guest's kernel: the archive that it takes /init from.
+SANDBOX_KERNEL = sandbox/initrd.c sandbox/initrd.h
+libsandbox_a_SOURCES += $(SANDBOX_KERNEL)
 
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
@@ -76,5 +78,12 @@ tests_unit_sandbox_net_test_SOURCES = \
 	tests/unit/sandbox_net_test.c tests/unit/sandbox_net_stage.c tests/unit/sandbox_net_stage.h
 tests_unit_sandbox_net_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_net_test_LDADD = $(SANDBOX_TEST_LIBS)
+
+# --- tests of the guest's kernel
+check_PROGRAMS += tests/unit/sandbox_initrd_test
+TESTS += tests/unit/sandbox_initrd_test
+tests_unit_sandbox_initrd_test_SOURCES = tests/unit/sandbox_initrd_test.c
+tests_unit_sandbox_initrd_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_initrd_test_LDADD = libsandbox.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
 
 endif
