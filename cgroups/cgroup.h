@@ -220,14 +220,31 @@ int cgrp_usage(const struct cgrp *c, struct cgrp_usage *u, struct err *e);
 
 /*
  * An fd that becomes readable (POLLIN: v1 eventfd; POLLPRI: v2 memory.events, a file to be re-read) when an
- * OOM happens; *events is what to poll for. The caller closes it. cgrp_oom_count() reads how many there have
- * been (v2 oom_kill, v1 oom_control's or the eventfd's own).
+ * OOM happens; *events is what to poll for. The caller closes it.
  */
 int cgrp_oom_fd(const struct cgrp *c, short *events, struct err *e);
 /* After it woke us: reads it, so that it does not do so again. False if the cgroup is gone, and the fd of no
  * more use. */
 bool cgrp_oom_seen(int fd, short events);
+
+/*
+ * How many processes of the cgroup the kernel has killed for want of memory, whosever limit it was. A cgroup
+ * that may be gone by the time that one asks (systemd removes a scope's with its last process) is opened
+ * while it is surely there, and read later: -ENODEV, if that was too late. Nothing is read when it is opened,
+ * so that the kernel keeps no buffer for it. The caller closes the fd.
+ */
+int cgrp_oom_open(const struct cgrp *c, struct err *e);
+int cgrp_oom_read(int fd, uint64_t *n); /* 0 or -errno */
 int cgrp_oom_count(const struct cgrp *c, uint64_t *n, struct err *e);
+/*
+ * The moment for that, where systemd is to remove the cgroup: an fd to poll(2) for POLLPRI. Pollers of
+ * cgroup.events are woken while the last process still ends, systemd's inotify some time later, and its
+ * SIGCHLD mostly after both. -EOPNOTSUPP where nobody but us removes it, or there is no cgroup v2. The
+ * kernel keeps 4 KiB for what must be read of it first. The caller closes it.
+ */
+int cgrp_empty_fd(const struct cgrp *c, struct err *e);
+/* After it woke us: whether the last process has left. Also if the cgroup is gone. */
+bool cgrp_empty_seen(int fd);
 
 /* --- arithmetic, pure ------------------------------------------------------------------------ */
 

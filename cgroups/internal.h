@@ -54,8 +54,10 @@ int cg_put_u64(const struct cg_node *n, const char *file, uint64_t value, struct
 ssize_t cg_get(const struct cg_node *n, const char *file, char *buf, size_t size);
 /* A file with one number; "max" gives UINT64_MAX. 0 or -errno. */
 int cg_get_u64(const struct cg_node *n, const char *file, uint64_t *out);
-/* The number after KEY in a file of "key value" lines. 0, -ENODATA or -errno. */
+/* The number after KEY in a file of "key value" lines. 0, -ENODATA or -errno. The same in the text of one,
+ * which is cut into lines. */
 int cg_get_key(const struct cg_node *n, const char *file, const char *key, uint64_t *out);
+int cg_find_key(char *text, const char *key, uint64_t *out);
 /* True if the list ("cpu,cpuacct" or "cpu memory") has the word. */
 bool cg_list_has(const char *list, const char *word);
 /* "2MB", "1GB", "64KB" */

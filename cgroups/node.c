@@ -69,14 +69,11 @@ int cg_get_u64(const struct cg_node *n, const char *file, uint64_t *out)
 	return str_to_u64(text, out);
 }
 
-int cg_get_key(const struct cg_node *n, const char *file, const char *key, uint64_t *out)
+int cg_find_key(char *text, const char *key, uint64_t *out)
 {
-	char text[2 * CG_VALUE_MAX], *line = text;
-	ssize_t len = cg_get(n, file, text, sizeof(text));
 	size_t k = strlen(key);
+	char *line = text;
 
-	if (len < 0)
-		return (int)len;
 	while (line) {
 		char *end = strchr(line, '\n');
 
@@ -87,6 +84,14 @@ int cg_get_key(const struct cg_node *n, const char *file, const char *key, uint6
 		line = end ? end + 1 : NULL;
 	}
 	return -ENODATA;
+}
+
+int cg_get_key(const struct cg_node *n, const char *file, const char *key, uint64_t *out)
+{
+	char text[2 * CG_VALUE_MAX];
+	ssize_t len = cg_get(n, file, text, sizeof(text));
+
+	return len < 0 ? (int)len : cg_find_key(text, key, out);
 }
 
 bool cg_list_has(const char *list, const char *word)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Out-of-memory events: v1's eventfd on memory.oom_control, v2's memory.events. */
+/* Out-of-memory events: v1's eventfd on memory.oom_control, v2's memory.events; and when the last of them can
+ * be counted. */
 #include "cgroups/internal.h"
 
 #include <fcntl.h>
@@ -58,18 +59,67 @@ bool cgrp_oom_seen(int fd, short events)
 	return pread(fd, text, sizeof(text), 0) > 0;
 }
 
-int cgrp_oom_count(const struct cgrp *c, uint64_t *count, struct err *e)
+/* One file for both: v1's oom_control counts, too (Linux 4.13). */
+int cgrp_oom_open(const struct cgrp *c, struct err *e)
 {
 	const struct cg_node *n = cg_v1(c, "memory");
-	int r;
+	const char *file = n ? "memory.oom_control" : "memory.events";
+	char path[CG_FILE_MAX];
+	int fd;
 
-	if (n) {
-		r = cg_get_key(n, "memory.oom_control", "oom_kill", count);
-	} else {
+	if (!n)
 		n = cg_v2(c);
-		if (!n)
-			return no_memory(c, e);
-		r = cg_get_key(n, "memory.events", "oom_kill", count);
-	}
-	return r < 0 ? err_set(e, -r, "read the out-of-memory count of cgroup %s", n->path) : 0;
+	if (!n)
+		return no_memory(c, e);
+	fd = open(cg_file(path, n, file), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_set(e, errno, "open %s", path) : fd;
+}
+
+int cgrp_oom_read(int fd, uint64_t *count)
+{
+	/* A handful of lines, a word and a number each. */
+	char text[512];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (len < 0)
+		return -errno;
+	text[len] = '\0';
+	return cg_find_key(text, "oom_kill", count);
+}
+
+int cgrp_oom_count(const struct cgrp *c, uint64_t *count, struct err *e)
+{
+	_cleanup_close_ int fd = cgrp_oom_open(c, e);
+	int r = fd < 0 ? fd : cgrp_oom_read(fd, count);
+
+	return fd >= 0 && r < 0 ? err_set(e, -r, "read the out-of-memory count of cgroup %s", c->path) : r;
+}
+
+int cgrp_empty_fd(const struct cgrp *c, struct err *e)
+{
+	const struct cg_node *n = c->unit ? cg_v2(c) : NULL;
+	_cleanup_close_ int fd = -EBADF;
+	char path[CG_FILE_MAX];
+
+	if (!n)
+		return err_text(e, EOPNOTSUPP, "nobody but ringfence removes this cgroup");
+	fd = open(cg_file(path, n, "cgroup.events"), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_set(e, errno, "open %s", path);
+	/* As with memory.events; and should it be empty already, there is nothing to wait for. */
+	if (cgrp_empty_seen(fd))
+		return err_text(e, ESRCH, "the last process has left %s", path);
+	return TAKE_FD(fd);
+}
+
+bool cgrp_empty_seen(int fd)
+{
+	char text[128];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	uint64_t populated = 0;
+
+	if (len < 0)
+		return true;
+	text[len] = '\0';
+	return cg_find_key(text, "populated", &populated) < 0 || populated == 0;
 }

@@ -428,6 +428,76 @@ static void test_disabled(void **state)
 	assert_int_equal(cgrp_destroy(d, &e), 0);
 }
 
+/* The file is opened at one time and read at another, also more than once; what else is in it has no say. */
+static void test_oom(void **state)
+{
+	_cleanup_close_ int v1 = -EBADF, v2 = -EBADF;
+	const struct cg_node *n = node("unified", "memory", true);
+	char path[CG_FILE_MAX];
+	uint64_t count = 7;
+
+	assert_int_equal(cgrp_oom_open(c, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "memory.events"));
+	file(n, "memory.events", "low 0\nhigh 0\nmax 31\noom 2\noom_kill 0\noom_group_kill 5\n");
+	v2 = cgrp_oom_open(c, &e);
+	assert_true(v2 >= 0 && (fcntl(v2, F_GETFD) & FD_CLOEXEC));
+	assert_int_equal(cgrp_oom_read(v2, &count), 0);
+	assert_int_equal(count, 0);
+	file(n, "memory.events", "low 0\nhigh 0\nmax 31\noom 2\noom_kill 3\noom_group_kill 5\n");
+	assert_int_equal(cgrp_oom_read(v2, &count), 0);
+	assert_int_equal(count, 3);
+	file(n, "memory.events", "low 0\noom_kill_not 4\noom_kill\n");
+	assert_int_equal(cgrp_oom_read(v2, &count), -ENODATA);
+	file(n, "memory.events", "oom_kill many\n");
+	assert_true(cgrp_oom_read(v2, &count) < 0);
+	file(n, "memory.events", "");
+	assert_int_equal(cgrp_oom_count(c, &count, &e), -ENODATA);
+	assert_int_equal(cgrp_oom_read(-EBADF, &count), -EBADF);
+	assert_int_equal(count, 3);
+
+	/* v1's controller is the one that counts, where there is one. */
+	n = node("memory", "memory", false);
+	file(n, "memory.oom_control", "oom_kill_disable 1\nunder_oom 1\noom_kill 9");
+	v1 = cgrp_oom_open(c, &e);
+	assert_true(v1 >= 0);
+	assert_int_equal(cgrp_oom_read(v1, &count), 0);
+	assert_int_equal(count, 9);
+	assert_int_equal(cgrp_oom_count(c, &count, &e), 0);
+	cg_file(path, n, "memory.oom_control");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/proc/self/status", path), 0);
+	assert_int_equal(cgrp_oom_open(c, &e), -ELOOP);
+}
+
+/* Only what systemd will remove is watched. */
+static void test_empty(void **state)
+{
+	_cleanup_close_ int fd = -EBADF;
+	const struct cg_node *n = node("unified", "memory", true);
+
+	file(n, "cgroup.events", "populated 1\nfrozen 0\n");
+	assert_int_equal(cgrp_empty_fd(c, &e), -EOPNOTSUPP);
+	c->unit = "p.scope";
+	fd = cgrp_empty_fd(c, &e);
+	assert_true(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+	file(n, "cgroup.events", "populated 1\nfrozen 1\n");
+	assert_false(cgrp_empty_seen(fd));
+	file(n, "cgroup.events", "populated 0\nfrozen 0\n");
+	assert_true(cgrp_empty_seen(fd));
+	assert_int_equal(cgrp_empty_fd(c, &e), -ESRCH);
+	assert_true(cgrp_empty_seen(-EBADF));
+}
+
+static void test_oom_without_cgroup(void **state)
+{
+	uint64_t count = 7;
+
+	node("cpu", "cpu", false);
+	assert_int_equal(cgrp_oom_open(c, &e), -EOPNOTSUPP);
+	assert_int_equal(cgrp_oom_count(c, &count, &e), -EOPNOTSUPP);
+	assert_int_equal(count, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +513,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_bad, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disabled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_oom, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_oom_without_cgroup, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,7 +230,7 @@ static void test_stats(void **state)
 
 static void test_oom(void **state)
 {
-	_cleanup_close_ int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF, kept = -EBADF;
 	struct pollfd p;
 	struct cgrp *c;
 	uint64_t n = 0;
@@ -246,6 +246,8 @@ static void test_oom(void **state)
 	ok(fd);
 	p = (struct pollfd){ .fd = fd, .events = events };
 	assert_int_equal(poll(&p, 1, 0), 0);
+	kept = cgrp_oom_open(c, &e);
+	ok(kept);
 	pid = spawn(c);
 	if (pid == 0) {
 		volatile char *m =
@@ -257,10 +259,14 @@ static void test_oom(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(cgrp_oom_read(kept, &n), 0);
+	assert_true(n >= 1);
 	assert_int_equal(poll(&p, 1, 1000), 1);
 	ok(cgrp_oom_count(c, &n, &e));
 	assert_true(n >= 1);
+	/* An open file does not keep the cgroup. */
 	destroy(c);
+	assert_int_equal(cgrp_oom_read(kept, &n), -ENODEV);
 }
 
 int main(void)
