@@ -353,16 +353,6 @@ static int close_stdin(const struct launch_opts *o, struct err *e)
 	return 0;
 }
 
-/* Whether the limit on memory has ended it, before the runtime takes the cgroup away. */
-static bool was_out_of_memory(const struct launching *l)
-{
-	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
-	uint64_t n = 0;
-
-	return rt_partition_open(l->ctx->rt, l->d.record.name, RT_UNLOCKED, &p, NULL) == 0 && p->cgroup &&
-	       cgrp_oom_count(p->cgroup, &n, NULL) == 0 && n > 0;
-}
-
 /* Its end, for `ls`; nothing of it must have been removed meanwhile. */
 static void write_end(struct launching *l, struct launch_state *s, int status, const struct err *why)
 {
@@ -395,11 +385,13 @@ static void remove_ours(struct launching *l)
 
 static int run_here(struct launching *l, int *status, struct err *e)
 {
-	struct rt_create_opts o = {
+	struct rt_oom oom = RT_OOM_INIT;
+	const struct rt_create_opts o = {
 		.id = l->d.record.name,
 		.bundle = l->d.path,
 		.pid_file = l->o->pid_file,
-		.keep = l->o->memory.has && l->o->memory.v > 0 && !l->o->rm,
+		/* Without a limit it is not worth the system calls. */
+		.oom = l->o->memory.has && l->o->memory.v > 0 && !l->o->rm ? &oom : NULL,
 	};
 	_cleanup_(rt_partition_freep) struct rt_partition *left = NULL;
 	struct launch_state s;
@@ -415,11 +407,7 @@ static int run_here(struct launching *l, int *status, struct err *e)
 	launch_dir_unlock(&l->d);
 	r = rt_run(l->ctx->rt, &o, status, e);
 	launch_network_explain(e);
-	if (r == 0 && o.keep) {
-		l->has_run = true;
-		s.oom_killed = was_out_of_memory(l);
-		r = rt_delete(l->ctx->rt, o.id, true, e);
-	}
+	s.oom_killed = oom.killed;
 	/* A start that failed leaves nothing in the runtime; what is there has run. */
 	if (r < 0 && !l->has_run && rt_partition_open(l->ctx->rt, o.id, RT_UNLOCKED, &left, NULL) < 0)
 		return r;

@@ -51,28 +51,36 @@ int attach_stop_fd(struct err *e)
 	return fd < 0 ? err_set(e, errno, "make a signal descriptor") : fd;
 }
 
+/* Who is waited for, and what is told of its end. */
+struct awaited {
+	pid_t pid;
+	int *status;
+	struct rt_oom *oom;
+};
+
 static int shell_status(int status)
 {
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Reaps what ended, up to and including `pid`: then nobody else is waited for. True when it was among them.
- */
-static bool reap(pid_t pid, int *status)
+/* Reaps what ended, up to and including `a`: then nobody else is waited for. True when it was among them. */
+static bool reap(const struct awaited *a)
 {
 	int st;
 	pid_t p;
 
 	while ((p = waitpid(-1, &st, WNOHANG)) > 0) {
-		if (p == pid) {
-			*status = shell_status(st);
+		if (p == a->pid) {
+			if (a->oom)
+				rt_oom_read(a->oom);
+			*a->status = shell_status(st);
 			return true;
 		}
 	}
 	if (p == 0 || errno == EINTR)
 		return false;
 	/* There is none any more: nobody will ever tell how it ended. */
-	*status = 255;
+	*a->status = 255;
 	return true;
 }
 
@@ -80,21 +88,39 @@ static bool reap(pid_t pid, int *status)
  * ----------------------------------------------------------------------------------------------------------------
  */
 
-static void wait_plain(pid_t pid, int *status)
+/* Until there is a signal, with an eye on the cgroup meanwhile. */
+static void watch_cgroup(struct rt_oom *oom, int sigfd)
 {
+	struct pollfd p[1 + RT_OOM_POLLS] = { { .fd = sigfd, .events = POLLIN } };
+
+	while (oom->empty >= 0 && !p[0].revents) {
+		rt_oom_poll(oom, p + 1);
+		if (poll(p, ARRAY_SIZE(p), -1) > 0)
+			rt_oom_look(oom, p + 1);
+	}
+}
+
+static void wait_plain(const struct awaited *a)
+{
+	_cleanup_close_ int sigfd = -EBADF;
 	sigset_t set;
 	siginfo_t info;
 
 	forwarded(&set);
+	if (a->oom && a->oom->empty >= 0)
+		sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (;;) {
-		int sig = sigwaitinfo(&set, &info);
+		int sig;
 
+		if (sigfd >= 0)
+			watch_cgroup(a->oom, sigfd);
+		sig = sigwaitinfo(&set, &info);
 		if (sig == SIGCHLD) {
-			if (reap(pid, status))
+			if (reap(a))
 				return;
 		} else if (sig > 0 && sig != SIGWINCH) {
 			/* Not reaped yet, so the pid is still its own. */
-			kill(pid, sig);
+			kill(a->pid, sig);
 		}
 	}
 }
@@ -148,18 +174,18 @@ void attach_copy_size(int master)
 		ioctl(master, TIOCSWINSZ, &ws);
 }
 
-static bool serve_signals(int sigfd, int master, pid_t pid, int *status)
+static bool serve_signals(int sigfd, int master, const struct awaited *a)
 {
 	struct signalfd_siginfo info;
 	bool ended = false;
 
 	while (read(sigfd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
-			ended = reap(pid, status) || ended;
+			ended = reap(a) || ended;
 		else if (info.ssi_signo == SIGWINCH)
 			attach_copy_size(master);
 		else if (!ended)
-			kill(pid, (int)info.ssi_signo);
+			kill(a->pid, (int)info.ssi_signo);
 	}
 	return ended;
 }
@@ -174,27 +200,31 @@ static void send_eof(int master)
 		(void)!write(master, &t.c_cc[VEOF], 1);
 }
 
-static void relay_terminal(pid_t pid, int master, int sigfd, int *status)
+static void relay_terminal(const struct awaited *a, int master, int sigfd)
 {
 	struct relay in = { .from = 0, .to = master }, out = { .from = master, .to = 1 };
 	bool ended = false, told_eof = false;
 
 	while (!ended || relay_full(&out) || !out.closed) {
-		struct pollfd p[5] = {
+		struct pollfd p[5 + RT_OOM_POLLS] = {
 			{ .fd = sigfd, .events = POLLIN },
 			{ .fd = in.closed || relay_full(&in) || ended ? -1 : 0, .events = POLLIN },
 			{ .fd = relay_full(&in) && !out.closed ? master : -1, .events = POLLOUT },
 			{ .fd = out.closed || relay_full(&out) ? -1 : master, .events = POLLIN },
 			{ .fd = relay_full(&out) ? 1 : -1, .events = POLLOUT },
 		};
+		int n;
+
+		rt_oom_poll(a->oom, p + 5);
 		/* Its end is known: only what the terminal still holds is awaited, and a background process
 		 * may keep it open. */
-		int n = poll(p, 5, ended ? 100 : -1);
-
+		n = poll(p, ARRAY_SIZE(p), ended ? 100 : -1);
+		if (n > 0)
+			rt_oom_look(a->oom, p + 5);
 		if (n == 0 && !relay_full(&out))
 			break;
 		if (p[0].revents)
-			ended = serve_signals(sigfd, master, pid, status) || ended;
+			ended = serve_signals(sigfd, master, a) || ended;
 		if (p[1].revents)
 			relay_read(&in);
 		if (p[2].revents)
@@ -210,7 +240,7 @@ static void relay_terminal(pid_t pid, int master, int sigfd, int *status)
 	}
 }
 
-static void wait_terminal(pid_t pid, int master, int *status, int sigfd)
+static void wait_terminal(const struct awaited *a, int master, int sigfd)
 {
 	struct termios saved, raw;
 	bool is_tty = tcgetattr(0, &saved) == 0;
@@ -221,24 +251,25 @@ static void wait_terminal(pid_t pid, int master, int *status, int sigfd)
 		tcsetattr(0, TCSANOW, &raw);
 	}
 	fcntl(master, F_SETFL, O_NONBLOCK);
-	relay_terminal(pid, master, sigfd, status);
+	relay_terminal(a, master, sigfd);
 	if (is_tty)
 		tcsetattr(0, TCSADRAIN, &saved);
 }
 
-int attach_wait(pid_t pid, int master, int *status, struct err *e)
+int attach_wait(pid_t pid, int master, struct rt_oom *oom, int *status, struct err *e)
 {
+	const struct awaited a = { pid, status, oom };
 	_cleanup_close_ int sigfd = -EBADF, terminal = master;
 	sigset_t set;
 
 	if (terminal < 0) {
-		wait_plain(pid, status);
+		wait_plain(&a);
 		return 0;
 	}
 	forwarded(&set);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sigfd < 0)
 		return err_set(e, errno, "make a signal descriptor");
-	wait_terminal(pid, terminal, status, sigfd);
+	wait_terminal(&a, terminal, sigfd);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "runtime/runtime.h"
 
 /*
  * Holds back the signals that attach_wait() will deal with. To be called before the process is let go; the
@@ -20,10 +21,10 @@ int attach_stop_fd(struct err *e);
 /*
  * Waits for `pid`, our child, and reaps it and whatever else becomes our child; signals sent to us are sent
  * on to it. With `master` >= 0, our stdin and stdout are joined to that terminal: raw mode while it lasts,
- * its size follows ours. *status is as the shell tells it: exit status, or 128 + signal. Takes over (closes)
- * master.
+ * its size follows ours. *status is as the shell tells it: exit status, or 128 + signal. `oom`, if there is
+ * one, is read as soon as that can be. Takes over (closes) master.
  */
-int attach_wait(pid_t pid, int master, int *status, struct err *e);
+int attach_wait(pid_t pid, int master, struct rt_oom *oom, int *status, struct err *e);
 
 /* The size of our own terminal to it, if we have one. */
 void attach_copy_size(int master);

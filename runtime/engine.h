@@ -25,7 +25,8 @@ struct rt_engine {
 	/*
 	 * Brings the partition up to "created": the payload's process exists, everything is set up, and it
 	 * waits for start. p->pid is set. May run hooks through rt_hooks_run() at the stages that the spec
-	 * names. On failure nothing that it made is left.
+	 * names. o->oom, if it is asked for, has its descriptors before the payload can run. On failure
+	 * nothing that it made is left, but for those.
 	 */
 	int (*create)(
 		struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e);

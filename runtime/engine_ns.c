@@ -267,6 +267,32 @@ static void undo(struct make *m)
 	}
 }
 
+/* Once the cgroup is there, and before the payload runs. No reason to fail: it only tells how it ended. */
+static void watch_memory(const struct make *m, const struct rt_create_opts *o)
+{
+	const struct spec_i64 *limit = &m->s->resources.mem_limit;
+	struct rt_oom *oom = o->oom;
+	struct err ignored;
+	uint64_t n;
+
+	if (!oom || !m->p->cgroup)
+		return;
+	oom->fd = cgrp_oom_open(m->p->cgroup, &ignored);
+	/* Without a limit it is rare, and watching costs a second descriptor and 8 KiB of the kernel's. */
+	if (oom->fd >= 0 && limit->has && limit->v > 0)
+		oom->empty = cgrp_empty_fd(m->p->cgroup, &ignored);
+	/* Else poll(2) would return at once (cgrp_oom_fd()). */
+	if (oom->empty >= 0)
+		cgrp_oom_read(oom->fd, &n);
+	if (oom->fd >= 0 && oom->to >= 0) {
+		const int both[] = { oom->fd, oom->empty };
+
+		fd_send(oom->to, "", 1, both, oom->empty >= 0 ? 2 : 1);
+		oom->fd = fd_close(oom->fd);
+		oom->empty = fd_close(oom->empty);
+	}
+}
+
 static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 {
 	struct rt_partition *p = m->p;
@@ -289,8 +315,10 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	 * child sees to it once it has its maps. */
 	if (rt_caller() == 0)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (ns_can_borrow(m))
+	if (ns_can_borrow(m)) {
+		watch_memory(m, o);
 		return ns_launch_at_once(m, e);
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->sync) < 0)
 		return err_set(e, errno, "make a socket pair");
 	if (ns_new_flags(m->s) & CLONE_NEWTIME) {
@@ -301,7 +329,12 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	r = ns_launch_child(m, e);
 	if (m->time_ns >= 0 && r == 0)
 		r = ns_time_restore(m->time_ns, e);
-	return r < 0 ? r : serve(m, e);
+	if (r == 0)
+		r = serve(m, e);
+	/* Only now: systemd makes the cgroup around the process. */
+	if (r == 0)
+		watch_memory(m, o);
+	return r;
 }
 
 static int ns_create(

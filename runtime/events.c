@@ -53,6 +53,38 @@ int rt_stats(const struct rt_ctx *ctx, const char *id, char **line, struct err *
 	return r < 0 ? r : stats_line(p, line, e);
 }
 
+void rt_oom_read(struct rt_oom *oom)
+{
+	uint64_t n = 0;
+
+	if (oom->fd >= 0)
+		oom->killed = cgrp_oom_read(oom->fd, &n) == 0 && n > 0;
+	oom->fd = fd_close(oom->fd);
+	oom->empty = fd_close(oom->empty);
+}
+
+/* A payload that lives at its limit changes memory.events all the time. Some seconds of that are enough. */
+#define LOOKS_MAX 1000
+
+void rt_oom_poll(const struct rt_oom *oom, struct pollfd *p)
+{
+	bool watch = oom && oom->empty >= 0;
+
+	p[0] = (struct pollfd){ .fd = watch ? oom->empty : -1, .events = POLLPRI };
+	p[1] = (struct pollfd){ .fd = watch && oom->looks < LOOKS_MAX ? oom->fd : -1, .events = POLLPRI };
+}
+
+void rt_oom_look(struct rt_oom *oom, const struct pollfd *p)
+{
+	uint64_t n = 0;
+
+	if (!p[0].revents && !p[1].revents)
+		return;
+	oom->looks += p[1].revents != 0;
+	if (cgrp_oom_read(oom->fd, &n) < 0 || n > 0 || cgrp_empty_seen(oom->empty))
+		rt_oom_read(oom);
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec t;

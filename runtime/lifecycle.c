@@ -376,7 +376,7 @@ static int stay(struct creation *c, int *status, struct err *e)
 	if (c->l.master >= 0 && !p->spec->process.has_console_size)
 		attach_copy_size(c->l.master);
 	rt_partition_unlock(p);
-	r = attach_wait(p->pid, TAKE_FD(c->l.master), status, e);
+	r = attach_wait(p->pid, TAKE_FD(c->l.master), c->o->oom, status, e);
 	if (r < 0 || c->o->keep)
 		return r;
 	if (!p->locked && rt_partition_relock(p, &busy) < 0) {
@@ -431,6 +431,8 @@ int rt_run(const struct rt_ctx *ctx, const struct rt_create_opts *o, int *status
 		else if (!o->detach)
 			r = stay(&c, status, e);
 	}
+	if (o->oom && o->oom->fd >= 0)
+		rt_oom_read(o->oom);
 	creation_end(&c);
 	return r;
 }

@@ -50,6 +50,32 @@ int rt_check_id(const char *id, struct err *e);
 /* --- create, start, run
  * ---------------------------------------------------------------------------------------------------- */
 
+/*
+ * Whether the kernel has killed something of a partition for want of memory. The cgroup counts it, and the
+ * count is read at the payload's end. But systemd removes a cgroup that is empty, mostly before that end is
+ * told: there, with a limit on memory, one has to watch. A change of memory.events comes before the victim's
+ * death, but up to 10 ms late; a change of cgroup.events as the last process leaves, when systemd has still
+ * some way to go. What cannot be read any more, or never could, is told as false.
+ */
+struct rt_oom {
+	int fd;	   /* the count; -EBADF: not known (any more) */
+	int empty; /* cgroup.events; -EBADF: there is no need to watch */
+	int to;	   /* send both there (a message of one byte), and keep none; -EBADF: they are ours */
+	int looks; /* in vain */
+	bool killed;
+};
+#define RT_OOM_INIT                              \
+	{                                        \
+		-EBADF, -EBADF, -EBADF, 0, false \
+	}
+/* What to poll(2) for, also without an `oom`; and what to do at once after it. */
+#define RT_OOM_POLLS 2
+struct pollfd;
+void rt_oom_poll(const struct rt_oom *oom, struct pollfd *p);
+void rt_oom_look(struct rt_oom *oom, const struct pollfd *p);
+/* At the end. Reads it, if that was not done, and closes all. */
+void rt_oom_read(struct rt_oom *oom);
+
 struct rt_create_opts {
 	const char *id;
 	const char *bundle;	    /* NULL: the working directory */
@@ -60,6 +86,8 @@ struct rt_create_opts {
 	bool no_pivot, no_new_keyring, no_subreaper;
 	int preserve_fds;  /* N: fds 3 .. 3+N-1 reach the payload (LISTEN_FDS are added by the runtime) */
 	bool detach, keep; /* run only */
+	/* run only: NULL, or (RT_OOM_INIT, and `to`) to be told. Not worth its system calls to everybody. */
+	struct rt_oom *oom;
 };
 
 int rt_create(const struct rt_ctx *ctx, const struct rt_create_opts *o, struct err *e);
