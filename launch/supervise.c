@@ -88,7 +88,7 @@ static void begin_start(struct supervisor *s)
 {
 	s->phase = SV_STARTING;
 	s->until = 0;
-	s->failed = s->oom = false;
+	s->failed = s->oom.killed = false;
 	err_clear(&s->error);
 	if (supervisor_start(s) < 0)
 		s->failed = true;
@@ -122,6 +122,7 @@ static void start_failed(struct supervisor *s, const struct err *why)
 	s->error = *why;
 	s->status = 125; /* as docker run, for what is no failure of the command */
 	s->pid = s->last_pid = 0;
+	rt_oom_read(&s->oom);
 	supervisor_close_payload(s);
 	report(s, why);
 	begin_end(s);
@@ -151,8 +152,6 @@ static void serve_answer(struct supervisor *s)
 		came_up(s, &a);
 	else if (s->phase == SV_STARTING)
 		start_failed(s, &a.error);
-	else
-		s->oom = a.oom;
 }
 
 static void after_end(struct supervisor *s)
@@ -202,6 +201,8 @@ static void reap(struct supervisor *s)
 		pid_t pid = info.si_pid;
 
 		serve_answer(s);
+		if (pid == s->pid)
+			rt_oom_read(&s->oom);
 		if (waitpid(pid, &status, WNOHANG) != pid)
 			return;
 		if (pid == s->worker)
@@ -294,7 +295,7 @@ static int sleep_until_woken(struct pollfd *p, nfds_t n, int ms)
 
 static void loop(struct supervisor *s)
 {
-	struct pollfd p[2 + SUPERVISOR_POLLS];
+	struct pollfd p[2 + RT_OOM_POLLS + SUPERVISOR_POLLS];
 
 	begin_start(s);
 	while (s->phase != SV_DONE) {
@@ -302,10 +303,13 @@ static void loop(struct supervisor *s)
 
 		p[0] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = s->answers, .events = POLLIN };
-		n = 2 + supervisor_poll_set(s, p + 2);
+		rt_oom_poll(&s->oom, p + 2);
+		n = 2 + RT_OOM_POLLS + supervisor_poll_set(s, p + 2 + RT_OOM_POLLS);
 		if (sleep_until_woken(p, (nfds_t)n, s->failed ? 0 : timeout(s)) < 0)
 			break;
-		supervisor_serve(s, p + 2);
+		/* First: it will not be there for long. */
+		rt_oom_look(&s->oom, p + 2);
+		supervisor_serve(s, p + 2 + RT_OOM_POLLS);
 		if (p[1].revents)
 			serve_answer(s);
 		if (p[0].revents)
@@ -444,6 +448,7 @@ int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_
 	s.report = report_fd;
 	s.dir = s.answers = s.signals = s.listener = s.console = s.from[0] = s.from[1] = s.to = s.log.fd =
 		-EBADF;
+	s.oom = (struct rt_oom)RT_OOM_INIT;
 	s.backoff = BACKOFF_MIN;
 	for (int i = 0; i < SUPERVISOR_CLIENTS; i++)
 		s.clients[i].fd = -EBADF;

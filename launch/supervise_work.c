@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a supervisor has children do: they may take memory and time, and give both back. A child answers
- * through a pipe before it ends; one that was killed has not answered.
+ * What a supervisor has children do: they may take memory and time, and give both back. The one that starts
+ * the payload answers through a socket before it ends; if it was killed, it has not answered.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -30,7 +30,7 @@ int supervisor_write_state(
 		.started = s->started[0] ? s->started : NULL,
 		.finished = s->finished[0] ? s->finished : NULL,
 		.exit_code = s->status,
-		.oom_killed = s->oom,
+		.oom_killed = s->oom.killed,
 		.stopped_by_user = s->stopped,
 		.restarts = s->restarts,
 		.error = s->error.code ? s->error.text : NULL,
@@ -39,10 +39,24 @@ int supervisor_write_state(
 	return launch_state_write(&d, &state, e);
 }
 
+/* Of the message that brings s->oom's descriptors. If we have too many open already, only they are lost. */
+#define AHEAD 1
+
 bool supervisor_answer(struct supervisor *s, struct supervisor_answer *a)
 {
-	ssize_t n = read(s->answers, a, sizeof(*a));
+	ssize_t n;
 
+	do {
+		int fds[2] = { -EBADF, -EBADF };
+		size_t n_fds = 2;
+
+		n = fd_recv(s->answers, a, sizeof(*a), fds, &n_fds);
+		if (n == AHEAD) {
+			s->oom.fd = fds[0];
+			s->oom.empty = fds[1];
+			s->oom.looks = 0;
+		}
+	} while (n == AHEAD || n == -EBADMSG);
 	if (n == (ssize_t)sizeof(*a))
 		return true;
 	/* Nothing comes any more: it is its end that counts. */
@@ -58,7 +72,7 @@ static pid_t fork_worker(struct supervisor *s, int *answer)
 	sigset_t ours;
 	pid_t pid;
 
-	if (answer && pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (answer && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
 	pid = fork();
 	if (pid < 0) {
@@ -129,13 +143,15 @@ static int join_network(const struct supervisor *s, struct err *e)
 	return r;
 }
 
-static int run_payload(struct supervisor *s, struct supervisor_answer *a)
+static int run_payload(struct supervisor *s, int answer, struct supervisor_answer *a)
 {
+	struct rt_oom oom = { .fd = -EBADF, .empty = -EBADF, .to = answer };
 	const struct rt_create_opts o = {
 		.id = s->name,
 		.bundle = s->path,
 		.console_socket = s->tty ? SUPERVISOR_CONSOLE : NULL,
 		.detach = true,
+		.oom = &oom,
 	};
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	struct err ignored = ERR_INIT;
@@ -177,8 +193,8 @@ static void start_child(struct supervisor *s, const int ends[3], int answer, pid
 		if (dup2(ends[i] >= 0 ? ends[i] : null, i) < 0)
 			err_set(&a.error, errno, "set up standard input and output");
 	if (!a.error.code)
-		run_payload(s, &a);
-	(void)!write(answer, &a, sizeof(a));
+		run_payload(s, answer, &a);
+	fd_send(answer, &a, sizeof(a), NULL, 0);
 	_exit(0);
 }
 
@@ -208,34 +224,20 @@ int supervisor_start(struct supervisor *s)
 
 /* --- end -------------------------------------------------------------------------------------------- */
 
-static bool was_out_of_memory(const struct supervisor *s)
-{
-	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
-	struct err ignored = ERR_INIT;
-	uint64_t n = 0;
-
-	return rt_partition_open(&s->rt, s->name, RT_UNLOCKED, &p, &ignored) == 0 && p->cgroup &&
-	       cgrp_oom_count(p->cgroup, &n, &ignored) == 0 && n > 0;
-}
-
 int supervisor_end(struct supervisor *s, enum launch_phase next)
 {
-	struct supervisor_answer a = { 0 };
 	struct err ignored = ERR_INIT;
-	int answer = -EBADF;
-	pid_t pid = fork_worker(s, &answer);
+	pid_t pid = fork_worker(s, NULL);
 
 	if (pid > 0)
 		s->worker = pid;
 	if (pid != 0)
 		return pid < 0 ? (int)pid : 0;
 	/* Not tied to the supervisor's life: if that is killed, this is still done. */
-	a.oom = s->oom = was_out_of_memory(s);
 	supervisor_write_state(s, next, 0, getppid(), &ignored);
 	/* Force: there may be others than the first process, where they have no namespace that ends with it.
 	 */
-	rt_delete(&s->rt, s->name, true, &a.error);
-	(void)!write(answer, &a, sizeof(a));
+	rt_delete(&s->rt, s->name, true, &ignored);
 	_exit(0);
 }
 

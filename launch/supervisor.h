@@ -56,14 +56,19 @@ struct supervisor {
 	pid_t last_pid; /* what state.json says */
 	pid_t worker, stopper;
 	int backoff, restarts, status;
-	bool stopped, keep, oom, failed, ran;
+	bool stopped, keep, failed, ran;
 	bool own_lock; /* on `dir`, until it runs */
 	uint64_t start_time;
 	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
 	struct err error; /* why the last start failed */
 
 	int report;  /* to launch_supervisor_start(), -1 once it has been told */
-	int answers; /* of the worker */
+	int answers; /* of the worker that starts */
+	/*
+	 * Of the payload. Also without a limit of its own: it may get one by `update`, and the host's end
+	 * counts, too. A descriptor takes nothing of our memory.
+	 */
+	struct rt_oom oom;
 	int signals, listener, console;
 	int from[2], to;    /* the payload's output and its input; a terminal is from[0] and to */
 	int64_t deaf_until; /* ms: the terminal has nobody at its other end just now */
@@ -77,10 +82,9 @@ struct supervisor {
 	size_t out_len;
 };
 
-/* What a worker tells. */
+/* What the worker that starts tells. */
 struct supervisor_answer {
 	pid_t pid;
-	bool oom;
 	char started[LOG_TIME_MAX];
 	struct err error; /* code 0: it went well */
 };
@@ -95,7 +99,7 @@ int supervisor_start(struct supervisor *s);
 int supervisor_end(struct supervisor *s, enum launch_phase next);
 /* Tells the payload to end, and makes it. */
 int supervisor_stop(struct supervisor *s);
-/* Takes the worker's answer, if it is there. */
+/* Takes the worker's answer, if it is there; and s->oom, which goes ahead of it. */
 bool supervisor_answer(struct supervisor *s, struct supervisor_answer *a);
 /* state.json as things are now; `supervisor`: our pid, or 0 as our last word. */
 int supervisor_write_state(

@@ -329,16 +329,30 @@ lc_interrupt() {
 	over
 }
 
-tc lc_oom 'launch --memory: the end by the limit is told, in the foreground too'
+tc lc_oom 'launch --memory: the end by the limit is told, in the foreground, detached and after restarts'
 lc_oom() {
+	local eat='x=x; while :; do x=$x$x; done'
 	[[ -z $RF_SANITIZED ]] || skip "memory cases are left out"
 	images
-	grab l launch -m 16M --memory-swap 16M bb "$ID" -- sh -c 'x=x; while :; do x=$x$x; done'
+	grab l launch -m 16M --memory-swap 16M bb "$ID" -- sh -c "$eat"
 	[[ $(of "$ID" .config.linux.resources.memory.limit) == 16777216 ]] || die "no limit"
 	[[ $RC == 137 || $(of "$ID" .oomKilled) == true ]] || skip "the limit has ended nothing here (status $RC)"
 	eq "$(of "$ID" .oomKilled)" true
 	grab l launch -m 64M bb "$ID-b" -- true
 	eq "$(of "$ID-b" .oomKilled)" false
+	lgood launch -d -m 16M --memory-swap 16M bb "$ID-c" -- sh -c "$eat"
+	lgood wait "$ID-c"
+	eq "$(of "$ID-c" .oomKilled)" true detached
+	lgood launch -d --restart on-failure:2 -m 16M --memory-swap 16M bb "$ID-d" -- sh -c "sleep 0.3; $eat"
+	lgood wait "$ID-d"
+	eq "$(of "$ID-d" .restarts)" 2
+	eq "$(of "$ID-d" .oomKilled)" true "after restarts"
+	# The last life counts.
+	lgood launch -d --restart on-failure:1 -v "$T:/t" -m 16M --memory-swap 16M bb "$ID-e" -- sh -c "mkdir /t/once || exit 3; $eat"
+	lgood wait "$ID-e"
+	eq "$OUT" 3
+	eq "$(of "$ID-e" .restarts)" 1
+	eq "$(of "$ID-e" .oomKilled)" false "the last life"
 	over
 }
 

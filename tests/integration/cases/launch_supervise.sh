@@ -374,7 +374,6 @@ sv_oom() {
 	[[ $RC == 0 ]] || skip "no memory limit here: $ERR"
 	lgood wait "$N"
 	[[ $OUT == 137 ]] || skip "not killed, but ended with $OUT"
-	[[ $RF_MANAGER != systemd ]] || skip "systemd takes the scope's cgroup away with its last process, and its counts with it"
 	eq "$(st oomKilled)" true
 	over
 }
