@@ -124,6 +124,13 @@ int rt_partition_snapshot(const struct rt_partition *p, const char *text, size_t
  * read. */
 int rt_adapt_spec(struct spec *s, struct err *e);
 
+/*
+ * For a program that runs partitions under circumstances which their configs do not know (the agent in a
+ * sandbox's guest): `adapt` has the last word in rt_adapt_spec(), so the snapshot stays what the caller
+ * wrote. What it puts into `s` lives in s->arena or as long as the process. NULL: none, as it is at first.
+ */
+void rt_set_adapter(int (*adapt)(struct spec *s, void *arg, struct err *e), void *arg);
+
 /* Loads the config out of the snapshot into p->spec, once. */
 int rt_partition_spec(struct rt_partition *p, struct err *e);
 

@@ -270,11 +270,25 @@ static int add_user_ns(struct spec *s, struct err *e)
 	return 0;
 }
 
+static struct {
+	int (*adapt)(struct spec *s, void *arg, struct err *e);
+	void *arg;
+} adapter;
+
+void rt_set_adapter(int (*adapt)(struct spec *s, void *arg, struct err *e), void *arg)
+{
+	adapter.adapt = adapt;
+	adapter.arg = arg;
+}
+
 int rt_adapt_spec(struct spec *s, struct err *e)
 {
+	int r;
+
 	if (!s->seccomp.listener_path)
 		s->seccomp.listener_path = spec_annotation(s, "run.oci.seccomp.receiver");
-	return add_user_ns(s, e);
+	r = add_user_ns(s, e);
+	return r == 0 && adapter.adapt ? adapter.adapt(s, adapter.arg, e) : r;
 }
 
 int rt_partition_spec(struct rt_partition *p, struct err *e)
