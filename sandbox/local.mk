@@ -25,6 +25,23 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 	sandbox/net_tc.c sandbox/net_text.c sandbox/net_text.h
 
 # The agent: pid 1 of the guest.
+pkglibexec_PROGRAMS += ringfence-guest
+ringfence_guest_SOURCES = \
+	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/process.c \
+	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/work.c
+# libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
+ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
+	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
+ringfence_guest_LDFLAGS = $(AM_LDFLAGS)
+if STATIC_LINK
+ringfence_guest_LDFLAGS += -static
+endif
+# Plays its monitor.
+check_PROGRAMS += tests/sandbox/driver
+dist_check_SCRIPTS += tests/sandbox/agent
+TESTS += tests/sandbox/agent
+tests_sandbox_driver_SOURCES = tests/sandbox/driver.c
+tests_sandbox_driver_LDADD = libsandbox.a libbase.a $(YAJL_LIBS) -lm
 
 # The guest's kernel: the archive that it takes /init from.
 SANDBOX_KERNEL = sandbox/initrd.c sandbox/initrd.h

@@ -4,36 +4,55 @@
  *
  * SETUP
  *   {
- *     "time": 1764150000123456789,            ns since 1970, the host's CLOCK_REALTIME
- *     "hostname": "…",                        of the guest outside of the partition; may be missing
- *     "shares": [                             directories (or single files) of the host, by 9p
- *       { "tag": "s0",                        virtio-9p mount tag, or, where "port" is there, only a name
- *         "port": "ringfence.s0",             the name of a virtio-serial port that carries 9p messages as a
- *                                             stream: the agent makes a socket pair, mounts trans=fd on one
- * end and copies between the other end and the port "target": "/run/ringfence-guest/s0", "readonly": true }
- * ], "disks": [                              virtio-blk, in the order of their devices: vda, vdb, … { "fs":
- * "erofs", "target": "/run/ringfence-guest/d0", "readonly": true } ], "network": { … } missing: loopback
- * only; net.h has its layout
+ *     "time": 1764150000123456789,   ns since 1970, the host's CLOCK_REALTIME
+ *     "hostname": "...",             of the guest outside of the partition; may be missing
+ *     "shares": [                    directories (or single files) of the host, by 9p
+ *       { "tag": "s0",               virtio-9p mount tag, or, where "port" is there, only a name
+ *         "port": "ringfence.s0",    the name of a virtio-serial port that carries 9p messages as a
+ *                                    stream: the agent makes a socket pair, mounts trans=fd on one
+ *                                    end and copies between the other end and the port
+ *         "target": "/run/ringfence-guest/s0",
+ *         "readonly": true } ],
+ *     "disks": [                     virtio-blk, in the order of their devices: vda, vdb, ...
+ *       { "fs": "erofs",
+ *         "target": "/run/ringfence-guest/d0",
+ *         "readonly": true } ],
+ *     "network": { ... }             missing: loopback only; net.h has its layout
  *   }
  *
- * CREATE
+ * CONFIG, then CREATE; after SETUP has been answered. What fails may be tried again, CONFIG included.
  *   {
  *     "id": "name",
- *     "root": "/run/ringfence-guest/s0",      instead of root.path
- *     "sources": [ { "index": 3, "source": "/run/ringfence-guest/s1/hosts" } ],
- *                                             instead of mounts[index].source: bind mounts of what is the
- * host's "stdin": true,                          false: the payload's is /dev/null "overlay": { "lower": [
- * "/run/ringfence-guest/d0" ] }   may be missing: then root is used as it is; else root is an overlay of
- * these, topmost first, with a tmpfs on top
+ *     "root": "/run/ringfence-guest/s0",
+ *                                    instead of root.path; may be missing where "overlay" is there
+ *     "sources": [                   instead of mounts[index].source: binds of what is the host's
+ *       { "index": 3, "source": "/run/ringfence-guest/s1/hosts" } ],
+ *     "stdin": true,                 (the default) false: the payload's is /dev/null
+ *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ] }
+ *                                    may be missing: then root is used as it is; else the root file
+ *                                    system is an overlay of these, topmost first, with a tmpfs on top
  *   }
- * Everything else is taken from config.json as the caller wrote it, but for what the agent replaces itself:
- * all namespace paths, cgroupsPath, hooks that are the host's (prestart, createRuntime, poststart, poststop),
- * the network namespace (the guest's own is the partition's), netDevices, intelRdt.
+ * A mount of type overlay on "/", as the first of config.json's, is left out: the host has made it, or
+ * "overlay" stands for it. Everything else is taken from config.json as the caller wrote it, but for what the
+ * agent replaces or drops itself (guest/adapt.c):
+ *   - namespaces: all paths (a new one of that kind instead), the network (the guest's own is the
+ *     partition's, and its sysctls are written there), a mount namespace is there in any case
+ *   - cgroupsPath; of resources all but memory.limit and reservation, cpu shares, quota, period, burst and
+ *     idle, pids, and device rules
+ *   - hooks that are the host's: all but startContainer
+ *   - netDevices, intelRdt, memoryPolicy, vm, mountLabel, process.apparmorProfile, selinuxLabel and
+ *     execCPUAffinity; annotations that name sockets, files or scopes of the host
+ *   - seccomp.listenerPath is refused
+ * A first process that dies between CREATE and START has its EXIT all the same.
  *
  * EXEC
- *   { "process": { … }, "args": [ … ] }       what struct rt_exec_opts has, by the members' names there:
- * "cwd", "env", "tty", "user", "additionalGids", "caps", "noNewPrivileges", "processFile": the text of a
- * process.json as an object under "process"
+ *   what struct rt_exec_opts has, by these names, all of which may be missing:
+ *   { "args": [ ... ], "cwd": "...", "env": [ "A=b" ], "tty": true, "user": "UID:GID",
+ *     "additionalGids": [ "5", 6 ], "caps": [ ... ], "noNewPrivileges": true,
+ *     "process": { ... },            instead of all these but "tty": an object as in a process.json
+ *     "stdin": true }                as in CREATE
+ *
+ * UPDATE: linux.resources; what CREATE leaves out of them is left out here, too, and device rules.
  */
 #ifndef SANDBOX_PLAN_H
 #define SANDBOX_PLAN_H

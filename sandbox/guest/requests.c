@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the monitor asks for, and the answers (proto.h, plan.h). */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sandbox/guest/guest.h"
+
+static void refuse(struct guest *g, const struct proto_msg *m, int code, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	err_text(&e, code, "%s", text);
+	guest_refuse(g, m->id, m->serial, &e, false);
+}
+
+/* True if it is under way. */
+static bool work(struct guest *g, enum guest_work what, const struct proto_msg *m)
+{
+	struct err e = ERR_INIT;
+
+	if (guest_work(g, what, m, &e) == 0)
+		return true;
+	guest_refuse(g, m->id, m->serial, &e, false);
+	return false;
+}
+
+/* Requests that lead from one phase to the next come one by one, and in their order. */
+static bool in_order(struct guest *g, const struct proto_msg *m, int phase)
+{
+	if (!g->under_way && (int)g->phase == phase)
+		return true;
+	refuse(g, m, g->under_way ? EBUSY : EINVAL,
+		g->under_way
+			? "the guest is still at the request before this one"
+			: "the guest is not in a state for this: SETUP, CREATE and START come in this order");
+	return false;
+}
+
+static void config(struct guest *g, const struct proto_msg *m)
+{
+	/* There is no answer to this one: CREATE will miss it. */
+	unlink(GUEST_BUNDLE "/config.json");
+	if (g->phase == GUEST_SET_UP && !g->under_way)
+		guest_put_file(GUEST_BUNDLE "/config.json", m->data, m->len, NULL);
+}
+
+static void create(struct guest *g, const struct proto_msg *m)
+{
+	if (!in_order(g, m, GUEST_SET_UP))
+		return;
+	free(g->plan);
+	g->plan = malloc(m->len + 1);
+	if (!g->plan) {
+		refuse(g, m, ENOMEM, "the guest has no memory for this");
+		return;
+	}
+	memcpy(g->plan, m->data, m->len);
+	g->plan_len = m->len;
+	g->under_way = work(g, WORK_CREATE, m);
+}
+
+static void exec(struct guest *g, const struct proto_msg *m)
+{
+	struct guest_process *p;
+
+	if (g->phase < GUEST_CREATED)
+		refuse(g, m, ESRCH, "there is no partition yet");
+	else if (m->id == 0 || guest_process_find(g, m->id))
+		refuse(g, m, EEXIST, "EXEC: this id is another process's");
+	else if (!(p = guest_process_new(g, m->id)))
+		refuse(g, m, ENOMEM, "the guest has no memory for this");
+	else if (!work(g, WORK_EXEC, m))
+		guest_process_free(g, p);
+}
+
+static void send_signal(struct guest *g, const struct proto_msg *m)
+{
+	struct guest_process *p = guest_process_find(g, m->id);
+	uint32_t sig = proto_u32(m, 0), flags = proto_u32(m, 4);
+
+	if (m->len != 8 || sig > 64) {
+		refuse(g, m, EINVAL, "SIGNAL: no such signal");
+		return;
+	}
+	/* The runtime knows what a final signal must reach where there is no pid namespace. */
+	if (g->phase >= GUEST_CREATED && ((flags & PROTO_ALL) || (p && p->id == 0 && sig == SIGKILL)))
+		work(g, WORK_SIGNAL, m);
+	else if (!p || p->pid <= 0 || kill(p->pid, (int)sig) < 0)
+		refuse(g, m, ESRCH, "container not running: no such process");
+	else
+		guest_say(g, PROTO_DONE, 0, m->id, m->serial, NULL, 0);
+}
+
+static void of_partition(struct guest *g, enum guest_work what, const struct proto_msg *m)
+{
+	if (g->phase < GUEST_CREATED)
+		refuse(g, m, ESRCH, "there is no partition yet");
+	else
+		work(g, what, m);
+}
+
+void guest_request(struct guest *g, const struct proto_msg *m)
+{
+	struct guest_process *p;
+
+	switch (m->type) {
+	case PROTO_SETUP:
+		if (in_order(g, m, GUEST_BOOTED))
+			g->under_way = work(g, WORK_SETUP, m);
+		break;
+	case PROTO_CONFIG:
+		config(g, m);
+		break;
+	case PROTO_CREATE:
+		create(g, m);
+		break;
+	case PROTO_START:
+		if (in_order(g, m, GUEST_CREATED))
+			g->under_way = work(g, WORK_START, m);
+		break;
+	case PROTO_EXEC:
+		exec(g, m);
+		break;
+	case PROTO_SIGNAL:
+		send_signal(g, m);
+		break;
+	case PROTO_WINSIZE:
+		p = guest_process_find(g, m->id);
+		if (p)
+			guest_process_resize(p, m);
+		break;
+	case PROTO_STDIN:
+		p = guest_process_find(g, m->id);
+		if (p)
+			guest_process_input(g, p, m->data, m->len);
+		break;
+	case PROTO_CREDIT:
+		guest_process_credit(g, m->id, m->flags, proto_u32(m, 0));
+		break;
+	case PROTO_UPDATE:
+		of_partition(g, WORK_UPDATE, m);
+		break;
+	case PROTO_STATS:
+		of_partition(g, WORK_STATS, m);
+		break;
+	case PROTO_PIDS:
+		of_partition(g, WORK_PIDS, m);
+		break;
+	case PROTO_OFF:
+		g->off = true;
+		break;
+	default:
+		refuse(g, m, EOPNOTSUPP,
+			"the guest's agent does not know this request: is it of an older version?");
+	}
+}
+
+/* --- answers
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool set_up(struct guest *g, const struct guest_worker *w)
+{
+	g->under_way = false;
+	if (w->a.error.code)
+		return false;
+	g->relay = w->a.pid;
+	g->phase = GUEST_SET_UP;
+	return true;
+}
+
+static bool created(struct guest *g, struct guest_worker *w)
+{
+	struct guest_process *p = w->a.error.code ? NULL : guest_process_new(g, 0);
+
+	g->under_way = false;
+	if (!p) {
+		if (!w->a.error.code)
+			err_set(&w->a.error, ENOMEM, "CREATE");
+		return false;
+	}
+	guest_process_adopt(p, w);
+	g->oom = TAKE_FD(w->fds[GUEST_OOM]);
+	g->oom_how = w->a.oom_how;
+	g->phase = GUEST_CREATED;
+	return true;
+}
+
+static bool started(struct guest *g, const struct guest_worker *w)
+{
+	struct guest_process *p = guest_process_find(g, 0);
+
+	g->under_way = false;
+	g->phase = GUEST_STARTED;
+	if (p && w->a.error.code)
+		guest_process_free(g, p);
+	else if (p)
+		p->answered = true;
+	return !w->a.error.code;
+}
+
+static bool executed(struct guest *g, struct guest_worker *w)
+{
+	struct guest_process *p = guest_process_find(g, w->id);
+
+	if (p && w->a.error.code)
+		guest_process_free(g, p);
+	if (!p || w->a.error.code)
+		return false;
+	guest_process_adopt(p, w);
+	p->answered = true;
+	return true;
+}
+
+void guest_answered(struct guest *g, struct guest_worker *w)
+{
+	struct guest_process *p;
+	bool well = !w->a.error.code;
+
+	if (w->what == WORK_SETUP)
+		well = set_up(g, w);
+	else if (w->what == WORK_CREATE)
+		well = created(g, w);
+	else if (w->what == WORK_START)
+		well = started(g, w);
+	else if (w->what == WORK_EXEC)
+		well = executed(g, w);
+	else if (w->what == WORK_OFF) {
+		g->off_until = 0;
+		return;
+	}
+	if (well)
+		guest_say(g, PROTO_DONE, 0, w->id, w->serial, w->text, w->a.text_len);
+	else
+		guest_refuse(g, w->id, w->serial, &w->a.error, w->a.exec_failed);
+	/* What came for its input while it was not there. */
+	if (well && (w->what == WORK_EXEC || w->what == WORK_CREATE)) {
+		p = guest_process_find(g, w->id);
+		if (p && (p->in_len || p->close_input))
+			guest_process_push(g, p);
+	}
+}
