@@ -20,6 +20,20 @@ SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c 
 	sandbox/p9_internal.h sandbox/p9_node.c sandbox/p9_rename.c sandbox/p9_seccomp.c sandbox/p9_serve.c sandbox/p9_walk.c \
 	sandbox/p9_xattr.c
 
+# As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
+SANDBOX_P9_FUZZ_LIBS = libsandbox.a libbase.a $(YAJL_LIBS) -lm
+check_PROGRAMS += tests/fuzz/replay_p9
+TESTS += tests/fuzz/replay_p9
+tests_fuzz_replay_p9_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_p9.c
+tests_fuzz_replay_p9_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"p9"'
+tests_fuzz_replay_p9_LDADD = $(SANDBOX_P9_FUZZ_LIBS)
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_p9
+tests_fuzz_fuzz_p9_SOURCES = tests/fuzz/fuzz_p9.c
+tests_fuzz_fuzz_p9_LDADD = $(SANDBOX_P9_FUZZ_LIBS)
+tests_fuzz_fuzz_p9_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 # The network, on both sides.
 SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_names.c sandbox/net_read.c sandbox/net_tap.c \
 	sandbox/net_tc.c sandbox/net_text.c sandbox/net_text.h
@@ -78,12 +92,15 @@ tests_unit_sandbox_virtio_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_virtio_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 
 # --- tests of the server of directories
-SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_test
+SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_hostile_test tests/unit/sandbox_p9_test
 check_PROGRAMS += $(SANDBOX_P9_TESTS)
 TESTS += $(SANDBOX_P9_TESTS)
 tests_unit_sandbox_p9_codec_test_SOURCES = tests/unit/sandbox_p9_codec_test.c
 tests_unit_sandbox_p9_codec_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_p9_codec_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_p9_hostile_test_SOURCES = tests/unit/sandbox_p9_hostile_test.c tests/unit/sandbox_p9_client.h
+tests_unit_sandbox_p9_hostile_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_p9_hostile_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_p9_test_SOURCES = tests/unit/sandbox_p9_test.c tests/unit/sandbox_p9_client.h
 tests_unit_sandbox_p9_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_p9_test_LDADD = $(SANDBOX_TEST_LIBS)

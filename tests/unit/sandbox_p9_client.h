@@ -239,13 +239,6 @@ static void stop(void)
 	assert_int_equal(status, 0);
 }
 
-static void restart(bool readonly, const char *only)
-{
-	stop();
-	start(readonly, only);
-	hello();
-}
-
 static int setup(void **state)
 {
 	static const char template[] = "/tmp/sandbox_p9_test.XXXXXX";

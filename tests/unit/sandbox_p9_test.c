@@ -6,6 +6,13 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 
+static void restart(bool readonly, const char *only)
+{
+	stop();
+	start(readonly, only);
+	hello();
+}
+
 static void test_read_write(void **state)
 {
 	char text[32] = "";
