@@ -57,9 +57,23 @@ TESTS += tests/sandbox/agent
 tests_sandbox_driver_SOURCES = tests/sandbox/driver.c
 tests_sandbox_driver_LDADD = libsandbox.a libbase.a $(YAJL_LIBS) -lm
 
-# The guest's kernel: the archive that it takes /init from.
+# The guest's kernel: what builds it, and the archive that it takes /init from.
 SANDBOX_KERNEL = sandbox/initrd.c sandbox/initrd.h
 libsandbox_a_SOURCES += $(SANDBOX_KERNEL)
+guestkerneldir = $(pkglibexecdir)/guest-kernel
+dist_guestkernel_SCRIPTS = sandbox/kernel/build
+dist_guestkernel_DATA = sandbox/kernel/config
+dist_check_SCRIPTS += tests/sandbox/kernel
+TESTS += tests/sandbox/kernel
+if STATIC_LINK
+# pid 1 of the guest that the test boots.
+check_PROGRAMS += tests/sandbox/boot_probe
+tests_sandbox_boot_probe_SOURCES = tests/sandbox/boot_probe.c
+tests_sandbox_boot_probe_LDADD = libsandbox.a libbase.a
+tests_sandbox_boot_probe_LDFLAGS = $(AM_LDFLAGS) -static
+else
+EXTRA_DIST += tests/sandbox/boot_probe.c
+endif
 
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
