@@ -2,6 +2,7 @@
 /* The system calls that the machine's threads make once they run. */
 #include "sandbox/vm_confine.h"
 
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <sys/mman.h>
 
@@ -23,16 +24,17 @@ const struct vm_syscall vm_loop_syscalls[] = {
 	{ "epoll_ctl", -1, 0 },
 	{ "poll", -1, 0 },
 	{ "futex", -1, 0 },
-	/* Devices. */
+	/* Devices: eventfds, ports, disks, taps. */
 	{ "read", -1, 0 },
 	{ "write", -1, 0 },
-	{ "readv", -1, 0 },
-	{ "writev", -1, 0 },
+	{ "sendmsg", -1, 0 },
+	{ "recvmsg", -1, 0 },
 	{ "preadv", -1, 0 },
 	{ "pwritev", -1, 0 },
-	{ "pread64", -1, 0 },
-	{ "pwrite64", -1, 0 },
+	{ "fallocate", -1, 0 },
 	{ "fdatasync", -1, 0 },
+	{ "writev", -1, 0 },
+	{ "ioctl", 1, TUNSETOFFLOAD },
 	{ "getrandom", -1, 0 },
 	/* The end. */
 	{ "getpid", -1, 0 },
