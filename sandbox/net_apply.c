@@ -155,7 +155,7 @@ static int rename_one(int sock, const struct interface *i, const char *name, str
 static int rename_all(struct apply *ap, struct err *e)
 {
 	bool moved[VM_NICS_MAX + 1] = { false };
-	char name[IFNAMSIZ];
+	char name[24];
 	int r = 0;
 
 	for (unsigned k = 0; k < ap->n && r == 0; k++) {
@@ -213,7 +213,9 @@ static int add_address(struct apply *ap, const struct interface *i, const struct
 	/* Every interface of a host has a link-local address: a guest without IPv6 must not fail by that. */
 	if (r < 0 && ap->no_ip6 && address.family == AF_INET6 && net_is_link_local(&address))
 		return 0;
-	return r < 0 ? err_set(e, -r, "give the guest's %s the address %s", i->name, address.text) : 0;
+	if (r < 0)
+		err_set(e, -r, "give the guest's %s the address %s", i->name, address.text);
+	return r < 0 && ap->no_ip6 && address.family == AF_INET6 ? err_hint(e, "its kernel has no IPv6") : r;
 }
 
 static int put_sysctl(
