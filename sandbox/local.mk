@@ -42,10 +42,10 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 pkglibexec_PROGRAMS += ringfence-guest
 ringfence_guest_SOURCES = \
 	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/process.c \
-	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/work.c
-# libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
+	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/without.c sandbox/guest/work.c
+# Neither libcgroup nor libdbus (sandbox/guest/without.c).
 ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
-	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
+	-lseccomp -lcap $(YAJL_LIBS) -lm
 ringfence_guest_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK
 ringfence_guest_LDFLAGS += -static

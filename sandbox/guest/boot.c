@@ -13,7 +13,8 @@
 #include "base/fd.h"
 #include "sandbox/guest/guest.h"
 
-#define PORTS "/sys/class/virtio-ports"
+#define PORTS	  "/sys/class/virtio-ports"
+#define FILES_MAX 1048576 /* fs.nr_open */
 
 static int mount_on(
 	const char *type, const char *target, unsigned long flags, const char *data, struct err *e)
@@ -69,8 +70,8 @@ static int standard_fds(struct err *e)
 int guest_boot(struct err *e)
 {
 	const unsigned long plain = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-	/* As a payload on a host would find them; the kernel gives pid 1 little. */
-	const struct rlimit files = { 1024, 1048576 }, processes = { RLIM_INFINITY, RLIM_INFINITY };
+	/* The kernel gives pid 1 little of either. */
+	const struct rlimit files = { FILES_MAX, FILES_MAX }, processes = { RLIM_INFINITY, RLIM_INFINITY };
 	int r;
 
 	umask(0);
@@ -95,6 +96,13 @@ int guest_boot(struct err *e)
 	setrlimit(RLIMIT_NOFILE, &files);
 	setrlimit(RLIMIT_NPROC, &processes);
 	return r;
+}
+
+void guest_limits(void)
+{
+	const struct rlimit files = { 1024, FILES_MAX };
+
+	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int port_number(const char *name, char *device, size_t size)

@@ -113,6 +113,7 @@ struct guest {
 	bool machine;	    /* we are its pid 1; else a test's */
 	const char *cgroup; /* the partition's */
 	bool gone;	    /* the monitor is, or says what we do not understand */
+	bool held;	    /* its requests wait for workers to end */
 	bool off;	    /* it has been asked for */
 	int64_t off_until;  /* ms: no more patience */
 	enum { GUEST_BOOTED, GUEST_SET_UP, GUEST_CREATED, GUEST_STARTED } phase;
@@ -146,6 +147,8 @@ short guest_polled(const struct guest *g, int place);
 
 /* File systems, a root that can be pivoted out of, limits. */
 int guest_boot(struct err *e);
+/* In a worker: limits as a payload on a host finds them. */
+void guest_limits(void);
 /* The port of that name, once the host is there, waiting `ms` at most. The descriptor is non-blocking. */
 int guest_port(const char *name, int ms, struct err *e);
 /* The last words, where somebody may read them: on the console. */

@@ -86,8 +86,10 @@ static void serve_channel(struct guest *g)
 
 	while (!g->gone && listens(g) && (r = proto_next(&g->port, &m)) > 0)
 		guest_request(g, &m);
-	if (r < 0 && listens(g))
+	if (r < 0)
 		g->gone = true;
+	/* There may be more in our own memory, which poll(2) knows nothing of. */
+	g->held = !listens(g);
 }
 
 /* --- poll
@@ -231,7 +233,7 @@ static void turn(struct guest *g)
 	serve_oom(g);
 	if (guest_polled(g, signals))
 		serve_signals(g);
-	if (guest_polled(g, channel) & ~POLLOUT)
+	if ((guest_polled(g, channel) & ~POLLOUT) || (g->held && listens(g)))
 		serve_channel(g);
 }
 

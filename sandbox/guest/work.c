@@ -86,6 +86,8 @@ static void run(const struct guest *g, enum guest_work what, const struct proto_
 	int log = -EBADF, r;
 
 	prctl(PR_SET_NAME, "ringfence-work");
+	if (g->machine)
+		guest_limits();
 	t.arena = arena_new();
 	open_log(&log);
 	r = t.arena ? guest_do(what, &t, &t.a.error) : err_set(&t.a.error, ENOMEM, "start to work");

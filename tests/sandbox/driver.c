@@ -4,6 +4,7 @@
  *
  *   driver [--setup JSON] [--create JSON] CASE --agent PROGRAM [ARGUMENT…]   over a socket pair
  *   driver [--setup JSON] [--create JSON] CASE --connect SOCKET              a chardev of QEMU's
+ *   driver --share DIRECTORY SOCKET                        serves it to a chardev, until that is closed
  *   driver --list
  *
  * --create: members of CREATE ("root": …).
@@ -22,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "sandbox/p9.h"
 #include "sandbox/proto.h"
 
 #define IDS	400
@@ -39,6 +41,7 @@ static struct seen {
 	uint32_t status, input_room;
 } seen[IDS];
 static bool oomed;
+static bool crowd; /* many requests are under way */
 
 static struct {
 	bool there, failed, exec_failed;
@@ -126,6 +129,10 @@ static void receive(const struct proto_msg *m)
 		break;
 	case PROTO_DONE:
 	case PROTO_ERROR:
+		if (crowd) {
+			CHECK(m->type == PROTO_DONE && m->serial == 1000 + m->id, "answer to %u", m->serial);
+			break;
+		}
 		CHECK(m->serial == serial, "answer to %u, not %u", m->serial, serial);
 		answer.there = true;
 		answer.failed = m->type == PROTO_ERROR;
@@ -197,17 +204,29 @@ static void wait_said(uint32_t id, const char *text)
 	CHECK(said(&seen[id].out, text), "%u: \"%s\"", id, seen[id].out.s);
 }
 
-static void connect_to(const char *path)
+static int connected(const char *path, int flags)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
+	CHECK(strlen(path) < sizeof(at.sun_path), "%s is too long", path);
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	for (int i = 0; connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0; i++) {
 		CHECK(i < 1000, "connect to %s", path);
 		usleep(10000);
 	}
-	proto_open(&port, fd);
+	return fd;
+}
+
+static int share(const char *dir, const char *path)
+{
+	struct p9_export x = { .fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.sock = connected(path, 0) };
+	struct err e = ERR_INIT;
+
+	CHECK(x.fd >= 0, "open %s", dir);
+	CHECK(p9_serve(&x, 1, -1, false, &e) == 0, "%s", e.text);
+	return 0;
 }
 
 static void start_agent(char **argv)
@@ -264,16 +283,23 @@ static const char config[] =
 	"nowhere\"},{\"type\":\"uts\"},"
 	"{\"type\":\"network\",\"path\":\"/nowhere\"},{\"type\":\"cgroup\"}]}}";
 
+static void create_from(const char *text, size_t len)
+{
+	char plan[2048];
+	int n = snprintf(plan, sizeof(plan), "{\"id\":\"test\",%s}", create_members);
+
+	say(PROTO_CONFIG, 0, 0, 0, text, len);
+	ask(PROTO_CREATE, 0, plan, (size_t)n);
+}
+
 /* args: a JSON array. */
 static void create(const char *args, bool terminal, const char *limits)
 {
-	char text[4096], plan[2048];
+	char text[4096];
 	int n = snprintf(text, sizeof(text), config, terminal ? "true" : "false", args, limits);
 
 	CHECK(n < (int)sizeof(text), "config");
-	say(PROTO_CONFIG, 0, 0, 0, text, (size_t)n);
-	n = snprintf(plan, sizeof(plan), "{\"id\":\"test\",%s}", create_members);
-	ask(PROTO_CREATE, 0, plan, (size_t)n);
+	create_from(text, (size_t)n);
 }
 
 static void run(const char *args)
@@ -345,6 +371,21 @@ static void case_execs(void)
 		"\"stdin\":false}");
 	wait_exit(102, 0);
 	CHECK(said(&seen[102].out, "b c\n/bin\n7\n"), "\"%s\"", seen[102].out.s);
+}
+
+/* More than the agent does at once. */
+static void case_crowd(void)
+{
+	static const char what[] = "{\"args\":[\"true\"]}";
+
+	run("[\"sleep\",\"1000\"]");
+	/* All of them fit into the agent's buffer, and we say nothing after that. */
+	crowd = true;
+	for (uint32_t id = 1; id <= 150; id++)
+		say(PROTO_EXEC, 0, id, 1000 + id, what, sizeof(what) - 1);
+	for (uint32_t id = 1; id <= 150; id++)
+		wait_exit(id, 0);
+	crowd = false;
 }
 
 static void case_signals(void)
@@ -640,6 +681,26 @@ static void case_off(void)
 	expect_end();
 }
 
+/* For looking at a guest by hand. */
+static void case_shell(void)
+{
+	const char *script = getenv("DRIVER_SCRIPT"), *file = getenv("DRIVER_CONFIG");
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	if (file) {
+		CHECK(fd_read_at(AT_FDCWD, file, 1 << 20, &text, &len) == 0, "read %s", file);
+		create_from(text, len);
+		CHECK(!answer.failed, "CREATE: %s", answer.error.text);
+		must(PROTO_START, 0, NULL);
+	} else {
+		run("[\"sleep\",\"1000\"]");
+	}
+	exec(1, script ? script : "free");
+	CHECK(pump(&seen[1].exited, WAIT_MS), "it does not end");
+	printf("%s%s", seen[1].out.s ? seen[1].out.s : "", seen[1].err.s ? seen[1].err.s : "");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -647,6 +708,7 @@ static const struct {
 } cases[] = {
 	{ "basic", case_basic, false },
 	{ "execs", case_execs, false },
+	{ "crowd", case_crowd, false },
 	{ "signals", case_signals, false },
 	{ "kill_created", case_kill_created, false },
 	{ "terminal", case_terminal, false },
@@ -662,6 +724,7 @@ static const struct {
 	{ "hostile_credit", case_hostile_credit, true },
 	{ "hostile_frames", case_hostile_frames, false },
 	{ "off", case_off, true },
+	{ "shell", case_shell, false },
 };
 
 static void finish(bool ends)
@@ -686,15 +749,18 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 1; i < argc; i++) {
 		if (str_eq(argv[i], "--list")) {
-			for (size_t k = 0; k < ARRAY_SIZE(cases); k++)
+			/* The last is for hands. */
+			for (size_t k = 0; k < ARRAY_SIZE(cases) - 1; k++)
 				puts(cases[k].name);
 			return 0;
+		} else if (str_eq(argv[i], "--share") && i + 2 < argc) {
+			return share(argv[i + 1], argv[i + 2]);
 		} else if (str_eq(argv[i], "--setup") && i + 1 < argc) {
 			setup = argv[++i];
 		} else if (str_eq(argv[i], "--create") && i + 1 < argc) {
 			create_members = argv[++i];
 		} else if (str_eq(argv[i], "--connect") && i + 1 < argc) {
-			connect_to(argv[++i]);
+			proto_open(&port, connected(argv[++i], SOCK_NONBLOCK));
 		} else if (str_eq(argv[i], "--agent") && i + 1 < argc) {
 			start_agent(argv + i + 1);
 			break;
