@@ -103,12 +103,13 @@ tests_sandbox_vm_init_CFLAGS = -std=gnu11 $(WARN_CFLAGS)
 tests_sandbox_vm_init_LDFLAGS = -static
 
 # --- tests of the devices
-SANDBOX_DEVICE_TESTS = tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test
+SANDBOX_DEVICE_TESTS = \
+	tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test \
+	tests/unit/sandbox_wakeup_test
 check_PROGRAMS += $(SANDBOX_DEVICE_TESTS)
 TESTS += $(SANDBOX_DEVICE_TESTS)
 tests_unit_sandbox_devices_test_SOURCES = \
-	tests/unit/sandbox_devices_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h \
-	tests/unit/sandbox_loop.c
+	tests/unit/sandbox_devices_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
 tests_unit_sandbox_devices_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_devices_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 SANDBOX_DEVICE_LIBS = libsandbox.a libbase.a $(CMOCKA_LIBS) $(YAJL_LIBS) -lm
@@ -116,10 +117,13 @@ tests_unit_sandbox_vq_test_SOURCES = tests/unit/sandbox_vq_test.c
 tests_unit_sandbox_vq_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_vq_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 tests_unit_sandbox_virtio_test_SOURCES = \
-	tests/unit/sandbox_virtio_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h \
-	tests/unit/sandbox_loop.c
+	tests/unit/sandbox_virtio_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
 tests_unit_sandbox_virtio_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_virtio_test_LDADD = $(SANDBOX_DEVICE_LIBS)
+tests_unit_sandbox_wakeup_test_SOURCES = \
+	tests/unit/sandbox_wakeup_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
+tests_unit_sandbox_wakeup_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_wakeup_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 
 # --- tests of the server of directories
 SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_hostile_test tests/unit/sandbox_p9_test

@@ -48,7 +48,6 @@ struct port {
 	char *name;
 	int fd;
 	struct vm_watch watch;
-	uint32_t armed;	 /* what the loop waits for; 0: it does not know the descriptor */
 	unsigned rx, tx; /* queues */
 
 	/* The socket's. */
@@ -82,14 +81,8 @@ static void arm(struct port *p)
 		want |= EPOLLIN;
 	if (d->running && p->full && !p->deaf)
 		want |= EPOLLOUT;
-	if (want == p->armed)
-		return;
-	/* Not 0 events: epoll would go on telling that the peer has closed, and the loop would spin. */
-	if (want == 0)
-		vm_loop_remove(d->loop, &p->watch);
-	else if (vm_loop_set(d->loop, &p->watch, want) < 0)
-		want = p->armed;
-	p->armed = want;
+	/* If it fails, for want of memory, the next kick tries again. */
+	vm_loop_set(d->loop, &p->watch, want);
 }
 
 /* --- control ------------------------------------------------------------------------------------------- */
@@ -421,8 +414,7 @@ static void free_console(struct virtio_dev *d)
 	struct console *c = (struct console *)d;
 
 	for (unsigned i = 0; i < c->n; i++) {
-		if (c->ports[i].armed)
-			vm_loop_remove(d->loop, &c->ports[i].watch);
+		vm_loop_remove(d->loop, &c->ports[i].watch);
 		fd_close(c->ports[i].fd);
 	}
 	free_ports(c);

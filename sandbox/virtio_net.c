@@ -42,7 +42,6 @@ struct net {
 	struct vq queues[2];
 	int fd;
 	struct vm_watch watch;
-	uint32_t armed;
 	bool dead; /* the tap is gone */
 	bool full; /* it takes nothing now */
 
@@ -66,13 +65,8 @@ static void arm(struct net *x)
 		want |= EPOLLIN;
 	if (x->dev.running && !x->dead && x->full)
 		want |= EPOLLOUT;
-	if (want == x->armed)
-		return;
-	if (want == 0)
-		vm_loop_remove(x->dev.loop, &x->watch);
-	else if (vm_loop_set(x->dev.loop, &x->watch, want) < 0)
-		want = x->armed;
-	x->armed = want;
+	/* If it fails, for want of memory, the next kick tries again. */
+	vm_loop_set(x->dev.loop, &x->watch, want);
 }
 
 /* --- to the guest --------------------------------------------------------------------------------------- */
@@ -119,6 +113,9 @@ static bool receive(struct net *x)
 	memcpy(&h, x->packet, sizeof(h));
 	/* Known only now; a driver without merged buffers must find 1. */
 	h.num_buffers = 1;
+	/* That the checksum is right is something to say to who knows of checksums only. */
+	if (!agreed(x, VIRTIO_NET_F_GUEST_CSUM))
+		h.flags &= (uint8_t)~VIRTIO_NET_HDR_F_DATA_VALID;
 	memcpy(x->packet, &h, sizeof(h));
 	x->len = welcome(x, &h) ? (size_t)n : 0;
 	return true;
@@ -375,8 +372,7 @@ static void free_net(struct virtio_dev *d)
 {
 	struct net *x = (struct net *)d;
 
-	if (x->armed)
-		vm_loop_remove(d->loop, &x->watch);
+	vm_loop_remove(d->loop, &x->watch);
 	fd_close(x->fd);
 }
 

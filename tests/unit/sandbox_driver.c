@@ -30,7 +30,7 @@ void drv_open(struct drv *v)
 void drv_close(struct drv *v)
 {
 	virtio_free(v->d);
-	fd_close(v->loop.epoll);
+	vm_loop_free(&v->loop);
 	free(v->mem.base);
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -574,7 +575,7 @@ static void hostile_rings(void **state)
 
 /* --- threads -------------------------------------------------------------------------------------------- */
 
-static volatile bool stop;
+static atomic_bool stop;
 
 /* A vCPU that resets the device and sets it up, over and over, while the loop works on it. */
 static void *resets(void *arg)
