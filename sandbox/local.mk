@@ -75,6 +75,50 @@ else
 EXTRA_DIST += tests/sandbox/boot_probe.c
 endif
 
+# --- fuzz targets of the devices (tests/fuzz/fuzz_virtio.h), as for config.json (spec/local.mk)
+SANDBOX_FUZZ_LIBS = libsandbox.a libbase.a $(YAJL_LIBS) -lm
+SANDBOX_FUZZ_GUEST = tests/fuzz/fuzz_virtio.c tests/fuzz/fuzz_virtio.h
+SANDBOX_REPLAYS = \
+	tests/fuzz/replay_virtio_blk tests/fuzz/replay_virtio_console tests/fuzz/replay_virtio_net tests/fuzz/replay_virtio_rng \
+	tests/fuzz/replay_virtio_vq
+check_PROGRAMS += $(SANDBOX_REPLAYS)
+TESTS += $(SANDBOX_REPLAYS)
+tests_fuzz_replay_virtio_blk_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_blk.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_replay_virtio_blk_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_blk"'
+tests_fuzz_replay_virtio_blk_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_replay_virtio_console_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_console.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_replay_virtio_console_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_console"'
+tests_fuzz_replay_virtio_console_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_replay_virtio_net_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_net.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_replay_virtio_net_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_net"'
+tests_fuzz_replay_virtio_net_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_replay_virtio_rng_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_rng.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_replay_virtio_rng_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_rng"'
+tests_fuzz_replay_virtio_rng_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_replay_virtio_vq_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_vq.c
+tests_fuzz_replay_virtio_vq_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_vq"'
+tests_fuzz_replay_virtio_vq_LDADD = $(SANDBOX_FUZZ_LIBS)
+if FUZZING
+check_PROGRAMS += \
+	tests/fuzz/fuzz_virtio_blk tests/fuzz/fuzz_virtio_console tests/fuzz/fuzz_virtio_net tests/fuzz/fuzz_virtio_rng \
+	tests/fuzz/fuzz_virtio_vq
+tests_fuzz_fuzz_virtio_blk_SOURCES = tests/fuzz/fuzz_virtio_blk.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_fuzz_virtio_blk_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_blk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_virtio_console_SOURCES = tests/fuzz/fuzz_virtio_console.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_fuzz_virtio_console_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_console_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_virtio_net_SOURCES = tests/fuzz/fuzz_virtio_net.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_fuzz_virtio_net_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_net_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_virtio_rng_SOURCES = tests/fuzz/fuzz_virtio_rng.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_fuzz_virtio_rng_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_rng_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_virtio_vq_SOURCES = tests/fuzz/fuzz_virtio_vq.c
+tests_fuzz_fuzz_virtio_vq_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_vq_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
