@@ -178,6 +178,35 @@ static int same(void)
 	return strcmp(b.json, there) == 0 ? 0 : 2;
 }
 
+/* Without a carrier there is no link-local address yet: the guest's kernel makes its own. IPv6 off stays off.
+ */
+static int link_local(void)
+{
+	static const char exists[] = "ip -6 addr show dev eth0 | grep -q fe80::ff:fe00:7702/64";
+	struct sandbox b;
+	int r = set_stage(), tap;
+
+	if (r != 0)
+		return r;
+	CHECK(make_pair("p0", "eth0", "02:00:00:00:77:02") == 0);
+	CHECK(enter(peer) == 0 && run("ip link set p0 down") == 0 && enter(host) == 0);
+	CHECK(run("ip link set eth0 up") == 0 && run(exists) != 0);
+	CHECK(net_connect(&b) == 0 && strstr(b.json, "\"ownLinkLocal\":true"));
+	CHECK(enter(guest) == 0);
+	tap = guest_tap("eth0", b.nics[0].mac);
+	CHECK(tap >= 0 && apply(b.json) == 0);
+	CHECK(run(exists) == 0);
+	close(tap);
+	net_close(&b);
+	CHECK(enter(host) == 0 && run("echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6") == 0);
+	CHECK(net_connect(&b) == 0 && strstr(b.json, "\"ownLinkLocal\":false"));
+	CHECK(enter(guest) == 0);
+	tap = guest_tap("eth0", b.nics[0].mac);
+	CHECK(tap >= 0 && apply(b.json) == 0);
+	CHECK(run(exists) != 0);
+	return 0;
+}
+
 /* --- what stays, and what is somebody else's -------------------------------------------------------- */
 
 static enum net_redirect redirect(const char *name, bool *foreign)
@@ -436,6 +465,11 @@ static void test_same(void **state)
 	in_child(same);
 }
 
+static void test_link_local(void **state)
+{
+	in_child(link_local);
+}
+
 static void test_life(void **state)
 {
 	in_child(life);
@@ -469,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_link_local),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_half),
