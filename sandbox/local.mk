@@ -17,7 +17,7 @@ SANDBOX_VIRTIO = \
 
 # The server of directories.
 SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c sandbox/p9_fid.c sandbox/p9_file.c \
-	sandbox/p9_internal.h sandbox/p9_node.c sandbox/p9_rename.c sandbox/p9_seccomp.c sandbox/p9_serve.c sandbox/p9_walk.c \
+	sandbox/p9_held.c sandbox/p9_internal.h sandbox/p9_node.c sandbox/p9_rename.c sandbox/p9_seccomp.c sandbox/p9_serve.c sandbox/p9_walk.c \
 	sandbox/p9_xattr.c
 
 # As for config.json (spec/local.mk): what fuzzing has found is replayed by every `make check`.
@@ -170,12 +170,15 @@ tests_unit_sandbox_wakeup_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_wakeup_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 
 # --- tests of the server of directories
-SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_hostile_test tests/unit/sandbox_p9_test
+SANDBOX_P9_TESTS = tests/unit/sandbox_p9_codec_test tests/unit/sandbox_p9_held_test tests/unit/sandbox_p9_hostile_test tests/unit/sandbox_p9_test
 check_PROGRAMS += $(SANDBOX_P9_TESTS)
 TESTS += $(SANDBOX_P9_TESTS)
 tests_unit_sandbox_p9_codec_test_SOURCES = tests/unit/sandbox_p9_codec_test.c
 tests_unit_sandbox_p9_codec_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_p9_codec_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_p9_held_test_SOURCES = tests/unit/sandbox_p9_held_test.c tests/unit/sandbox_p9_client.h
+tests_unit_sandbox_p9_held_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_p9_held_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_p9_hostile_test_SOURCES = tests/unit/sandbox_p9_hostile_test.c tests/unit/sandbox_p9_client.h
 tests_unit_sandbox_p9_hostile_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_p9_hostile_test_LDADD = $(SANDBOX_TEST_LIBS)

@@ -48,6 +48,7 @@ int p9_getattr(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 {
 	const struct p9_fid *f = p9_fid_find(c, p9_get32(in));
 	bool btime;
+	int fd;
 	struct statx st;
 
 	p9_get64(in);
@@ -55,7 +56,10 @@ int p9_getattr(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 		return -EINVAL;
 	if (!f || f->xattr)
 		return -EBADF;
-	if (statx(f->node->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
+	fd = p9_node_fd(f->node);
+	if (fd < 0)
+		return fd;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
 		return -errno;
 	btime = st.stx_mask & STATX_BTIME;
 	p9_put64(out, GETATTR_BASIC | (btime ? GETATTR_BTIME : 0));
@@ -99,7 +103,7 @@ struct times {
 	uint64_t sec[2], nsec[2];
 };
 
-static int set_times(const struct p9_node *n, uint32_t valid, const struct times *t)
+static int set_times(int fd, uint32_t valid, const struct times *t)
 {
 	static const uint32_t set[2] = { SET_ATIME, SET_MTIME }, to[2] = { SET_ATIME_TO, SET_MTIME_TO };
 	struct timespec ts[2];
@@ -116,7 +120,7 @@ static int set_times(const struct p9_node *n, uint32_t valid, const struct times
 			ts[i].tv_nsec = (long)t->nsec[i];
 		}
 	}
-	return utimensat(n->fd, "", ts, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return utimensat(fd, "", ts, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 int p9_setattr(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
@@ -126,7 +130,7 @@ int p9_setattr(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	uint64_t size = p9_get64(in);
 	struct times t;
 	char self[P9_SELF_MAX];
-	int r = 0;
+	int r = 0, fd;
 
 	(void)out;
 	for (int i = 0; i < 2; i++) {
@@ -140,25 +144,31 @@ int p9_setattr(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	/* The directory around a single file is not what was exported. */
 	if (c->only_name && f->node == c->root)
 		return -EPERM;
+	fd = p9_node_fd(f->node);
+	if (fd < 0)
+		return fd;
 	/* chown clears set-user-ID bits, so chmod comes after it: the guest has thought about what is left.
 	 */
 	if (valid & (SET_UID | SET_GID)) {
 		uid_t u = valid & SET_UID ? uid : (uid_t)-1;
 		gid_t g = valid & SET_GID ? gid : (gid_t)-1;
 
-		if (fchownat(f->node->fd, "", u, g, AT_EMPTY_PATH) < 0)
+		if (fchownat(fd, "", u, g, AT_EMPTY_PATH) < 0)
 			return -errno;
 	}
 	if (valid & SET_MODE) {
 		if (S_ISLNK(f->node->type))
 			return -EOPNOTSUPP;
-		if (fchmodat(AT_FDCWD, p9_node_self(f->node, self), mode & 07777, 0) < 0)
+		r = p9_node_self(f->node, self);
+		if (r < 0)
+			return r;
+		if (fchmodat(AT_FDCWD, self, mode & 07777, 0) < 0)
 			return -errno;
 	}
 	if (valid & SET_SIZE)
 		r = truncate_node(f, size);
 	if (r == 0 && (valid & (SET_ATIME | SET_MTIME)))
-		r = set_times(f->node, valid, &t);
+		r = set_times(fd, valid, &t);
 	return r;
 }
 
@@ -166,12 +176,16 @@ int p9_statfs(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 {
 	const struct p9_fid *f = p9_fid_find(c, p9_get32(in));
 	struct statfs st;
+	int fd;
 
 	if (!p9_complete(in))
 		return -EINVAL;
 	if (!f)
 		return -EBADF;
-	if (fstatfs(f->node->fd, &st) < 0)
+	fd = p9_node_fd(f->node);
+	if (fd < 0)
+		return fd;
+	if (fstatfs(fd, &st) < 0)
 		return -errno;
 	p9_put32(out,
 		0x01021997); /* V9FS_MAGIC: what the host has below is not what the guest has to do with */
@@ -191,6 +205,7 @@ int p9_readlink(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	const struct p9_fid *f = p9_fid_find(c, p9_get32(in));
 	char target[PATH_MAX];
 	ssize_t n;
+	int fd;
 
 	if (!p9_complete(in))
 		return -EINVAL;
@@ -198,7 +213,10 @@ int p9_readlink(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 		return -EBADF;
 	if (!S_ISLNK(f->node->type))
 		return -EINVAL;
-	n = readlinkat(f->node->fd, "", target, sizeof(target));
+	fd = p9_node_fd(f->node);
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", target, sizeof(target));
 	if (n < 0)
 		return -errno;
 	p9_put_str(out, target, (size_t)n);

@@ -117,7 +117,7 @@ int p9_readdir(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 }
 
 /* The directory of a request that makes something in it: may it? */
-static int to_make(struct p9_conn *c, const struct p9_fid *f, const char *name)
+static int to_make(const struct p9_conn *c, const struct p9_fid *f, const char *name)
 {
 	int r;
 
@@ -154,7 +154,7 @@ int p9_mkdir(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	r = to_make(c, f, name);
 	if (r < 0)
 		return r;
-	if (mkdirat(f->node->fd, name, 0700) < 0)
+	if (mkdirat(p9_node_fd(f->node), name, 0700) < 0)
 		return -errno;
 	return made(c, f, name, S_IFDIR | (mode & 07777), gid, out);
 }
@@ -174,7 +174,7 @@ int p9_symlink(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	if (r < 0)
 		return r;
 	/* Where it leads to is nobody's business but the guest's: here no link is ever followed. */
-	if (symlinkat(target, f->node->fd, name) < 0)
+	if (symlinkat(target, p9_node_fd(f->node), name) < 0)
 		return -errno;
 	return made(c, f, name, S_IFLNK, gid, out);
 }
@@ -203,7 +203,7 @@ int p9_mknod(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	r = to_make(c, f, name);
 	if (r < 0)
 		return r;
-	if (mknodat(f->node->fd, name, (mode & S_IFMT) | 0600, 0) < 0)
+	if (mknodat(p9_node_fd(f->node), name, (mode & S_IFMT) | 0600, 0) < 0)
 		return -errno;
 	return made(c, f, name, mode & (S_IFMT | 07777), gid, out);
 }
@@ -226,8 +226,9 @@ int p9_link(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 		return r;
 	if (S_ISDIR(f->node->type))
 		return -EPERM;
+	r = p9_node_self(f->node, self);
+	if (r < 0)
+		return r;
 	/* What is followed is the entry in /proc/self/fd, not a link that it may be. */
-	if (linkat(AT_FDCWD, p9_node_self(f->node, self), dir->node->fd, name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
-	return 0;
+	return linkat(AT_FDCWD, self, p9_node_fd(dir->node), name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }

@@ -23,6 +23,7 @@ void p9_node_unref(struct p9_node *n)
 	while (n && --n->refs == 0) {
 		struct p9_node *parent = n->parent;
 
+		p9_held_pin(n);
 		fd_close(n->fd);
 		free(n->name);
 		free(n);

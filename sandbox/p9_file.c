@@ -104,31 +104,33 @@ static int create_existing(struct p9_conn *c, struct p9_fid *f, const char *name
 static int create_new(struct p9_conn *c, struct p9_fid *f, const char *name, uint32_t flags, mode_t mode,
 	uint32_t gid, int *out)
 {
-	_cleanup_close_ int fd = openat(f->node->fd, name,
-		(host_flags(flags) & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
-		0600);
+	const int how =
+		(host_flags(flags) & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	int at = p9_node_fd(f->node), r = 0;
+	_cleanup_close_ int fd = -EBADF;
 	_cleanup_node_ struct p9_node *n = NULL;
-	struct stat st;
-	int r = 0;
 
+	if (at < 0)
+		return at;
+	do
+		fd = openat(at, name, how, 0600);
+	while (fd < 0 && errno == EMFILE && p9_make_room(c->server));
 	if (fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
-	if (fchown(fd, f->uid == P9_NOUID ? (uid_t)-1 : f->uid, gid) < 0 || fchmod(fd, mode & 07777) < 0 ||
-		fstat(fd, &st) < 0) {
+	if (fchown(fd, f->uid == P9_NOUID ? (uid_t)-1 : f->uid, gid) < 0 || fchmod(fd, mode & 07777) < 0) {
 		r = -errno;
-		unlinkat(f->node->fd, name, 0);
+		unlinkat(at, name, 0);
 		return r;
 	}
 	n = p9_node_child(c, f->node, name, &r);
-	if (n && n->ino != st.st_ino) {
-		/* Someone else's by now. */
-		r = -ESTALE;
-		return r;
-	}
 	if (!n) {
-		unlinkat(f->node->fd, name, 0);
+		unlinkat(at, name, 0);
 		return r;
 	}
+	/* Someone else's by now? */
+	r = p9_node_is(n, fd);
+	if (r < 0)
+		return r;
 	p9_fid_renode(f, TAKE_PTR(n));
 	*out = TAKE_FD(fd);
 	return 0;

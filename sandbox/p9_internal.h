@@ -52,7 +52,7 @@ enum p9_type {
 #define P9_NOFID     0xffffffffU
 #define P9_NOUID     0xffffffffU
 #define P9_WALK_MAX  16U
-#define P9_NODE_MAX  65536U	/* fids of all connections together */
+#define P9_NODE_MAX  131072U	/* fids of all connections together */
 #define P9_XATTR_MAX (1U << 20) /* bytes of extended attributes that are under way, of all connections */
 
 /* --- p9_codec.c: a message is read and written through these, and nowhere else ------------------ */
@@ -99,20 +99,31 @@ void p9_put_str(struct p9_out *out, const char *s, size_t len);
 
 /* --- p9_fid.c: what the guest has names for ----------------------------------------------------- */
 
+struct p9_lru {
+	struct p9_lru *newer, *older;
+};
+
 /*
- * A file system object, held by an O_PATH descriptor: all of its copies in the fid table share one. `parent`
- * and `name` say where it was found: for "..", and for removing it by fid, which looks whether it is still
- * there.
+ * A file system object, held by an O_PATH descriptor: all copies of a fid share one. `parent` and `name` say
+ * where it was found: for "..", for removing it by fid, and for finding it again when its descriptor was
+ * given up (p9_held.c).
  */
 struct p9_node {
+	struct p9_server *server;
 	unsigned refs;
-	int fd;
+	int fd;	     /* or -1: to be had by p9_node_fd(), which everybody calls */
 	mode_t type; /* S_IFMT bits: they never change */
 	dev_t dev;
 	ino_t ino;
 	uint32_t version; /* of the qid: differs when the inode number is used again */
 	struct p9_node *parent;
 	char *name;
+
+	/* p9_held.c */
+	struct p9_lru lru; /* NULL pointers: it is not in it */
+	struct p9_node *next;
+	uint32_t hash;
+	bool named;
 };
 
 /* An extended attribute (or the list of them) that is being read, or written until the clunk. */
@@ -161,6 +172,12 @@ struct p9_server {
 	size_t n_fids, xattr_bytes; /* of all connections */
 	dev_t devs[255];	    /* file systems met so far, for the qids */
 	unsigned n_devs;
+
+	/* p9_held.c */
+	struct p9_lru lru; /* its `newer` is the oldest one */
+	size_t held, held_max;
+	struct p9_node **names;
+	size_t names_size, n_names;
 };
 
 struct p9_fid *p9_fid_find(const struct p9_conn *c, uint32_t id);
@@ -179,28 +196,50 @@ DEFINE_CLEANUP(struct p9_node *, p9_node_unref);
 /* --- p9_node.c: from names to objects, and to what can be done with one -------------------------- */
 
 /* Takes over fd, an O_PATH one, even on failure. name may be NULL. NULL: *r is why. */
-struct p9_node *p9_node_new(int fd, struct p9_node *parent, const char *name, int *r);
+struct p9_node *p9_node_new(struct p9_server *s, int fd, struct p9_node *parent, const char *name, int *r);
+/* Whether fd is the same object: 0, -ESTALE, or why that cannot be said. */
+int p9_node_is(const struct p9_node *n, int fd);
 /* The object of that name, without following it. NULL: *r is why. */
 struct p9_node *p9_node_child(const struct p9_conn *c, struct p9_node *dir, const char *name, int *r);
 /*
  * A descriptor of it that can be used. Regular files and directories only: whatever else is opened could
  * block, or be a device of the host.
  */
-int p9_node_open(const struct p9_node *n, int flags);
+int p9_node_open(struct p9_node *n, int flags);
 /*
  * "N" for the O_PATH descriptor N, to be resolved in the working directory, which is /proc/self/fd: a path
- * that leads to just this object.
+ * that leads to just this object. 0 or -errno.
  */
 #define P9_SELF_MAX 16
-const char *p9_node_self(const struct p9_node *n, char buf[P9_SELF_MAX]);
+int p9_node_self(struct p9_node *n, char buf[P9_SELF_MAX]);
 /* Whether names may be made and removed in it: 0 or -errno. */
-int p9_node_changes(const struct p9_conn *c, const struct p9_node *dir, const char *name);
+int p9_node_changes(const struct p9_conn *c, struct p9_node *dir, const char *name);
 /*
  * What was just made as `name` with mode 0600 or 0700: gets its owner, its group and then the bits of `mode`,
  * or is removed. NULL: *r is why.
  */
 struct p9_node *p9_node_adopt(struct p9_conn *c, struct p9_node *dir, const char *name, mode_t mode,
 	uint32_t uid, uint32_t gid, int *r);
+
+/* --- p9_held.c: few descriptors for many nodes ---------------------------------------------------- */
+
+/* Raises the limit on descriptors and decides on how many are for nodes. */
+void p9_held_init(struct p9_server *s);
+/* The O_PATH descriptor, good until the end of the request; or -errno. */
+int p9_node_fd(struct p9_node *n);
+/* A new one, with a descriptor. */
+void p9_held_add(struct p9_node *n);
+/* It keeps what descriptor it has, to its end. */
+void p9_held_pin(struct p9_node *n);
+/* Closes some, after EMFILE. False: there are none to be closed. */
+bool p9_make_room(struct p9_server *s);
+
+/* All nodes of that name get their descriptors back, before it goes; */
+void p9_names_hold(const struct p9_node *dir, const char *name);
+/* it has gone; */
+void p9_names_forget(const struct p9_node *dir, const char *name);
+/* or is another one now. */
+void p9_names_move(const struct p9_node *from, const char *name, struct p9_node *to, const char *new_name);
 
 #define P9_QID_SIZE 13U
 void p9_put_qid(struct p9_out *out, struct p9_server *s, const struct p9_node *n);

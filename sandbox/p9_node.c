@@ -42,7 +42,24 @@ static uint32_t version_of(const struct statx *st)
 	return v ? v : 1;
 }
 
-struct p9_node *p9_node_new(int fd, struct p9_node *parent, const char *name, int *r)
+static dev_t dev_of(const struct statx *st)
+{
+	return ((dev_t)st->stx_dev_major << 32) | st->stx_dev_minor;
+}
+
+int p9_node_is(const struct p9_node *n, int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_BTIME, &st) < 0)
+		return -errno;
+	return (st.stx_mode & S_IFMT) == n->type && st.stx_ino == n->ino && dev_of(&st) == n->dev &&
+			       version_of(&st) == n->version
+		       ? 0
+		       : -ESTALE;
+}
+
+struct p9_node *p9_node_new(struct p9_server *s, int fd, struct p9_node *parent, const char *name, int *r)
 {
 	struct p9_node *n = calloc(1, sizeof(*n));
 	struct statx st;
@@ -60,10 +77,12 @@ struct p9_node *p9_node_new(int fd, struct p9_node *parent, const char *name, in
 	n->refs = 1;
 	n->fd = fd;
 	n->type = st.stx_mode & S_IFMT;
-	n->dev = ((dev_t)st.stx_dev_major << 32) | st.stx_dev_minor;
+	n->dev = dev_of(&st);
 	n->ino = st.stx_ino;
 	n->version = version_of(&st);
 	n->parent = p9_node_ref(parent);
+	n->server = s;
+	p9_held_add(n);
 	return n;
 fail:
 	free(n);
@@ -73,7 +92,7 @@ fail:
 
 struct p9_node *p9_node_child(const struct p9_conn *c, struct p9_node *dir, const char *name, int *r)
 {
-	int fd;
+	int dirfd, fd;
 
 	*r = -ENOTDIR;
 	if (!S_ISDIR(dir->type))
@@ -81,40 +100,60 @@ struct p9_node *p9_node_child(const struct p9_conn *c, struct p9_node *dir, cons
 	*r = -ENOENT;
 	if (c->only_name)
 		return str_eq(name, c->only_name) ? p9_node_ref(c->only) : NULL;
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	dirfd = p9_node_fd(dir);
+	if (dirfd < 0) {
+		*r = dirfd;
+		return NULL;
+	}
+	do
+		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (fd < 0 && errno == EMFILE && p9_make_room(c->server));
 	if (fd < 0) {
 		*r = no_descriptor(errno);
 		return NULL;
 	}
-	return p9_node_new(fd, dir, name, r);
+	return p9_node_new(c->server, fd, dir, name, r);
 }
 
-const char *p9_node_self(const struct p9_node *n, char buf[P9_SELF_MAX])
+int p9_node_self(struct p9_node *n, char buf[P9_SELF_MAX])
 {
-	snprintf(buf, P9_SELF_MAX, "%d", n->fd);
-	return buf;
+	int fd = p9_node_fd(n);
+
+	if (fd < 0)
+		return fd;
+	snprintf(buf, P9_SELF_MAX, "%d", fd);
+	return 0;
 }
 
-int p9_node_open(const struct p9_node *n, int flags)
+int p9_node_open(struct p9_node *n, int flags)
 {
 	char self[P9_SELF_MAX];
-	int fd;
+	int fd, r;
 
 	if (S_ISLNK(n->type))
 		return -ELOOP;
 	if (!S_ISREG(n->type) && !S_ISDIR(n->type))
 		return -EOPNOTSUPP;
+	r = p9_node_self(n, self);
+	if (r < 0)
+		return r;
 	/* O_NONBLOCK: a lease that someone holds must not hold up everybody else. */
-	fd = open(p9_node_self(n, self), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	do
+		fd = open(self, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	while (fd < 0 && errno == EMFILE && p9_make_room(n->server));
 	return fd < 0 ? no_descriptor(errno) : fd;
 }
 
-int p9_node_changes(const struct p9_conn *c, const struct p9_node *dir, const char *name)
+int p9_node_changes(const struct p9_conn *c, struct p9_node *dir, const char *name)
 {
+	int fd;
+
 	if (!S_ISDIR(dir->type))
 		return -ENOTDIR;
-	if (!c->only_name)
-		return 0;
+	if (!c->only_name) {
+		fd = p9_node_fd(dir);
+		return fd < 0 ? fd : 0;
+	}
 	return str_eq(name, c->only_name) ? -EBUSY : -EPERM;
 }
 
@@ -134,15 +173,17 @@ static bool is_ours(const struct p9_node *n, mode_t mode)
  * chown before chmod: nobody sees an object with the guest's bits (set-user-ID among them) that belongs to
  * the server's user, and chown would clear these bits.
  */
-static int dress(const struct p9_node *n, mode_t mode, uint32_t uid, uint32_t gid)
+static int dress(struct p9_node *n, mode_t mode, uint32_t uid, uint32_t gid)
 {
 	char self[P9_SELF_MAX];
+	int r;
 
 	if (fchownat(n->fd, "", uid == P9_NOUID ? (uid_t)-1 : uid, gid, AT_EMPTY_PATH) < 0)
 		return -errno;
-	if (!S_ISLNK(mode) && fchmodat(AT_FDCWD, p9_node_self(n, self), mode & 07777, 0) < 0)
-		return -errno;
-	return 0;
+	if (S_ISLNK(mode))
+		return 0;
+	r = p9_node_self(n, self);
+	return r < 0 ? r : fchmodat(AT_FDCWD, self, mode & 07777, 0) < 0 ? -errno : 0;
 }
 
 struct p9_node *p9_node_adopt(struct p9_conn *c, struct p9_node *dir, const char *name, mode_t mode,
@@ -162,7 +203,7 @@ struct p9_node *p9_node_adopt(struct p9_conn *c, struct p9_node *dir, const char
 	}
 	*r = dress(n, mode, uid, gid);
 	if (*r < 0) {
-		unlinkat(dir->fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);
+		unlinkat(p9_node_fd(dir), name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);
 		return NULL;
 	}
 	return TAKE_PTR(n);

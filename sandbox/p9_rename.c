@@ -4,25 +4,43 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define UNLINK_DIR 0x200U /* AT_REMOVEDIR, as the protocol has it */
 
-static int move(struct p9_conn *c, const struct p9_node *from, const char *name, const struct p9_node *to,
-	const char *new_name)
+static int move(
+	struct p9_conn *c, struct p9_node *from, const char *name, struct p9_node *to, const char *new_name)
 {
-	int r = p9_node_changes(c, from, name), r2 = p9_node_changes(c, to, new_name);
+	int r, r2;
 
+	/* What the new name stands for now may be about to lose it. */
+	p9_names_hold(to, new_name);
+	r = p9_node_changes(c, from, name);
+	r2 = p9_node_changes(c, to, new_name);
 	if (r < 0 || r2 < 0)
 		return r < 0 ? r : r2;
-	/*
-	 * Both directories are of this export. That one lies in the other is something that the kernel looks
-	 * at.
+	/* Both directories are of this export; that one does not lie in the other is looked at by the kernel.
 	 */
-	return renameat(from->fd, name, to->fd, new_name) < 0 ? -errno : 0;
+	if (renameat(p9_node_fd(from), name, p9_node_fd(to), new_name) < 0)
+		return -errno;
+	p9_names_forget(to, new_name);
+	p9_names_move(from, name, to, new_name);
+	return 0;
+}
+
+static int drop(struct p9_conn *c, struct p9_node *dir, const char *name, int flags)
+{
+	int r;
+
+	p9_names_hold(dir, name);
+	r = p9_node_changes(c, dir, name);
+	if (r < 0)
+		return r;
+	if (unlinkat(p9_node_fd(dir), name, flags) < 0)
+		return -errno;
+	p9_names_forget(dir, name);
+	return 0;
 }
 
 int p9_renameat(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
@@ -46,7 +64,7 @@ int p9_renameat(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 }
 
 /* Whether the object still has the name by which it was found. */
-static int still_there(const struct p9_conn *c, const struct p9_node *n)
+static int still_there(struct p9_conn *c, const struct p9_node *n)
 {
 	int r = 0;
 	_cleanup_node_ struct p9_node *now = NULL;
@@ -59,28 +77,12 @@ static int still_there(const struct p9_conn *c, const struct p9_node *n)
 	return now->dev == n->dev && now->ino == n->ino ? 0 : -ESTALE;
 }
 
-/*
- * Where it is to be found from now on; name is taken over. What is recorded may be old: the new directory may
- * have been moved out of the node and still have it among its parents. A node below itself would keep itself
- * for ever; it is not found then.
- */
-static void renamed(const struct p9_conn *c, struct p9_node *n, struct p9_node *dir, char *name)
-{
-	struct p9_node *old = n->parent;
-	bool loop = false;
-
-	for (const struct p9_node *up = dir; up; up = up->parent)
-		loop |= up == n;
-	n->parent = p9_node_ref(loop ? c->root : dir);
-	p9_node_unref(old);
-	free(n->name);
-	n->name = name;
-}
-
 int p9_rename(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 {
-	struct p9_fid *f = p9_fid_find(c, p9_get32(in)), *to = p9_fid_find(c, p9_get32(in));
-	char name[NAME_MAX + 1], *copy;
+	const struct p9_fid *f = p9_fid_find(c, p9_get32(in)), *to = p9_fid_find(c, p9_get32(in));
+	_cleanup_node_ struct p9_node *from = NULL;
+	_cleanup_free_ char *old_name = NULL;
+	char name[NAME_MAX + 1];
 	int r = p9_get_name(in, name);
 
 	(void)out;
@@ -93,16 +95,10 @@ int p9_rename(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	r = still_there(c, f->node);
 	if (r < 0)
 		return r;
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	r = move(c, f->node->parent, f->node->name, to->node, name);
-	if (r == 0) {
-		renamed(c, f->node, to->node, copy);
-	} else {
-		free(copy);
-	}
-	return r;
+	/* The node is one of those that are told: what it has now may be gone by then. */
+	from = p9_node_ref(f->node->parent);
+	old_name = strdup(f->node->name);
+	return old_name ? move(c, from, old_name, to->node, name) : -ENOMEM;
 }
 
 int p9_unlinkat(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
@@ -119,10 +115,8 @@ int p9_unlinkat(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 		return -EINVAL;
 	if (!dir || dir->xattr)
 		return -EBADF;
-	r = p9_node_changes(c, dir->node, name);
-	if (r < 0)
-		return c->only_name && r == -EPERM ? -ENOENT : r;
-	return unlinkat(dir->node->fd, name, flags ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+	r = drop(c, dir->node, name, flags ? AT_REMOVEDIR : 0);
+	return c->only_name && r == -EPERM ? -ENOENT : r;
 }
 
 int p9_remove(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
@@ -139,9 +133,7 @@ int p9_remove(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	n = f->node;
 	r = c->readonly ? -EROFS : f->xattr ? -EBADF : still_there(c, n);
 	if (r == 0)
-		r = p9_node_changes(c, n->parent, n->name);
-	if (r == 0 && unlinkat(n->parent->fd, n->name, S_ISDIR(n->type) ? AT_REMOVEDIR : 0) < 0)
-		r = -errno;
+		r = drop(c, n->parent, n->name, S_ISDIR(n->type) ? AT_REMOVEDIR : 0);
 	/* The fid is gone whether or not the file is. */
 	p9_fid_remove(c, f);
 	return r;

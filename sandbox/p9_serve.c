@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -257,7 +256,7 @@ static int conn_begin(struct p9_server *s, struct p9_conn *c, const struct p9_ex
 	*c = (struct p9_conn){ .server = s, .sock = -1, .readonly = x->readonly, .msize = P9_FIRST };
 	if (fd < 0)
 		return err_set(e, errno, "export a directory");
-	c->root = p9_node_new(fd, NULL, NULL, &r);
+	c->root = p9_node_new(s, fd, NULL, NULL, &r);
 	if (!c->root)
 		return err_set(e, -r, "export a directory");
 	if (!S_ISDIR(c->root->type)) {
@@ -270,20 +269,11 @@ static int conn_begin(struct p9_server *s, struct p9_conn *c, const struct p9_ex
 			p9_node_unref(TAKE_PTR(c->root));
 			return err_set(e, -r, "export %s", x->only);
 		}
+		p9_held_pin(c->only);
 		c->only_name = x->only;
 	}
 	c->sock = x->sock;
 	return 0;
-}
-
-static void more_descriptors(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
 }
 
 int p9_serve(const struct p9_export *exports, unsigned n, int self_fd, bool confine, struct err *e)
@@ -298,7 +288,7 @@ int p9_serve(const struct p9_export *exports, unsigned n, int self_fd, bool conf
 	if ((self_fd >= 0 ? fchdir(self_fd) : chdir("/proc/self/fd")) < 0)
 		return err_set(e, errno, "change to /proc/self/fd");
 	umask(0);
-	more_descriptors();
+	p9_held_init(&s);
 	for (; r == 0 && s.n < n; s.n++)
 		r = conn_begin(&s, &conns[s.n], &exports[s.n], e);
 	if (r == 0 && confine)
@@ -307,5 +297,6 @@ int p9_serve(const struct p9_export *exports, unsigned n, int self_fd, bool conf
 		r = loop(&s, fds, e);
 	for (unsigned i = 0; i < s.n; i++)
 		conn_end(&conns[i]);
+	free(s.names);
 	return r;
 }

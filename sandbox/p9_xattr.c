@@ -68,12 +68,13 @@ static size_t filter(char *list, size_t len)
 }
 
 /* One value, or the list if name is empty, into buf of LIST_MAX bytes. Its length or -errno. */
-static ssize_t get(const struct p9_node *n, const char *name, char *buf)
+static ssize_t get(struct p9_node *n, const char *name, char *buf)
 {
 	char self[P9_SELF_MAX];
-	ssize_t len;
+	ssize_t len = p9_node_self(n, self);
 
-	p9_node_self(n, self);
+	if (len < 0)
+		return len;
 	if (name[0]) {
 		if (!allowed(name))
 			return -EOPNOTSUPP;
@@ -182,7 +183,9 @@ int p9_xattr_commit(const struct p9_fid *f)
 		return 0;
 	if (x->have != x->len)
 		return -EINVAL;
-	p9_node_self(f->node, self);
+	r = p9_node_self(f->node, self);
+	if (r < 0)
+		return r;
 	/* removexattr(2) of the guest comes as this: there is no request of its own. */
 	if (x->len == 0 && x->flags == XATTR_REPLACE)
 		r = removexattr(self, x->name);

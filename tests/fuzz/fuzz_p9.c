@@ -31,7 +31,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char top[] = "/tmp/fuzz_p9.XXXXXX";
-static int outside = -1, dir = -1;
+static int outside = -1, dir = -1, here = -1;
 
 struct client {
 	const uint8_t *data;
@@ -68,6 +68,7 @@ static void at_end(void)
 static void prepare(void)
 {
 	if (outside < 0) {
+		here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		MUST(mkdtemp(top));
 		outside = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		MUST(outside >= 0 && mkdirat(outside, "x", 0700) == 0);
@@ -172,6 +173,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(pthread_create(&threads[0], NULL, sender, &c) == 0);
 	MUST(pthread_create(&threads[1], NULL, receiver, &c) == 0);
 	MUST(p9_serve(&x, 1, -1, false, &e) == 0);
+	/* The server has gone elsewhere, and the fuzzer knows its files by relative names. */
+	MUST(fchdir(here) == 0);
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	close(pair[1]);

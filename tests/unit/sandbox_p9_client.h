@@ -20,7 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -36,6 +36,7 @@
 static char top[32]; /* what is exported, and beside it what must not be reached */
 static int dir, outside;
 static pid_t server;
+static unsigned files_max; /* of the next server's descriptors; 0: as they are */
 static int sock;
 static uint8_t request[1 << 20], answer_buf[1 << 20];
 static struct p9_in answer; /* of the last call: its body */
@@ -147,7 +148,7 @@ static int lopen(uint32_t fid, unsigned flags)
 }
 
 /* The file `name` of the root, open as `fid`; 0 or the error, and then no fid. */
-static int open_name(uint32_t fid, const char *name, unsigned flags)
+static inline int open_name(uint32_t fid, const char *name, unsigned flags)
 {
 	int r = walk(ROOT, fid, name);
 
@@ -159,7 +160,7 @@ static int open_name(uint32_t fid, const char *name, unsigned flags)
 	return r;
 }
 
-static int write_at(uint32_t fid, uint64_t offset, const char *text)
+static inline int write_at(uint32_t fid, uint64_t offset, const char *text)
 {
 	return call(P9_TWRITE, "dqdx", fid, offset, (unsigned)strlen(text), text, strlen(text));
 }
@@ -198,7 +199,12 @@ static void serve_child(int at, int s, bool readonly, const char *only)
 #else
 	bool confine = true;
 #endif
-	int r = p9_serve(&x, 1, -1, confine, &e);
+	struct rlimit l = { .rlim_cur = files_max / 2, .rlim_max = files_max };
+	int r;
+
+	if (files_max)
+		setrlimit(RLIMIT_NOFILE, &l);
+	r = p9_serve(&x, 1, -1, confine, &e);
 
 	if (r < 0)
 		fprintf(stderr, "server: %s\n", e.text);
@@ -265,6 +271,7 @@ static int teardown(void **state)
 
 	(void)state;
 	stop();
+	files_max = 0;
 	close(dir);
 	close(outside);
 	pid = fork();
