@@ -515,6 +515,10 @@ static void packets_from_the_guest(void **state)
 	assert_int_equal(packet_out(NULL, 65553), 65553);
 	assert_int_equal(packet_out(NULL, 65554), -1);
 	assert_int_equal(packet_out(&csum, 100), -1);
+	/* Nor when it is asked for later. */
+	drv_write(&v, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	drv_write(&v, VIRTIO_MMIO_DRIVER_FEATURES, F(VIRTIO_NET_F_CSUM));
+	assert_int_equal(packet_out(&csum, 100), -1);
 	drv_start(&v, all);
 	assert_int_equal(packet_out(&csum, 100), 100);
 	assert_int_equal(packet_out(&far, 100), -1);

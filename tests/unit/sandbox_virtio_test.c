@@ -472,10 +472,19 @@ static void a_peer_that_goes_while_the_socket_is_full(void **state)
 	}
 	drv_go(&v, TX0);
 	assert_true(drv_used_ring(&v, TX0)->idx < 64);
+	/* Its end is told to a port that waits to send; it must not be read into one that is closed. */
+	control(0, VIRTIO_CONSOLE_PORT_OPEN, 0);
+	fill(RX0, 4, PAGE);
+	drv_go(&v, RX0);
+	assert_int_equal(write(peer[0], "last", 4), 4);
 	close(peer[0]);
 	peer[0] = -1;
 	assert_true(drv_loop(&v));
 	assert_int_equal(drv_used_ring(&v, TX0)->idx, 64);
+	assert_int_equal(drv_used_ring(&v, RX0)->idx, 0);
+	control(0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	assert_int_equal(drv_used_ring(&v, RX0)->idx, 1);
+	expect(0, VIRTIO_CONSOLE_PORT_OPEN, 0, NULL);
 	assert_false(drv_dead(&v));
 }
 

@@ -129,6 +129,11 @@ static void indirect_tables(void **state)
 	offer(0);
 	assert_int_equal(vq_pop(&q, &c), 1);
 	assert_int_equal(c.n_out, SIZE);
+	/* And one more before it. */
+	desc(0, 0x4000, 1, NEXT, 1);
+	desc(1, 0x6001, SIZE * 16, INDIR, 0);
+	offer(0);
+	assert_int_equal(vq_pop(&q, &c), -EPROTO);
 }
 
 struct bad {
