@@ -194,6 +194,13 @@ tests_unit_sandbox_net_test_SOURCES = \
 tests_unit_sandbox_net_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_net_test_LDADD = $(SANDBOX_TEST_LIBS)
 
+# --- tests of the agent
+check_PROGRAMS += tests/unit/sandbox_adapt_test
+TESTS += tests/unit/sandbox_adapt_test
+tests_unit_sandbox_adapt_test_SOURCES = tests/unit/sandbox_adapt_test.c sandbox/guest/adapt.c
+tests_unit_sandbox_adapt_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_adapt_test_LDADD = $(SANDBOX_TEST_LIBS)
+
 # --- tests of the guest's kernel
 check_PROGRAMS += tests/unit/sandbox_initrd_test
 TESTS += tests/unit/sandbox_initrd_test

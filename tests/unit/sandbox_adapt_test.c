@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sandbox/guest/adapt.c: config.json as it is run in a guest. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sandbox/guest/guest.h"
+
+static struct guest guest = { .cgroup = "/partition" };
+static struct arena *arena;
+
+/* What guest_adapt() makes of `config` with the members `plan` of CREATE. */
+static int adapt(const char *plan, const char *config, struct spec **s, struct err *e)
+{
+	static char text[1024];
+	static struct guest_plan p;
+	int r;
+
+	*e = (struct err)ERR_INIT;
+	snprintf(text, sizeof(text), "{\"id\":\"x\"%s%s}", *plan ? "," : "", plan);
+	guest.plan = text;
+	guest.plan_len = strlen(text);
+	assert_int_equal(guest_plan_read(&guest, arena, &p, e), 0);
+	r = spec_parse(config, strlen(config), s, e);
+	if (r < 0)
+		fail_msg("%s", e->text);
+	return guest_adapt(*s, &p, e);
+}
+
+#define CONFIG(members) "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/of/host\"}" members "}"
+#define PROC		"{\"destination\":\"/proc\",\"type\":\"proc\"}"
+#define BIND \
+	"{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/of/host\",\"options\":[\"bind\"]}"
+#define LAYERS "{\"destination\":\"/\",\"type\":\"overlay\",\"options\":[\"lowerdir=/of/host\"]}"
+
+static void test_root_and_sources(void **state)
+{
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(adapt("\"root\":\"/s0\",\"sources\":[{\"index\":2,\"source\":\"/s1/hosts\"}]",
+				 CONFIG(",\"mounts\":[" LAYERS "," PROC "," BIND "]"), &s, &e),
+		0);
+	assert_string_equal(s->root_path, "/s0");
+	/* The host has made it: it is not made again. */
+	assert_int_equal(s->n_mounts, 2);
+	assert_string_equal(s->mounts[0].destination, "/proc");
+	assert_string_equal(s->mounts[1].source, "/s1/hosts");
+	assert_string_equal(s->cgroups_path, "/partition");
+}
+
+static void test_overlay(void **state)
+{
+	static const char *const configs[] = { CONFIG(",\"mounts\":[" LAYERS "," BIND "]"),
+		CONFIG(",\"mounts\":[" BIND "]") };
+	static const char *const plans[] = { "\"sources\":[{\"index\":1,\"source\":\"/s\"}],"
+					     "\"overlay\":{\"lower\":[\"/a:b\",\"/c\"]}",
+		"\"sources\":[{\"index\":0,\"source\":\"/s\"}],\"overlay\":{\"lower\":[\"/a:b\",\"/c\"]}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		_cleanup_(spec_freep) struct spec *s = NULL;
+		struct err e;
+
+		assert_int_equal(adapt(plans[i], configs[i], &s, &e), 0);
+		assert_string_equal(s->root_path, GUEST_ROOT);
+		assert_int_equal(s->n_mounts, 2);
+		assert_string_equal(s->mounts[0].destination, "/");
+		assert_string_equal(s->mounts[0].options[0], "lowerdir=/a\\:b:/c");
+		assert_string_equal(s->mounts[1].source, "/s");
+	}
+}
+
+static void test_bad_plans(void **state)
+{
+	static const char *const plans[] = { "\"sources\":[{\"index\":7,\"source\":\"/s\"}]",
+		"\"sources\":[{\"index\":0}]", "\"sources\":[{\"source\":\"/s\"}]",
+		"\"sources\":[{\"index\":\"0\",\"source\":\"/s\"}]",
+		"\"sources\":[{\"index\":-1,\"source\":\"/s\"}]", "\"overlay\":{\"lower\":[7]}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(plans); i++) {
+		_cleanup_(spec_freep) struct spec *s = NULL;
+		struct err e;
+
+		assert_true(adapt(plans[i], CONFIG(",\"mounts\":[" BIND "]"), &s, &e) < 0);
+		assert_true(e.code != 0 && *e.text);
+	}
+}
+
+static void test_namespaces(void **state)
+{
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(adapt("",
+				 CONFIG(",\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/n\"},"
+					"{\"type\":\"pid\",\"path\":\"/n\"},{\"type\":\"ipc\"}],"
+					"\"sysctl\":{\"net.ipv4.ip_forward\":\"1\",\"kernel.msgmax\":\"9\","
+					"\"net/ipv4/tcp_sack\":\"1\"}}"),
+				 &s, &e),
+		0);
+	assert_false(s->ns[SPEC_NS_NETWORK].present);
+	assert_true(s->ns[SPEC_NS_PID].present && !s->ns[SPEC_NS_PID].path);
+	assert_true(s->ns[SPEC_NS_IPC].present && s->ns[SPEC_NS_MOUNT].present);
+	assert_false(s->ns[SPEC_NS_UTS].present);
+	assert_int_equal(s->n_sysctl, 1);
+	assert_string_equal(s->sysctl[0].key, "kernel.msgmax");
+}
+
+static void test_refused(void **state)
+{
+	static const char *const configs[] = {
+		CONFIG(",\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/"
+		       "s\","
+		       "\"syscalls\":[{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}"),
+		CONFIG(",\"linux\":{\"namespaces\":[{\"type\":\"user\",\"path\":\"/u\"}]}"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		_cleanup_(spec_freep) struct spec *s = NULL;
+		struct err e;
+
+		assert_int_equal(adapt("", configs[i], &s, &e), -EOPNOTSUPP);
+	}
+}
+
+static void test_hosts_business(void **state)
+{
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(
+		adapt("",
+			CONFIG(",\"hooks\":{\"prestart\":[{\"path\":\"/"
+			       "h\"}],\"createContainer\":[{\"path\":\"/h\"}],"
+			       "\"startContainer\":[{\"path\":\"/h\"}],\"poststop\":[{\"path\":\"/h\"}]},"
+			       "\"annotations\":{\"run.oci.pidfd_receiver\":\"/s\",\"mine\":\"yes\"},"
+			       "\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"apparmorProfile\":\"p\","
+			       "\"selinuxLabel\":\"l\"},"
+			       "\"linux\":{\"cgroupsPath\":\"/of/host\",\"mountLabel\":\"m\","
+			       "\"intelRdt\":{\"closID\":\"c\"},\"resources\":{"
+			       "\"memory\":{\"limit\":1000000,\"swap\":2000000,\"swappiness\":5},"
+			       "\"cpu\":{\"quota\":5000,\"period\":10000,\"cpus\":\"4\",\"mems\":\"1\"},"
+			       "\"pids\":{\"limit\":9},\"blockIO\":{\"weight\":100},"
+			       "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":0}]}}"),
+			&s, &e),
+		0);
+	assert_int_equal(s->hooks.n[SPEC_HOOK_PRESTART] + s->hooks.n[SPEC_HOOK_CREATE_CONTAINER] +
+				 s->hooks.n[SPEC_HOOK_POSTSTOP],
+		0);
+	assert_int_equal(s->hooks.n[SPEC_HOOK_START_CONTAINER], 1);
+	assert_int_equal(s->n_annotations, 1);
+	assert_string_equal(s->annotations[0].key, "mine");
+	assert_null(s->process.apparmor_profile);
+	assert_null(s->process.selinux_label);
+	assert_null(s->mount_label);
+	assert_false(s->intel_rdt.present);
+	assert_string_equal(s->cgroups_path, "/partition");
+	assert_int_equal(s->resources.mem_limit.v, 1000000);
+	assert_false(s->resources.mem_swap.has || s->resources.mem_swappiness.has);
+	assert_int_equal(s->resources.cpu_quota.v, 5000);
+	assert_null(s->resources.cpus);
+	assert_null(s->resources.mems);
+	assert_int_equal(s->resources.pids_limit.v, 9);
+	assert_false(s->resources.block_weight.has);
+	assert_int_equal(s->resources.n_hugepages, 0);
+}
+
+static void test_process(void **state)
+{
+	const char *text =
+		"{\"cwd\":\"/\",\"apparmorProfile\":\"p\",\"args\":[\"a\"],\"selinuxLabel\":\"l\"}";
+	const struct json *j;
+	char *out;
+
+	(void)state;
+	assert_int_equal(json_parse(arena, text, strlen(text), "test", &j, NULL), 0);
+	out = guest_adapt_process(j);
+	assert_string_equal(out, "{\"cwd\":\"/\",\"args\":[\"a\"]}");
+	free(out);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	arena = arena_new();
+	return arena ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root_and_sources),
+		cmocka_unit_test(test_overlay),
+		cmocka_unit_test(test_bad_plans),
+		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_hosts_business),
+		cmocka_unit_test(test_process),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
