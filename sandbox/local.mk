@@ -119,6 +119,18 @@ tests_fuzz_fuzz_virtio_vq_LDADD = $(SANDBOX_FUZZ_LIBS)
 tests_fuzz_fuzz_virtio_vq_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 
+check_PROGRAMS += tests/fuzz/replay_vm_elf
+TESTS += tests/fuzz/replay_vm_elf
+tests_fuzz_replay_vm_elf_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_vm_elf.c
+tests_fuzz_replay_vm_elf_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"vm_elf"'
+tests_fuzz_replay_vm_elf_LDADD = libsandbox.a libbase.a
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_vm_elf
+tests_fuzz_fuzz_vm_elf_SOURCES = tests/fuzz/fuzz_vm_elf.c
+tests_fuzz_fuzz_vm_elf_LDADD = libsandbox.a libbase.a
+tests_fuzz_fuzz_vm_elf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "sandbox/vm_internal.h"
 
+#define HUGE_PAGE	((size_t)2 << 20)
 #define HUGE_PAGES_FROM (512ULL << 20) /* bytes of memory, from which on the host's policy decides */
 
 /* --- KVM ------------------------------------------------------------------------------------------ */
@@ -88,16 +89,24 @@ static int add_slot(
 static int make_memory(struct vm *vm, uint64_t bytes, struct err *e)
 {
 	uint64_t low, high;
+	size_t before;
 	void *at;
 	int r;
 
 	r = vm_mem_split(bytes, &low, &high, e);
 	if (r < 0)
 		return r;
-	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* Where a huge page begins in the guest, one can begin in our mapping, too. */
+	at = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return err_set(e, errno, "map %llu MiB of memory for the machine",
 			(unsigned long long)(bytes >> 20));
+	before = -(uintptr_t)at % HUGE_PAGE;
+	if (before)
+		munmap(at, before);
+	at = (uint8_t *)at + before;
+	munmap((uint8_t *)at + bytes, HUGE_PAGE - before);
 	vm->mem = (struct vm_mem){ .base = at, .low = low, .high = high };
 	vm->mem_size = bytes;
 	/* A core file has no business with a guest's secrets, and a child none with its memory. */

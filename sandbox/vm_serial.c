@@ -35,14 +35,21 @@ static void send_byte(struct vm_serial *s, uint8_t value)
 		flush(s);
 }
 
-/* Everything is sent at once, so the only cause of an interrupt is that there is room for more. */
-static void set_empty(struct vm_serial *s)
+static void interrupt(const struct vm_serial *s)
 {
 	const uint64_t one = 1;
 
-	s->thr_empty = true;
-	if ((s->ier & IER_THRI) && s->irq_fd >= 0)
+	if (s->irq_fd >= 0)
 		(void)!write(s->irq_fd, &one, sizeof(one));
+}
+
+/* Everything is sent at once, so the only cause of an interrupt is that there is room for more. One for all
+ * that is written until the driver asks for the cause. */
+static void set_empty(struct vm_serial *s)
+{
+	if (!s->thr_empty && (s->ier & IER_THRI))
+		interrupt(s);
+	s->thr_empty = true;
 }
 
 static uint8_t read_iir(struct vm_serial *s)
@@ -105,8 +112,10 @@ static void write_ier(struct vm_serial *s, uint8_t value)
 	s->ier = value & IER_ALL;
 	/* Drivers change this before and after what they have to say. */
 	flush(s);
-	if (!was && (s->ier & IER_THRI))
-		set_empty(s);
+	if (!was && (s->ier & IER_THRI)) {
+		s->thr_empty = true;
+		interrupt(s);
+	}
 }
 
 static void write_locked(struct vm_serial *s, unsigned reg, uint8_t value)

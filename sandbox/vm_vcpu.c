@@ -208,13 +208,14 @@ static void *run_vcpu(void *arg)
 	/* Afterwards v->confined belongs to vm_vcpus_start(). */
 	bool go = v->confined >= 0;
 	sem_post(&vm->ready);
-	while (go && !atomic_load(&vm->stop)) {
+	/* Who has ended the machine does not go on to execute what comes behind that. */
+	while (go && !atomic_load(&vm->stop) && atomic_load(&vm->end) == VM_RUNS) {
 		if (ioctl(v->fd, KVM_RUN, 0) < 0) {
 			/* EAGAIN: a CPU that the first one has just started. */
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			fail_machine(vm, errno, "run vCPU %u", v->id);
-			break;
+			continue;
 		}
 		handle_exit(v);
 	}

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "sandbox/initrd.h"
 #include "sandbox/vm.h"
 #include "sandbox/vm_confine.h"
 
@@ -56,54 +57,30 @@ static int fail(const struct err *e)
 	return 1;
 }
 
-/* --- the initramfs: a cpio archive (newc) with /init, and the trailer -------------------------------- */
-
-static void cpio_entry(struct strbuf *b, const char *name, unsigned mode, const char *data, size_t len)
+static int make_initrd(const char *path, struct err *e)
 {
-	static const char zeros[4];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	strbuf_printf(b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1U, mode, 0U, 0U, 1U,
-		0U, (unsigned)len, 0U, 0U, 0U, 0U, (unsigned)strlen(name) + 1, 0U);
-	strbuf_add(b, name, strlen(name) + 1);
-	strbuf_add(b, zeros, -b->len & 3);
-	if (len)
-		strbuf_add(b, data, len);
-	strbuf_add(b, zeros, -b->len & 3);
-}
-
-static int make_initrd(const char *path)
-{
-	_cleanup_strbuf_ struct strbuf b = { 0 };
-	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = memfd_create("initrd", MFD_CLOEXEC);
-	size_t len;
-
-	if (fd < 0 || fd_read_at(AT_FDCWD, path, SIZE_MAX / 4, &text, &len) < 0)
-		return -1;
-	cpio_entry(&b, "init", S_IFREG | 0755, text, len);
-	cpio_entry(&b, "TRAILER!!!", 0, NULL, 0);
-	if (b.failed || fd_write_all(fd, b.s, b.len) < 0)
-		return -1;
-	return TAKE_FD(fd);
+	return fd < 0 ? err_set(e, errno, "open %s", path) : vm_initrd_make(fd, e);
 }
 
 /* --- figures ---------------------------------------------------------------------------------------- */
 
-/* PSS of this process in KiB, and how much of that is the guest's memory: the one mapping of that size. */
-static void show_memory(const struct options *o)
+/*
+ * PSS of this process in KiB, apart for the guest's memory: what is left out of core files ("dd"). How the
+ * kernel has cut that into mappings is its own affair.
+ */
+static void show_memory(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned long long start, end, pss, guest = 0, rest = 0;
-	bool is_guest = false;
+	unsigned long long pss = 0, guest = 0, rest = 0;
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		char dash, perms[8];
-
-		if (sscanf(line, "%llx%c%llx %7s", &start, &dash, &end, perms) == 4 && dash == '-')
-			is_guest = end - start == (unsigned long long)o->memory << 20;
-		else if (sscanf(line, "Pss: %llu kB", &pss) == 1)
-			*(is_guest ? &guest : &rest) += pss;
+		if (sscanf(line, "Pss: %llu kB", &pss) == 1)
+			continue;
+		if (str_starts(line, "VmFlags:"))
+			*(strstr(line, " dd ") ? &guest : &rest) += pss;
 	}
 	fprintf(stderr, "vm_boot: guest's memory touched %llu KiB, PSS of the rest %llu KiB\n", guest, rest);
 }
@@ -123,7 +100,7 @@ static void look_for_sign(struct run *r, const char *text, size_t len)
 			r->up = now();
 			fprintf(stderr, "vm_boot: init after %.0f ms\n", r->up - r->started);
 			if (r->o->figures)
-				show_memory(r->o);
+				show_memory();
 		}
 	}
 }
@@ -253,8 +230,10 @@ static int boot(const struct options *o)
 	int text[2], port[2];
 
 	c.kernel = open(o->kernel, O_RDONLY | O_CLOEXEC);
-	c.initrd = o->init ? make_initrd(o->init) : -1;
-	if (kvm < 0 || c.kernel < 0 || (o->init && c.initrd < 0) || pipe2(text, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	c.initrd = o->init ? make_initrd(o->init, &e) : -1;
+	if (o->init && c.initrd < 0)
+		return fail(&e);
+	if (kvm < 0 || c.kernel < 0 || pipe2(text, O_CLOEXEC | O_NONBLOCK) < 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, port) < 0) {
 		perror("vm_boot: open what it takes");
 		return 1;
