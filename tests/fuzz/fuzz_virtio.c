@@ -55,7 +55,7 @@ static void fill(struct fuzz *f, uint32_t at, size_t len)
 	f->at += len;
 }
 
-static void start(struct fuzz *f, uint64_t mask)
+static void agree(struct fuzz *f, uint64_t mask)
 {
 	uint64_t features;
 
@@ -68,6 +68,11 @@ static void start(struct fuzz *f, uint64_t mask)
 	put(f, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	put(f, VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	put(f, VIRTIO_MMIO_STATUS, 11);
+}
+
+static void start(struct fuzz *f, uint64_t mask)
+{
+	agree(f, mask);
 	for (uint32_t i = 0; i < QUEUES; i++) {
 		uint32_t max;
 
@@ -183,14 +188,14 @@ static void step(struct fuzz *f)
 	uint32_t q;
 	uint16_t i;
 
-	switch (fuzz_get(f, 1) % 14) {
+	switch (fuzz_get(f, 1) % 15) {
 	case 0:
 		q = (uint32_t)fuzz_get(f, 1) % 64;
 		put(f, q * 4, (uint32_t)fuzz_get(f, 4));
 		break;
 	case 1:
 	case 2:
-		access_register(f, f->at[-1] % 14 == 1);
+		access_register(f, f->at[-1] % 15 == 1);
 		break;
 	case 3:
 		q = (uint32_t)fuzz_get(f, 4);
@@ -232,6 +237,9 @@ static void step(struct fuzz *f)
 	case 13:
 		q = (uint32_t)fuzz_get(f, 1) % 3;
 		f->host[q] = fd_close(f->host[q]);
+		break;
+	case 14: /* and no further, so that its queues are as it pleases */
+		agree(f, fuzz_get(f, 4));
 		break;
 	}
 }
