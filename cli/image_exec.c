@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "cli/image/verbs.h"
-#include "launch/program.h"
+#include "runtime/program.h"
 
 #define PROGRAM "ringfence-image"
 #ifdef HAVE_IMAGES
@@ -36,7 +36,7 @@ void image_exec_list(struct strbuf *out)
 	char path[PATH_MAX];
 
 	/* Built without it, but put there by somebody else? */
-	launch_image_program(path, sizeof(path));
+	rt_companion(PROGRAM, path, sizeof(path));
 	if (!WITH_IMAGES && access(path, X_OK) < 0)
 		return;
 	strbuf_puts(out, "\nCommands for images (see ringfence-image(8)):\n");
@@ -103,7 +103,7 @@ int image_exec(
 		argv[n++] = debug;
 	for (size_t i = 0; args[i]; i++)
 		argv[n++] = args[i];
-	launch_image_program(path, sizeof(path));
+	rt_companion(PROGRAM, path, sizeof(path));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);

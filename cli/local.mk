@@ -9,7 +9,7 @@ ringfence_SOURCES = \
 	cli/commit.c cli/cp.c cli/stats.c cli/top.c cli/volume.c \
 	cli/attach.c cli/generate.c cli/launched.c cli/launched.h cli/logs.c cli/rename.c cli/restart.c cli/stop.c cli/supervise.c cli/wait.c
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
-ringfence_LDADD = liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \
+ringfence_LDADD = libsandbox.a liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
 ringfence_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "cli/image_exec.h"
 #include "runtime/seal.h"
+#include "sandbox/ask.h"
+#include "sandbox/engine.h"
 #include "spec/features.h"
 
 #ifdef HAVE_SYSTEMD
@@ -291,6 +293,17 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &ours, NULL);
 }
 
+/* "ringfence-sandbox": what a RuntimeClass, containerd's BinaryName or docker's and podman's --runtime point
+ * at. */
+static void choose_engine(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	rt_register_engine(&vm_engine);
+	if (name && str_eq(slash ? slash + 1 : name, "ringfence-sandbox"))
+		vm_prefer("sandbox", NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
@@ -301,6 +314,7 @@ int main(int argc, char **argv)
 	mallopt(M_TOP_PAD, 512 * 1024);
 	cli_fill_stdio();
 	reset_signals();
+	choose_engine(argv[0]);
 	r = run(argc, argv, &e);
 	if (e.code)
 		log_error("%s", e.text);

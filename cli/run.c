@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ringfence run: create, start, and wait for a partition. */
 #include "cli/create_options.h"
+#include "sandbox/ask.h"
 
 static const struct opt options[] = {
 	CREATE_OPTIONS,
@@ -15,7 +16,9 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 	int status = 0, r;
 
 	o.id = args[0];
-	r = rt_run(ctx, &o, &status, e);
+	r = vm_prefer(o.isolation, o.accel, e);
+	if (r == 0)
+		r = rt_run(ctx, &o, &status, e);
 	return r < 0 ? r : status;
 }
 

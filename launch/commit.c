@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
-#include "launch/program.h"
 #include "launch/record.h"
+#include "runtime/program.h"
 
 #define ANSWER_MAX 4096
 
@@ -228,7 +228,7 @@ static int make_image(const struct launch_ctx *ctx, const struct launch_dir *d,
 	}
 	argv[n++] = "--";
 	argv[n] = image;
-	launch_image_program(path, sizeof(path));
+	rt_companion("ringfence-image", path, sizeof(path));
 	r = run_image((char *const *)argv, path, &answer, e);
 	if (r < 0)
 		return r;

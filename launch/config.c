@@ -158,8 +158,8 @@ int launch_restart_parse(const char *text, enum launch_restart *out, int *max, s
  */
 static const char *const acted_on[] = { "bundle", "cdi.k8s.io/", "com.github.containers.", "dev.gvisor.",
 	"io.container.manager", "io.containerd.", "io.katacontainers.", "io.kubernetes.", "io.podman.",
-	"krun.", "module.wasm.", "org.criu.", "org.ringfence.", "org.systemd.property.", "ringfence.",
-	"run.oci." };
+	"io.ringfence.", "krun.", "module.wasm.", "org.criu.", "org.ringfence.", "org.systemd.property.",
+	"ringfence.", "run.oci." };
 
 static bool is_acted_on(const char *key)
 {
@@ -256,6 +256,9 @@ static int annotations(struct cfg *c, struct err *e)
 			return err_text(e, EINVAL, "--annotation %.200s: must be KEY=VALUE", s);
 		put_pair(&p, c->a, key, value);
 	}
+	/* Last, so that it wins: it is the engine that is asked (docs/sandbox.md). */
+	if (c->o->isolation)
+		put_pair(&p, c->a, "io.ringfence.isolation", c->o->isolation);
 	if (p.list.failed)
 		return cfg_no_memory(e);
 	if (p.list.n == 0)
@@ -378,12 +381,7 @@ static int refuse(const struct launch_opts *o, struct err *e)
 			"--cap-add, --device, --security-opt unmask=ALL, --security-opt seccomp=unconfined "
 			"or "
 			"--userns host");
-	if (o->isolation && str_eq(o->isolation, "sandbox"))
-		return err_text(e, EOPNOTSUPP,
-			"--isolation sandbox: this ringfence has no sandbox engine; without it a partition "
-			"shares the "
-			"host's kernel");
-	if (o->isolation && !str_eq(o->isolation, "partition"))
+	if (o->isolation && !str_eq(o->isolation, "partition") && !str_eq(o->isolation, "sandbox"))
 		return err_text(e, EINVAL, "--isolation %.100s: must be partition or sandbox", o->isolation);
 	if (o->boot && o->init)
 		return err_text(e, EINVAL, "--boot and --init contradict each other: systemd is the init");

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
-#include "launch/program.h"
+#include "runtime/program.h"
 
 /* A digest and a newline is what it prints. */
 #define ANSWER_MAX 4096
@@ -96,7 +96,7 @@ static int prepare(const char *store, const char *image, const char *pull, int s
 	int status, r;
 	pid_t pid;
 
-	launch_image_program(path, sizeof(path));
+	rt_companion("ringfence-image", path, sizeof(path));
 	if (access(path, X_OK) < 0) {
 		err_set(e, errno, "image \"%s\" is not ready, and %s cannot be run to fetch it", image, path);
 		return err_hint(e, "\"make install\" puts it there");

@@ -1,7 +1,7 @@
 # launch: living with partitions: from an image to a running one, its record, its supervisor, its network
 noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
-	launch/image.c launch/image.h launch/info.c launch/inspect.c launch/program.c launch/program.h launch/rm.c launch/run.c \
+	launch/image.c launch/image.h launch/info.c launch/inspect.c launch/rm.c launch/run.c \
 	launch/tree.c launch/tree.h launch/tree_users.c \
 	launch/cp.c launch/cp.h launch/cp_data.c launch/cp_internal.h launch/cp_root.c launch/cp_rules.c launch/cp_tar_read.c \
 	launch/cp_tar_write.c launch/cp_tree.c launch/cp_write.c launch/figures.c launch/stats.c launch/stats.h \

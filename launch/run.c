@@ -34,12 +34,12 @@
 #include "launch/ids.h"
 #include "launch/image.h"
 #include "launch/network.h"
-#include "launch/program.h"
 #include "launch/record_internal.h"
 #include "launch/supervise.h"
 #include "runtime/attach.h"
 #include "runtime/files.h"
 #include "runtime/partition.h"
+#include "runtime/program.h"
 
 struct launching {
 	const struct launch_ctx *ctx;
@@ -84,7 +84,7 @@ static int find_places(struct launching *l, struct err *e)
 	_cleanup_close_ int volumes = -EBADF;
 	_cleanup_free_ char *absolute = root ? path_absolute(root) : NULL;
 	char *end;
-	int r = launch_own_program(self, sizeof(self), e);
+	int r = rt_own_program(self, sizeof(self), e);
 
 	if (r < 0)
 		return r;
@@ -287,6 +287,12 @@ static int interrupted(const struct launching *l, struct err *e)
 	return poll(&p, 1, 0) > 0 ? err_text(e, EINTR, "interrupted by a signal") : 0;
 }
 
+/* In a sandbox there is a kernel of its own between the partition's root and the host. */
+static const char *userns_of(const struct launch_opts *o)
+{
+	return !o->userns && o->isolation && str_eq(o->isolation, "sandbox") ? "host" : o->userns;
+}
+
 /* All but the payload. */
 static int make(struct launching *l, struct err *e)
 {
@@ -301,7 +307,7 @@ static int make(struct launching *l, struct err *e)
 	if (s == 0)
 		s = begin_record(l, e);
 	if (s == 0)
-		s = launch_ids_choose(l->ctx, l->o->userns, r->name, &r->ids, &r->n_ids, e);
+		s = launch_ids_choose(l->ctx, userns_of(l->o), r->name, &r->ids, &r->n_ids, e);
 	if (s == 0)
 		s = launch_network_parse(l->ctx, l->o, l->at.rootless, r, l->a, e);
 	if (s == 0)

@@ -1,7 +1,7 @@
 # namespaces: clone, id maps, mounts, root filesystem, devices, network
 noinst_LIBRARIES += libnamespaces.a
 libnamespaces_a_SOURCES = \
-	namespaces/console.c namespaces/console.h namespaces/copyup.c namespaces/devices.c namespaces/idmap.c \
+	namespaces/console.c namespaces/console.h namespaces/copyup.c namespaces/devices.c namespaces/export.c namespaces/idmap.c \
 	namespaces/idmap_read.c namespaces/live.c namespaces/map_userns.c \
 	namespaces/mount_attr.c namespaces/mount_bind.c namespaces/mount_calls.h namespaces/mount_cgroup.c \
 	namespaces/mount_fs.c namespaces/mount_options.c namespaces/mount_options.h namespaces/mount_state.h \

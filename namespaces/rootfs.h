@@ -92,6 +92,21 @@ int mnt_open_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 bool mnt_needs_userns(const struct mnt_ctx *c);
 int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 
+/*
+ * For an engine that mounts nothing here: what the config takes of the host's files, each as a detached
+ * mount, cut off from the host's, nosuid and nodev, read-only where the config says so. The first is the root
+ * file system (mount -1), then every bind mount by its index in spec.mounts. After mnt_init(); `out` has room
+ * for one more than there are mounts. *n counts what is the caller's to close, also after a failure.
+ */
+struct mnt_export {
+	int tree;
+	bool is_dir;
+	int mount;
+};
+int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e);
+/* Is mounts[0] the root file system itself, of layers? */
+bool mnt_has_root_overlay(const struct mnt_ctx *c);
+
 /* --- in the child, in its mount namespace --------------------------------------------------------------- */
 
 /*

@@ -56,6 +56,7 @@ struct awaited {
 	pid_t pid;
 	int *status;
 	struct rt_oom *oom;
+	bool remote; /* see attach.h */
 };
 
 static int shell_status(int status)
@@ -192,11 +193,11 @@ static bool serve_signals(int sigfd, int master, const struct awaited *a)
 
 /* End of a stdin that is no terminal: the partition's terminal is told as a person would, with its
  * end-of-file character. */
-static void send_eof(int master)
+static void send_eof(int master, bool remote)
 {
 	struct termios t;
 
-	if (tcgetattr(master, &t) == 0 && (t.c_lflag & ICANON))
+	if (tcgetattr(master, &t) == 0 && (remote || (t.c_lflag & ICANON)))
 		(void)!write(master, &t.c_cc[VEOF], 1);
 }
 
@@ -235,7 +236,7 @@ static void relay_terminal(const struct awaited *a, int master, int sigfd)
 			relay_write(&out);
 		if (in.closed && !relay_full(&in) && !told_eof) {
 			told_eof = true;
-			send_eof(master);
+			send_eof(master, a->remote);
 		}
 	}
 }
@@ -256,9 +257,9 @@ static void wait_terminal(const struct awaited *a, int master, int sigfd)
 		tcsetattr(0, TCSADRAIN, &saved);
 }
 
-int attach_wait(pid_t pid, int master, struct rt_oom *oom, int *status, struct err *e)
+int attach_wait(pid_t pid, int master, bool remote, struct rt_oom *oom, int *status, struct err *e)
 {
-	const struct awaited a = { pid, status, oom };
+	const struct awaited a = { pid, status, oom, .remote = remote };
 	_cleanup_close_ int sigfd = -EBADF, terminal = master;
 	sigset_t set;
 

@@ -3,6 +3,7 @@
 #ifndef RUNTIME_ATTACH_H
 #define RUNTIME_ATTACH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -22,9 +23,11 @@ int attach_stop_fd(struct err *e);
  * Waits for `pid`, our child, and reaps it and whatever else becomes our child; signals sent to us are sent
  * on to it. With `master` >= 0, our stdin and stdout are joined to that terminal: raw mode while it lasts,
  * its size follows ours. *status is as the shell tells it: exit status, or 128 + signal. `oom`, if there is
- * one, is read as soon as that can be. Takes over (closes) master.
+ * one, is read as soon as that can be. `remote`: the terminal that the process sees is not this one but
+ * another, behind it, whose line discipline is not to be asked from here (a sandbox's). Takes over (closes)
+ * master.
  */
-int attach_wait(pid_t pid, int master, struct rt_oom *oom, int *status, struct err *e);
+int attach_wait(pid_t pid, int master, bool remote, struct rt_oom *oom, int *status, struct err *e);
 
 /* The size of our own terminal to it, if we have one. */
 void attach_copy_size(int master);

@@ -547,7 +547,7 @@ int ns_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct s
 	if (r == 0 && !o->detach) {
 		if (master >= 0 && !proc->has_console_size)
 			attach_copy_size(master);
-		r = attach_wait(pid, TAKE_FD(master), NULL, status, e);
+		r = attach_wait(pid, TAKE_FD(master), false, NULL, status, e);
 	}
 	sync_birth_free(j.birth);
 	fd_close(master);

@@ -20,6 +20,7 @@ struct rt_launch {
 	/* Filled in by create. */
 	int sync;	  /* the parent's end; -1 when later */
 	int master;	  /* the terminal, for an attached run; -1: none */
+	bool remote;	  /* … and the payload's own is another one behind it */
 	bool started;	  /* create: it is recorded and started already */
 	bool told;	  /* start: the first process has been let go, for better or worse */
 	bool exec_failed; /* create that starts, start: the payload could not be executed */

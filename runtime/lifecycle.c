@@ -376,7 +376,7 @@ static int stay(struct creation *c, int *status, struct err *e)
 	if (c->l.master >= 0 && !p->spec->process.has_console_size)
 		attach_copy_size(c->l.master);
 	rt_partition_unlock(p);
-	r = attach_wait(p->pid, TAKE_FD(c->l.master), c->o->oom, status, e);
+	r = attach_wait(p->pid, TAKE_FD(c->l.master), c->l.remote, c->o->oom, status, e);
 	if (r < 0 || c->o->keep)
 		return r;
 	if (!p->locked && rt_partition_relock(p, &busy) < 0) {

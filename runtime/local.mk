@@ -5,7 +5,7 @@ libruntime_a_SOURCES = \
 	runtime/engine_ns.c runtime/engine_ns.h runtime/events.c runtime/exec.c runtime/exec_ns.c runtime/files.c \
 	runtime/files.h runtime/hooks.c runtime/hooks.h runtime/info.c runtime/init.c runtime/init.h runtime/launch.h \
 	runtime/lifecycle.c runtime/lookup.c runtime/lookup.h runtime/meter.c runtime/notify.c runtime/notify.h runtime/ops_ns.c \
-	runtime/partition.c runtime/partition.h runtime/payload.c runtime/payload.h runtime/prepare_ns.c runtime/process.c \
+	runtime/partition.c runtime/partition.h runtime/payload.c runtime/payload.h runtime/prepare_ns.c runtime/process.c runtime/program.c runtime/program.h \
 	runtime/rdt.c runtime/rdt.h runtime/root.c runtime/runtime.h runtime/seal.c runtime/seal.h runtime/seccomp_cache.h \
 	runtime/start_ns.c runtime/state.c runtime/subids.c runtime/subids.h runtime/sync.c runtime/sync.h runtime/verbs.c
 

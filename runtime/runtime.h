@@ -84,7 +84,9 @@ struct rt_create_opts {
 	const char *pidfd_socket;
 	const char *pid_file;
 	bool no_pivot, no_new_keyring, no_subreaper;
-	int preserve_fds;  /* N: fds 3 .. 3+N-1 reach the payload (LISTEN_FDS are added by the runtime) */
+	int preserve_fds; /* N: fds 3 .. 3+N-1 reach the payload (LISTEN_FDS are added by the runtime) */
+	const char *isolation,
+		*accel;	   /* which engine, and how it is to work; for cli/, which tells the engine */
 	bool detach, keep; /* run only */
 	/* run only: NULL, or (RT_OOM_INIT, and `to`) to be told. Not worth its system calls to everybody. */
 	struct rt_oom *oom;

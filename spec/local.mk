@@ -3,7 +3,7 @@ noinst_LIBRARIES += libspec.a
 libspec_a_SOURCES = \
 	spec/check.c spec/default.c spec/devices.c spec/features.h spec/field.c spec/hooks.c spec/linux.c \
 	spec/mounts.c spec/parse.c spec/parse.h spec/process.c spec/resources.c spec/seccomp.c spec/spec.h \
-	spec/vm.c spec/words.c
+	spec/vm.c spec/words.c spec/write.c
 
 EXTRA_DIST += \
 	tests/unit/data/containerd-cri.json tests/unit/data/docker.json tests/unit/data/everything.json \

@@ -412,6 +412,14 @@ int spec_parse_process(
 int spec_parse_resources(
 	struct arena *a, const char *text, size_t len, struct spec_resources *out, struct err *e);
 
+/*
+ * Back to JSON, as spec_parse_process() and spec_parse_resources() read it: a member `name` of an open
+ * object. Of resources what `update` can change on a living partition but for devices: memory, cpu, pids. LSM
+ * labels, which are those of one host, are left out.
+ */
+void spec_write_process(struct json_writer *w, const char *name, const struct spec_process *p);
+void spec_write_resources(struct json_writer *w, const char *name, const struct spec_resources *r);
+
 /* The value of an annotation, or NULL. */
 const char *spec_annotation(const struct spec *s, const char *key);
 

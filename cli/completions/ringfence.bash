@@ -60,7 +60,7 @@ _ringfence()
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
 		--version --help'
 	local create='--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --no-subreaper
-		--preserve-fds --help'
+		--preserve-fds --isolation --accel --help'
 	# Options of exec (kill has none) whose next word is their value.
 	local valued=' = --process -p --cwd --env -e --user -u --additional-gids -g --cap -c --process-label --apparmor --cgroup --pid-file --console-socket --pidfd-socket --preserve-fds '
 	local -A of=(
@@ -159,6 +159,7 @@ _ringfence()
 	--network) opts='none host bridge pasta' ;;
 	--type) opts='partition image' ;;
 	--isolation) opts='partition sandbox' ;;
+	--accel) opts='auto kvm tcg' ;;
 	--userns) opts='auto host' ;;
 	--policy) opts='always missing' ;;
 	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;

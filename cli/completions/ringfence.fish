@@ -173,6 +173,8 @@ complete -c ringfence -n '__ringfence_in run' -l no-pivot -d 'use MS_MOVE and ch
 complete -c ringfence -n '__ringfence_in run' -l no-new-keyring -d 'keep the caller\'s session keyring'
 complete -c ringfence -n '__ringfence_in run' -l no-subreaper -d 'do not become the reaper of orphans while attached'
 complete -c ringfence -n '__ringfence_in run' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
+complete -c ringfence -n '__ringfence_in run' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox: a kernel of its own'
+complete -c ringfence -n '__ringfence_in run' -l accel -xa 'auto kvm tcg' -d 'of a sandbox: auto (default), kvm or tcg'
 complete -c ringfence -n '__ringfence_in run' -s d -l detach -d 'return as soon as the command runs'
 complete -c ringfence -n '__ringfence_in run' -l keep -d 'do not delete the partition when it has ended'
 complete -c ringfence -n '__ringfence_in run' -s h -l help -d 'show this help'
@@ -187,6 +189,8 @@ complete -c ringfence -n '__ringfence_in create' -l no-pivot -d 'use MS_MOVE and
 complete -c ringfence -n '__ringfence_in create' -l no-new-keyring -d 'keep the caller\'s session keyring'
 complete -c ringfence -n '__ringfence_in create' -l no-subreaper -d 'do not become the reaper of orphans while attached'
 complete -c ringfence -n '__ringfence_in create' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
+complete -c ringfence -n '__ringfence_in create' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox: a kernel of its own'
+complete -c ringfence -n '__ringfence_in create' -l accel -xa 'auto kvm tcg' -d 'of a sandbox: auto (default), kvm or tcg'
 complete -c ringfence -n '__ringfence_in create' -s h -l help -d 'show this help'
 
 # start

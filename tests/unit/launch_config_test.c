@@ -351,8 +351,6 @@ static void test_refused_as_a_whole(void **state)
 	s.o.privileged = true;
 	refused(&s, "--privileged is not supported");
 	s = usual();
-	s.o.isolation = "sandbox";
-	refused(&s, "--isolation sandbox: this ringfence has no sandbox engine");
 	s.o.isolation = "vm";
 	refused(&s, "--isolation vm: must be");
 	s = usual();

@@ -92,7 +92,7 @@ lo_limits() {
 	eq "$(of "$ID" .config.linux.resources.pids.limit)" 50
 	lbad '--sysctl vm.swappiness=1: .*namespaced' launch --rm --name "$ID-x" --sysctl vm.swappiness=1 bb -- true
 	lbad 'privileged is not supported' launch --rm --name "$ID-x" --privileged bb -- true
-	lbad 'this ringfence has no sandbox engine' launch --rm --name "$ID-x" --isolation sandbox bb -- true
+	lbad 'isolation vm: must be' launch --rm --name "$ID-x" --isolation vm bb -- true
 	over
 }
 

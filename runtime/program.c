@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where our programs are: our own, for hooks, and ringfence-image beside it. */
+/* Where our programs are: our own, for hooks, and those that come with it. */
 #include <limits.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
-#include "launch/program.h"
+#include "runtime/program.h"
 
 #define OWN	  "/proc/self/exe"
 #define INSTALLED BINDIR "/ringfence"
-#define IMAGE	  "ringfence-image"
 
 static bool is_file(const char *path, struct stat *st)
 {
@@ -47,7 +46,7 @@ static char *by_name(void)
 	return NULL;
 }
 
-int launch_own_program(char *path, size_t size, struct err *e)
+int rt_own_program(char *path, size_t size, struct err *e)
 {
 	_cleanup_free_ char *name = NULL;
 	struct stat st;
@@ -81,22 +80,23 @@ int launch_own_program(char *path, size_t size, struct err *e)
  * owns our own file, or root's: a directory that anybody may write to, where somebody has put a link to us,
  * has nothing to say.
  */
-static bool find_beside(char *path, size_t size)
+static bool find_beside(const char *name, char *path, size_t size)
 {
 	struct stat own, st;
+	size_t len = strlen(name) + 1;
 	char *slash;
 
-	if (is_own(INSTALLED) || launch_own_program(path, size, NULL) < 0 || stat(path, &own) < 0)
+	if (is_own(INSTALLED) || rt_own_program(path, size, NULL) < 0 || stat(path, &own) < 0)
 		return false;
 	slash = strrchr(path, '/');
-	if (!slash || (size_t)(slash + 1 - path) + sizeof(IMAGE) > size)
+	if (!slash || (size_t)(slash + 1 - path) + len > size)
 		return false;
-	memcpy(slash + 1, IMAGE, sizeof(IMAGE));
+	memcpy(slash + 1, name, len);
 	return is_file(path, &st) && (st.st_uid == own.st_uid || st.st_uid == 0);
 }
 
-void launch_image_program(char *path, size_t size)
+void rt_companion(const char *name, char *path, size_t size)
 {
-	if (!find_beside(path, size))
-		snprintf(path, size, "%s", LIBEXECDIR "/ringfence/" IMAGE);
+	if (!find_beside(name, path, size))
+		snprintf(path, size, "%s/%s", LIBEXECDIR "/ringfence", name);
 }

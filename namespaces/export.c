@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a config takes of the host's files, for who mounts it elsewhere (see mnt_export() in rootfs.h). */
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "namespaces/mount_state.h"
+
+/* Cut off from the host's mounts, without what nobody behind a server of files may do, and as read-only as
+ * asked. */
+static int finish(const struct mnt_ctx *c, int tree, const struct mnt_options *o, bool readonly,
+	const char *what, struct err *e)
+{
+	/* What is mounted there later on the host may follow, what is mounted by us must not get out. */
+	int r = mnt_attr(tree, "", AT_RECURSIVE, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, MS_SLAVE);
+
+	if (r == 0 && (readonly || (o && o->set & MS_RDONLY)))
+		r = mnt_attr(tree, "", 0, MOUNT_ATTR_RDONLY, 0, 0);
+	if (r == 0 && o && (o->rec_set || o->rec_clear))
+		r = mnt_attr(
+			tree, "", AT_RECURSIVE, o->rec_set, o->rec_clear & ~(uint64_t)MOUNT_ATTR_NODEV, 0);
+	return r < 0 ? err_set(e, -r, "prepare %s for the sandbox", what) : 0;
+}
+
+static int add(const struct mnt_ctx *c, struct mnt_export *out, size_t *n, int tree, int mount, bool readonly,
+	const struct mnt_options *o, const char *what, struct err *e)
+{
+	_cleanup_close_ int fd = tree;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, "look at %s", what);
+	r = finish(c, fd, o, readonly, what, e);
+	if (r < 0)
+		return r;
+	out[(*n)++] =
+		(struct mnt_export){ .tree = TAKE_FD(fd), .is_dir = S_ISDIR(st.st_mode), .mount = mount };
+	return 0;
+}
+
+static int export_root(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e)
+{
+	struct mnt_state *st = c->state;
+	bool readonly = c->spec->root_readonly || (st->overlay && st->overlay->readonly);
+	int tree;
+
+	if (st->overlay) {
+		int r = mnt_overlay_open(c, -1, e);
+
+		if (r < 0)
+			return r;
+		tree = TAKE_FD(st->root_tree);
+		if (tree < 0)
+			return err_text(
+				e, EPERM, "mounts: the root file system of layers takes root's powers");
+	} else {
+		tree = sys_clone_tree(AT_FDCWD, c->rootfs, AT_RECURSIVE);
+		if (tree < 0)
+			return err_set(e, -tree, "open the root file system %s", c->rootfs);
+	}
+	return add(c, out, n, tree, -1, readonly, NULL, "the root file system", e);
+}
+
+int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e)
+{
+	struct mnt_state *st = c->state;
+	int r = export_root(c, out, n, e);
+
+	for (size_t i = 0; i < st->n_entries && r == 0; i++) {
+		struct mnt_entry *m = &st->entries[i];
+
+		if (m->kind != MNT_BIND)
+			continue;
+		r = mnt_bind_source(m, e);
+		if (r >= 0)
+			r = add(c, out, n, r, (int)i, false, &m->o, m->source, e);
+	}
+	return r;
+}
+
+bool mnt_has_root_overlay(const struct mnt_ctx *c)
+{
+	return c->state->overlay != NULL;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a config asks of a sandbox (see ask.h). */
+#include "sandbox/ask.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "runtime/program.h"
+#include "sandbox/refuse.h"
+#include "sandbox/share.h"
+
+#define KERNEL_BUILT "/var/cache/ringfence/guest-kernel/current/vmlinux"
+#define MIB	     (1ULL << 20)
+/* What the monitor and the server of directories take, beside the guest's memory; QEMU's translated code and
+ * tables. */
+#define HOST_OWN_KVM (64 * MIB)
+#define HOST_OWN_TCG (384 * MIB)
+#define HOST_PIDS    64
+
+const char *const vm_accel_names[] = { "auto", "kvm", "tcg", NULL };
+
+static struct {
+	bool sandbox, partition;
+	enum vm_accel accel;
+} preferred;
+
+int vm_prefer(const char *isolation, const char *accel, struct err *e)
+{
+	if (isolation && !str_eq(isolation, "sandbox") && !str_eq(isolation, "partition"))
+		return err_text(e, EINVAL, "option --isolation must be partition or sandbox, not \"%.100s\"",
+			isolation);
+	if (isolation) {
+		preferred.sandbox = str_eq(isolation, "sandbox");
+		preferred.partition = !preferred.sandbox;
+	}
+	if (!accel)
+		return 0;
+	for (int i = 0; vm_accel_names[i]; i++)
+		if (str_eq(accel, vm_accel_names[i])) {
+			preferred.accel = (enum vm_accel)i;
+			return 0;
+		}
+	return err_text(e, EINVAL, "option --accel must be auto, kvm or tcg, not \"%.100s\"", accel);
+}
+
+bool vm_wanted(const struct spec *s)
+{
+	const char *isolation = spec_annotation(s, "io.ringfence.isolation");
+
+	if (preferred.sandbox || preferred.partition)
+		return preferred.sandbox;
+	return isolation && str_eq(isolation, "sandbox");
+}
+
+/* --- size ------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t round_up(uint64_t bytes)
+{
+	return (bytes + 2 * MIB - 1) & ~(2 * MIB - 1);
+}
+
+static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
+{
+	const char *text = spec_annotation(s, VM_ANNOTATION "memory");
+	const struct spec_i64 *limit = &s->resources.mem_limit;
+	int64_t size;
+
+	if (text) {
+		if (str_to_size(text, &size) < 0 || size <= 0)
+			return err_text(e, EINVAL,
+				"annotation " VM_ANNOTATION "memory: \"%.100s\" is no size such as 256M",
+				text);
+		ask->memory = (uint64_t)size;
+	} else if (limit->has && limit->v > 0 && limit->v < INT64_MAX / 2) {
+		ask->memory = (uint64_t)limit->v + VM_GUEST_OWN;
+	} else {
+		ask->memory = VM_MEMORY_DEFAULT;
+	}
+	if (ask->memory < VM_MEMORY_MIN)
+		ask->memory = VM_MEMORY_MIN;
+	ask->memory = round_up(ask->memory);
+	return 0;
+}
+
+static int ask_vcpus(const struct spec *s, struct vm_ask *ask, struct err *e)
+{
+	const char *text = spec_annotation(s, VM_ANNOTATION "vcpus");
+	const struct spec_resources *r = &s->resources;
+	uint64_t period = r->cpu_period.has && r->cpu_period.v ? r->cpu_period.v : 100000;
+	uint64_t n = 1;
+	cpu_set_t ours;
+
+	if (text && (str_to_u64(text, &n) < 0 || n < 1 || n > VM_VCPUS_MAX))
+		return err_text(e, EINVAL,
+			"annotation " VM_ANNOTATION "vcpus must be a number from 1 to %d, not \"%.100s\"",
+			VM_VCPUS_MAX, text);
+	if (!text && r->cpu_quota.has && r->cpu_quota.v > 0)
+		n = ((uint64_t)r->cpu_quota.v + period - 1) / period;
+	/* More than the host has would only wait for each other. */
+	if (!text && sched_getaffinity(0, sizeof(ours), &ours) == 0 && n > (uint64_t)CPU_COUNT(&ours))
+		n = (uint64_t)CPU_COUNT(&ours);
+	ask->vcpus = n < 1 ? 1 : n > VM_VCPUS_MAX ? VM_VCPUS_MAX : (unsigned)n;
+	return 0;
+}
+
+/* --- kernel, agent, KVM -----------------------------------------------------------------------------------
+ */
+
+static int open_file(const char *path, const char *what, struct err *e)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return err_set(e, errno, "open %s %s", what, path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_text(e, EINVAL, "%s %s is not a regular file", what, path);
+	}
+	return fd;
+}
+
+static int open_kernel(const struct spec *s, struct vm_ask *ask, struct err *e)
+{
+	const char *path = spec_annotation(s, VM_ANNOTATION "kernel"),
+		   *env = getenv("RINGFENCE_GUEST_KERNEL");
+
+	ask->kernel_args = spec_annotation(s, VM_ANNOTATION "kernel-args");
+	if (!path)
+		path = s->vm.kernel_path;
+	if (!path)
+		path = env && *env ? env : KERNEL_BUILT;
+	ask->kernel_path = path;
+	if (path[0] != '/')
+		return err_text(e, EINVAL, "the guest's kernel: \"%.200s\" must be an absolute path", path);
+	ask->kernel = open_file(path, "the guest's kernel", e);
+	if (ask->kernel == -ENOENT && str_eq(path, KERNEL_BUILT))
+		err_hint(e, "\"./bootstrap kernel\" builds it, or name one with the annotation " VM_ANNOTATION
+			    "kernel");
+	return ask->kernel < 0 ? ask->kernel : 0;
+}
+
+static int open_agent(struct vm_ask *ask, struct err *e)
+{
+	char path[PATH_MAX];
+	const char *env = getenv("RINGFENCE_GUEST_AGENT");
+
+	rt_companion("ringfence-guest", path, sizeof(path));
+	ask->guest = open_file(env && *env ? env : path, "the guest's agent", e);
+	return ask->guest < 0 ? ask->guest : 0;
+}
+
+static int choose_accel(const struct spec *s, struct vm_ask *ask, struct err *e)
+{
+	const char *text = spec_annotation(s, VM_ANNOTATION "accel");
+	enum vm_accel wanted = preferred.accel;
+	enum vm_kvm found = VM_KVM_NONE;
+
+	for (int i = 0; text && wanted == VM_ACCEL_AUTO; i++) {
+		if (!vm_accel_names[i])
+			return err_text(e, EINVAL,
+				"annotation " VM_ANNOTATION "accel must be auto, kvm or tcg, not \"%.100s\"",
+				text);
+		if (str_eq(text, vm_accel_names[i])) {
+			wanted = (enum vm_accel)i;
+			break;
+		}
+	}
+	if (wanted != VM_ACCEL_TCG)
+		found = vm_kvm_probe("/dev/kvm", ask->why);
+	else
+		snprintf(ask->why, sizeof(ask->why), "software emulation was asked for");
+	if (wanted == VM_ACCEL_KVM && found != VM_KVM_NATIVE)
+		return err_text(e, EOPNOTSUPP,
+			"--accel kvm: KVM cannot run a guest's kernel here: %s; with --accel auto the "
+			"sandbox runs under "
+			"software emulation",
+			ask->why);
+	ask->accel = found == VM_KVM_NATIVE ? VM_ACCEL_KVM : VM_ACCEL_TCG;
+	if (ask->accel == VM_ACCEL_TCG)
+		return 0;
+	ask->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return ask->kvm < 0 ? err_set(e, errno, "open /dev/kvm") : 0;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------
+ */
+
+int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask *out, struct err *e)
+{
+	const struct spec *s = p->spec;
+	int r;
+
+	*out = (struct vm_ask){ .kvm = -EBADF, .kernel = -EBADF, .guest = -EBADF };
+	r = vm_refuse(p, o, e);
+	if (r == 0)
+		r = ask_memory(s, out, e);
+	if (r == 0)
+		r = ask_vcpus(s, out, e);
+	if (r == 0)
+		r = open_kernel(s, out, e);
+	if (r == 0)
+		r = open_agent(out, e);
+	if (r == 0)
+		r = choose_accel(s, out, e);
+	if (r == 0)
+		r = vm_share_open(p, &out->shares, &out->n_shares, e);
+	if (r < 0)
+		vm_ask_free(out);
+	return r;
+}
+
+void vm_ask_free(struct vm_ask *ask)
+{
+	fd_close(ask->kvm);
+	fd_close(ask->kernel);
+	fd_close(ask->guest);
+	vm_share_close(ask->shares, ask->n_shares);
+	ask->kvm = ask->kernel = ask->guest = -EBADF;
+	ask->n_shares = 0;
+}
+
+/* Also the devices that the machine is made of: a list of rules that does not name them would keep them from
+ * us. */
+static int allow_devices(struct arena *a, struct spec_resources *r, struct err *e)
+{
+	static const struct spec_dev_rule ours[] = {
+		{ .allow = true,
+			.type = 'c',
+			.major = 10,
+			.minor = 232,
+			.access = SPEC_DEV_READ | SPEC_DEV_WRITE },
+		{ .allow = true,
+			.type = 'c',
+			.major = 10,
+			.minor = 200,
+			.access = SPEC_DEV_READ | SPEC_DEV_WRITE },
+	};
+	struct spec_dev_rule *all = arena_calloc(a, r->n_devices + ARRAY_SIZE(ours), sizeof(*all));
+
+	if (!all)
+		return err_set(e, ENOMEM, "the sandbox's device rules");
+	if (r->n_devices)
+		memcpy(all, r->devices, r->n_devices * sizeof(*all));
+	memcpy(all + r->n_devices, ours, sizeof(ours));
+	r->devices = all;
+	r->n_devices += ARRAY_SIZE(ours);
+	return 0;
+}
+
+int vm_host_resources(
+	const struct rt_partition *p, const struct vm_ask *ask, struct spec_resources *out, struct err *e)
+{
+	int64_t own = (int64_t)(ask->accel == VM_ACCEL_KVM ? HOST_OWN_KVM : HOST_OWN_TCG);
+
+	*out = p->spec->resources;
+	if (out->mem_limit.has && out->mem_limit.v > 0) {
+		int64_t more = (int64_t)ask->memory + own - out->mem_limit.v;
+
+		out->mem_limit.v += more;
+		if (out->mem_swap.has && out->mem_swap.v > 0)
+			out->mem_swap.v += more;
+	}
+	/* What swaps the guest's memory is the guest's business; what counts processes in there, too. */
+	if (out->pids_limit.has && out->pids_limit.v >= 0 && out->pids_limit.v < HOST_PIDS)
+		out->pids_limit.v = HOST_PIDS;
+	return allow_devices(p->arena, out, e);
+}
+
+char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const char *text;
+	char path[64], *copy;
+
+	if (!w) {
+		err_set(e, ENOMEM, "write the plan of the sandbox");
+		return NULL;
+	}
+	json_open_object(w, NULL);
+	json_put_string(w, "id", p->id);
+	json_put_bool(w, "stdin", true);
+	for (size_t i = 0; i < ask->n_shares; i++)
+		if (ask->shares[i].mount < 0) {
+			snprintf(path, sizeof(path), VM_SHARE_TARGET "/%s", ask->shares[i].name);
+			json_put_string(w, "root", path);
+		}
+	json_open_array(w, "sources");
+	for (size_t i = 0; i < ask->n_shares; i++) {
+		if (ask->shares[i].mount < 0)
+			continue;
+		snprintf(path, sizeof(path), VM_SHARE_TARGET "/%s", ask->shares[i].name);
+		json_open_object(w, NULL);
+		json_put_i64(w, "index", ask->shares[i].mount);
+		json_put_string(w, "source", path);
+		json_close_object(w);
+	}
+	json_close_array(w);
+	json_close_object(w);
+	text = json_writer_text(w, NULL);
+	copy = text ? strdup(text) : NULL;
+	if (!copy)
+		err_set(e, ENOMEM, "write the plan of the sandbox");
+	return copy;
+}

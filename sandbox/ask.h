@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a partition's config asks of a sandbox: its machine's size, its kernel, what of the host's files it
+ * sees; and what a sandbox cannot do, refused by name before anything is made.
+ *
+ * Annotations (all optional):
+ *   io.ringfence.isolation            "sandbox" chooses this engine
+ *   io.ringfence.sandbox.accel        auto (default), kvm, tcg
+ *   io.ringfence.sandbox.memory       the machine's memory, a size ("256M"); otherwise the memory limit and
+ *                                     VM_GUEST_OWN more, or VM_MEMORY_DEFAULT without a limit
+ *   io.ringfence.sandbox.vcpus        1 to VM_VCPUS_MAX; otherwise as many as the CPU quota fills, or one
+ *   io.ringfence.sandbox.kernel       path of an uncompressed kernel with a PVH entry (or vm.kernel.path)
+ *   io.ringfence.sandbox.kernel-args  words for its command line, after ours
+ */
+#ifndef SANDBOX_ASK_H
+#define SANDBOX_ASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "runtime/partition.h"
+#include "runtime/runtime.h"
+#include "sandbox/vm.h"
+
+#define VM_ANNOTATION	  "io.ringfence.sandbox."
+#define VM_MEMORY_DEFAULT (512ULL << 20) /* bytes; what of it is never touched costs nothing */
+#define VM_MEMORY_MIN	  (48ULL << 20)
+#define VM_GUEST_OWN	  (40ULL << 20) /* what kernel and agent need beside the partition's own limit */
+
+enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
+extern const char *const vm_accel_names[];
+
+/* Something of the host's that is shown to the guest, under its own name in the served directory. */
+struct vm_share {
+	char name[16];
+	int fd; /* a detached copy of the mount, not yet attached anywhere */
+	bool is_dir;
+	int mount; /* index into spec.mounts; -1: the root file system */
+};
+
+struct vm_ask {
+	enum vm_accel accel;  /* never AUTO any more */
+	char why[VM_WHY_MAX]; /* about accel */
+	uint64_t memory;
+	unsigned vcpus;
+	const char *kernel_path, *kernel_args;
+	int kvm, kernel, guest; /* descriptors; kvm -1: not to be used; guest: the agent's program */
+	struct vm_share *shares;
+	size_t n_shares;
+};
+
+/* Does this config, or the way in which we were called, ask for a sandbox? */
+bool vm_wanted(const struct spec *s);
+/* What the command line says, before everything else: --isolation, --accel. NULL: nothing. -EINVAL. */
+int vm_prefer(const char *isolation, const char *accel, struct err *e);
+
+/* Opens and checks everything. Memory is the partition's. */
+int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask *out, struct err *e);
+void vm_ask_free(struct vm_ask *ask);
+
+/* The limits of the host's cgroup: the config's, with room for what the machine itself takes. */
+int vm_host_resources(
+	const struct rt_partition *p, const struct vm_ask *ask, struct spec_resources *out, struct err *e);
+
+/* The CREATE document (plan.h). malloc()ed. */
+char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask, struct err *e);
+
+#endif

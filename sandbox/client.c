@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asking a monitor (see client.h). */
+#include "sandbox/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+int client_listen(struct rt_partition *p, struct err *e)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (sock < 0)
+		return err_set(e, errno, "make the sandbox's socket");
+	/* Its path may be longer than sun_path: bound through the directory's descriptor. */
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" RT_START_SOCKET, p->dirfd);
+	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(sock, 128) < 0)
+		return err_set(e, errno, "make the socket of container \"%s\"", p->id);
+	return TAKE_FD(sock);
+}
+
+static int reach(struct rt_partition *p, struct err *e)
+{
+	int sock = fd_connect_unix(p->dirfd, CLIENT_SOCKET, SOCK_STREAM);
+
+	if (sock == -ENOENT)
+		sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_STREAM);
+	if (sock == -ENOENT || sock == -ECONNREFUSED)
+		return err_text(e, ESRCH,
+			"container not running: no such process: the monitor of \"%s\" has ended", p->id);
+	return sock < 0 ? err_set(e, -sock, "reach the monitor of container \"%s\"", p->id) : sock;
+}
+
+/* The next message, or somebody tells us to stop. */
+static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, struct err *e)
+{
+	for (;;) {
+		struct pollfd at[2] = { { .fd = c->fd, .events = POLLIN },
+			{ .fd = stop_fd ? stop_fd : -1, .events = POLLIN } };
+		int r = proto_flush(c);
+
+		if (r == 0 || r == -EPIPE)
+			r = proto_next(c, m);
+		if (r == -EPIPE || r == -ECONNRESET)
+			return err_text(
+				e, ESRCH, "container not running: no such process: the sandbox has ended");
+		if (r != 0)
+			return r < 0 ? err_set(e, -r, "talk to the monitor") : 0;
+		if (proto_waits(c))
+			at[0].events |= POLLOUT;
+		if (poll(at, 2, -1) < 0 && errno != EINTR)
+			return err_set(e, errno, "wait for the monitor");
+		if (at[1].revents)
+			return err_text(e, ECANCELED, "interrupted by a signal before the sandbox answered");
+	}
+}
+
+int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
+	char **reply, bool *exec_failed, struct err *e)
+{
+	struct proto c;
+	struct proto_msg m;
+	int sock = reach(p, e), r;
+
+	if (sock < 0)
+		return sock;
+	proto_open(&c, sock);
+	r = proto_send(&c, what, 0, 0, 1, data, len);
+	r = r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id)
+		  : wait_for(&c, &m, stop_fd, e);
+	if (r == 0 && m.type == PROTO_ERROR) {
+		if (exec_failed)
+			*exec_failed = proto_u32(&m, 4) & PROTO_EXEC_FAILED;
+		r = proto_error(&m, e);
+	} else if (r == 0 && m.type != PROTO_DONE) {
+		r = err_set(e, EPROTO, "talk to the monitor of container \"%s\"", p->id);
+	} else if (r == 0 && reply) {
+		*reply = strndup((const char *)m.data, m.len);
+		if (!*reply)
+			r = err_set(e, ENOMEM, "read the monitor's answer");
+	}
+	proto_close(&c);
+	return r;
+}

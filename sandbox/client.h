@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs' side of the monitor's socket, <state>/<id>/start.sock until the partition has been started, and
+ * <state>/<id>/control.sock from then on: which of the two there is tells "created" from "running".
+ */
+#ifndef SANDBOX_CLIENT_H
+#define SANDBOX_CLIENT_H
+
+#include "base/err.h"
+#include "runtime/partition.h"
+#include "runtime/runtime.h"
+#include "sandbox/proto.h"
+
+#define CLIENT_SOCKET "control.sock"
+
+/* Makes the socket that the monitor listens on. */
+int client_listen(struct rt_partition *p, struct err *e);
+
+/* Asks the monitor something and waits for the answer; `stop_fd` (0: none): gives up when it is readable
+ * (-ECANCELED). *reply (may be NULL) gets the answer's text, malloc()ed. *exec_failed as for rt_exec(). */
+int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
+	char **reply, bool *exec_failed, struct err *e);
+
+/*
+ * exec.c: a process in the guest. On the host it is a process of its own, which holds the connection, hands
+ * signals and sizes on, and ends with the guest's process's status: what engines wait for and what they
+ * signal.
+ */
+int client_exec(struct rt_partition *p, const struct rt_exec_opts *o, const struct spec_process *proc,
+	int *status, bool *exec_failed, struct err *e);
+
+#endif

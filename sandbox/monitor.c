@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor's life (see monitor.h). */
+#include "sandbox/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "namespaces/mount_calls.h"
+#include "namespaces/net.h"
+#include "runtime/sync.h"
+#include "sandbox/confine.h"
+#include "sandbox/initrd.h"
+#include "sandbox/net.h"
+#include "sandbox/p9.h"
+#include "sandbox/plan.h"
+#include "sandbox/qemu.h"
+#include "sandbox/share.h"
+
+/* For a guest to come up and build its partition. */
+#define BOOT_MS	    60000
+#define BOOT_MS_TCG 180000
+#define OFF_MS	    3000
+#define CMDLINE	    "console=ttyS0 quiet random.trust_cpu=on"
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------
+ */
+
+static void end_children(struct monitor *m)
+{
+	if (m->qemu > 0)
+		kill(m->qemu, SIGKILL);
+	if (m->server > 0)
+		kill(m->server, SIGKILL);
+}
+
+void monitor_exit(struct monitor *m, int status)
+{
+	for (struct monitor_client *c = m->clients; c; c = c->next)
+		if (c->proc)
+			monitor_client_exit(m, c, c->proc->exited ? c->proc->status : 128 + SIGKILL);
+	end_children(m);
+	_exit(status);
+}
+
+/* What the guest's kernel said last, if it says why. */
+static void add_console(struct monitor *m, struct err *e)
+{
+	size_t from = m->said_len > 300 ? m->said_len - 300 : 0, n = 0;
+	char text[301];
+
+	for (size_t i = from; i < m->said_len; i++) {
+		char c = m->said[i];
+
+		if (c == '\n' || c == '\r')
+			c = ' ';
+		if ((unsigned char)c >= ' ' && c < 0x7f && !(c == ' ' && n && text[n - 1] == ' '))
+			text[n++] = c;
+	}
+	text[n] = '\0';
+	if (n > 1)
+		err_hint(e, "the guest's kernel said last: %s", text);
+}
+
+void monitor_fail(struct monitor *m, const struct err *e)
+{
+	struct err told = *e;
+
+	if (m->phase < MON_CREATED) {
+		add_console(m, &told);
+		sync_send_err(m->sync, SYNC_ERROR, &told);
+	}
+	monitor_exit(m, m->phase >= MON_ENDED ? m->status : 128 + SIGKILL);
+}
+
+static void fail_early(const struct monitor_birth *b, const struct err *e)
+{
+	sync_send_err(b->sync, SYNC_ERROR, e);
+	_exit(1);
+}
+
+/* --- with the host's rights
+ * --------------------------------------------------------------------------------- */
+
+static int enter_network(const struct monitor_birth *b, struct err *e)
+{
+	if (b->netns >= 0)
+		return setns(b->netns, CLONE_NEWNET) < 0 ? err_set(e, errno, "enter the network namespace")
+							 : 0;
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_set(e, errno, "make a network namespace");
+	return net_loopback_up(e);
+}
+
+/*
+ * The server of directories: the one process that keeps powers over files, in a place with nothing else in it
+ * but, held open, its own /proc/self/fd, in a pid namespace where there is nobody else.
+ */
+static int own_fds(struct err *e)
+{
+	_cleanup_close_ int fs = sys_fsopen("proc"), root = -EBADF;
+	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid"), fd;
+
+	if (r == 0)
+		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
+	if (r == 0)
+		root = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (r < 0 || root < 0)
+		return err_set(
+			e, r < 0 ? -r : -root, "make a proc file system for the server of directories");
+	fd = openat(root, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_set(e, errno, "open the server's /proc/self/fd") : fd;
+}
+
+static int serve_files(struct monitor_birth *b, int sock, struct err *e)
+{
+	struct p9_export export = { .sock = sock };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds, r;
+
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || dup2(null, i) < 0)
+			return err_set(e, errno, "set up the server's standard streams");
+	r = confine_namespaces(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, e);
+	if (r < 0)
+		return r;
+	fds = own_fds(e);
+	if (fds < 0)
+		return fds;
+	r = vm_share_enter(b->ask->shares, b->ask->n_shares, e);
+	vm_share_close(b->ask->shares, b->ask->n_shares);
+	if (r < 0)
+		return r;
+	export.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (export.fd < 0)
+		return err_set(e, errno, "open the directory that is served");
+	r = confine_server(e);
+	if (r < 0)
+		return r;
+	/* From here on nobody hears why; and the creator is to notice the monitor's end. */
+	b->sync = fd_close(b->sync);
+	return p9_serve(&export, 1, fds, true, e);
+}
+
+static int start_server(struct monitor *m, int sock, int other, struct err *e)
+{
+	struct clone_args args = { .flags = CLONE_NEWPID, .exit_signal = SIGCHLD };
+	struct monitor_birth *b = m->b;
+	struct err why = ERR_INIT;
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid < 0)
+		return err_set(e, errno, "make the server of directories");
+	if (pid == 0) {
+		int keep[] = { sock, b->sync };
+
+		fd_close(other);
+		prctl(PR_SET_NAME, "ringfence-files");
+		confine_keep(keep, ARRAY_SIZE(keep), b->ask->shares, b->ask->n_shares);
+		fd_cloexec(b->sync, true);
+		if (serve_files(b, sock, &why) < 0)
+			sync_send_err(b->sync, SYNC_ERROR, &why);
+		_exit(why.code ? 1 : 0);
+	}
+	m->server = pid;
+	return 0;
+}
+
+static int run_hooks(struct monitor_birth *b, struct err *e)
+{
+	if (!b->has_hooks)
+		return 0;
+	if (sync_send(b->sync, SYNC_HOOKS, 0, NULL, -1) < 0)
+		_exit(1);
+	sync_expect(b->sync, SYNC_GO);
+	return 0;
+}
+
+static int pair(int fds[2], struct err *e)
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0
+		       ? err_set(e, errno, "make a socket pair")
+		       : 0;
+}
+
+/* The SETUP document, and the machine's network cards. */
+static int write_setup(struct monitor *m, struct vm_config *c, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	struct timespec t;
+	const char *text;
+	int r;
+
+	if (!w)
+		return err_set(e, ENOMEM, "write the plan of the sandbox");
+	clock_gettime(CLOCK_REALTIME, &t);
+	json_open_object(w, NULL);
+	json_put_i64(w, "time", (int64_t)t.tv_sec * 1000000000 + t.tv_nsec);
+	json_open_array(w, "shares");
+	json_open_object(w, NULL);
+	json_put_string(w, "tag", "s0");
+	json_put_string(w, "port", VM_SHARE_PORT);
+	json_put_string(w, "target", VM_SHARE_TARGET);
+	json_put_bool(w, "readonly", false);
+	json_close_object(w);
+	json_close_array(w);
+	json_open_object(w, "network");
+	r = vm_net_connect(c->nics, &c->n_nics, w, e);
+	json_close_object(w);
+	json_close_object(w);
+	if (r < 0)
+		return r;
+	text = json_writer_text(w, NULL);
+	m->setup = text ? strdup(text) : NULL;
+	return m->setup ? 0 : err_set(e, ENOMEM, "write the plan of the sandbox");
+}
+
+static int make_machine(struct monitor *m, struct vm_config *c, struct err *e)
+{
+	const struct vm_ask *ask = m->b->ask;
+	_cleanup_free_ char *cmdline = NULL;
+	int serial[2], r;
+
+	r = pair(serial, e);
+	if (r < 0)
+		return r;
+	m->serial = serial[0];
+	c->serial = serial[1];
+	if (asprintf(&cmdline, CMDLINE "%s%s", ask->kernel_args ? " " : "",
+		    ask->kernel_args ? ask->kernel_args : "") < 0)
+		return err_set(e, ENOMEM, "the guest's command line");
+	c->cmdline = cmdline;
+	c->kernel = ask->kernel;
+	c->initrd = vm_initrd_make(ask->guest, e);
+	if (c->initrd < 0)
+		return c->initrd;
+	c->memory = ask->memory;
+	c->vcpus = ask->vcpus;
+	if (ask->accel == VM_ACCEL_KVM) {
+		r = vm_create(c, ask->kvm, &m->vm, e);
+	} else {
+		r = qemu_start(c, &m->qemu, e);
+		for (unsigned i = 0; i < c->n_ports; i++)
+			fd_close(c->ports[i].fd);
+		for (unsigned i = 0; i < c->n_nics; i++)
+			fd_close(c->nics[i].fd);
+		fd_close(c->serial);
+	}
+	fd_close(c->initrd);
+	return r;
+}
+
+static int own_terminal(struct monitor *m, struct err *e)
+{
+	struct monitor_birth *b = m->b;
+
+	if (b->slave < 0)
+		return 0;
+	for (int i = 0; i < 3; i++)
+		if (dup2(b->slave, i) < 0)
+			return err_set(e, errno, "take the terminal as standard input and output");
+	if (ioctl(0, TIOCSCTTY, 0) < 0)
+		return err_set(e, errno, "take the terminal as ours");
+	return 0;
+}
+
+static int take_signals(struct monitor *m, struct err *e)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGSYS);
+	sigdelset(&set, SIGABRT);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return m->signals < 0 ? err_set(e, errno, "make a signal descriptor") : 0;
+}
+
+/* In a vCPU's thread, before it runs anything of the guest's. */
+static int confine_vcpu(void *arg)
+{
+	const struct vm_filters *f = arg;
+
+	return vm_filter_install(&f->vcpu, NULL);
+}
+
+static int set_up(struct monitor *m, struct err *e)
+{
+	struct monitor_birth *b = m->b;
+	struct vm_config c = { .kernel = -EBADF, .initrd = -EBADF, .serial = -EBADF };
+	int control[2], files[2], r;
+
+	setsid();
+	r = b->p->cgroup ? cgrp_join_self(b->p->cgroup, e) : 0;
+	if (r == 0)
+		r = own_terminal(m, e);
+	if (r == 0)
+		r = take_signals(m, e);
+	if (r == 0)
+		r = enter_network(b, e);
+	if (r == 0)
+		r = pair(control, e);
+	if (r == 0)
+		r = pair(files, e);
+	/* Its end may block: it has nothing else to do. */
+	if (r == 0 && fcntl(files[1], F_SETFL, 0) < 0)
+		r = err_set(e, errno, "set up a socket");
+	if (r == 0)
+		r = start_server(m, files[1], files[0], e);
+	if (r < 0)
+		return r;
+	close(files[1]);
+	vm_share_close(b->ask->shares, b->ask->n_shares);
+	r = run_hooks(b, e);
+	if (r == 0)
+		r = write_setup(m, &c, e);
+	if (r < 0)
+		return r;
+	c.ports[0] = (struct vm_port){ PROTO_PORT, control[1] };
+	c.ports[1] = (struct vm_port){ VM_SHARE_PORT, files[0] };
+	c.n_ports = 2;
+	r = make_machine(m, &c, e);
+	if (r < 0)
+		return r;
+	proto_open(&m->guest, control[0]);
+	if (!monitor_proc_new(m, dup(0), dup(1), b->slave >= 0 ? -1 : dup(2)))
+		return err_set(e, ENOMEM, "the sandbox's streams");
+	r = confine_monitor(e);
+	if (r == 0 && m->vm)
+		r = vm_start(m->vm, confine_vcpu, b->filters, e);
+	return r < 0 ? r : vm_filter_install(&b->filters->loop, e);
+}
+
+/* --- the loop
+ * ----------------------------------------------------------------------------------------------- */
+
+static void serve_serial(struct monitor *m)
+{
+	char text[512];
+	ssize_t n;
+
+	while ((n = read(m->serial, text, sizeof(text))) > 0) {
+		size_t keep = sizeof(m->said) - (size_t)n;
+
+		if (m->said_len > keep) {
+			memmove(m->said, m->said + m->said_len - keep, keep);
+			m->said_len = keep;
+		}
+		memcpy(m->said + m->said_len, text, (size_t)n);
+		m->said_len += (size_t)n;
+	}
+	if (n == 0 || errno != EAGAIN)
+		m->serial = fd_close(m->serial);
+}
+
+static void machine_ended(struct monitor *m)
+{
+	struct err e = ERR_INIT;
+
+	if (m->phase >= MON_ENDED)
+		monitor_exit(m, m->status);
+	err_text(&e, ECONNRESET, "the sandbox's machine ended by itself");
+	monitor_fail(m, &e);
+}
+
+static void serve_signals(struct monitor *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+		int sig = (int)info.ssi_signo, status;
+		pid_t pid;
+
+		if (sig == SIGCHLD) {
+			while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+				if (pid == m->qemu) {
+					m->qemu = 0;
+					machine_ended(m);
+				} else if (pid == m->server) {
+					m->server = 0;
+				}
+			}
+		} else if (sig == SIGWINCH) {
+			if (m->b->slave >= 0)
+				monitor_send_size(m, 0, 0);
+		} else if (sig == SIGHUP && m->b->slave >= 0 && info.ssi_code == SI_KERNEL) {
+			/* Our terminal's other end is gone: it is the payload's terminal that hangs up. */
+			monitor_send_signal(m, 0, SIGHUP, false, 0);
+		} else if (sig != SIGPIPE && (m->phase == MON_UP || m->phase == MON_CREATED)) {
+			monitor_send_signal(m, 0, sig, false, 0);
+		}
+	}
+}
+
+/* The creator: once it has recorded us it says so; before that its end is ours. */
+static void serve_sync(struct monitor *m)
+{
+	struct sync_frame f;
+	int fd, msg = sync_recv(m->sync, &f, &fd);
+
+	fd_close(fd);
+	if (msg == SYNC_GO) {
+		m->committed = true;
+		return;
+	}
+	if (!m->committed && !m->started && m->phase < MON_UP)
+		monitor_exit(m, 1);
+	m->sync = fd_close(m->sync);
+}
+
+static void check_end(struct monitor *m)
+{
+	struct monitor_proc *first = monitor_proc_find(m, 0);
+
+	for (struct monitor_proc *p = m->procs, *next; p; p = next) {
+		next = p->next;
+		if (p->id == 0 || !monitor_proc_done(p))
+			continue;
+		if (p->owner) {
+			monitor_client_exit(m, p->owner, p->status);
+			p->owner->proc = NULL;
+		}
+		monitor_proc_free(m, p);
+	}
+	if (m->phase == MON_ENDED && (!first || !first->exited || monitor_proc_done(first))) {
+		m->phase = MON_OFF;
+		m->deadline = now_ms() + OFF_MS;
+		proto_send(&m->guest, PROTO_OFF, 0, 0, 0, NULL, 0);
+	}
+	if (m->deadline && now_ms() >= m->deadline) {
+		struct err e = ERR_INIT;
+
+		if (m->phase == MON_OFF)
+			monitor_exit(m, m->status);
+		err_text(&e, ETIMEDOUT, "the sandbox's guest did not come up in time");
+		monitor_fail(m, &e);
+	}
+}
+
+struct polls {
+	struct pollfd *at;
+	size_t n, room;
+};
+
+static struct pollfd *add(struct polls *p, size_t n)
+{
+	if (p->n + n > p->room) {
+		size_t room = p->room ? p->room * 2 : 16;
+		struct pollfd *bigger = realloc(p->at, room * sizeof(*bigger));
+
+		if (!bigger)
+			_exit(128 + SIGKILL);
+		p->at = bigger;
+		p->room = room;
+	}
+	p->n += n;
+	return p->at + p->n - n;
+}
+
+enum { P_SIGNALS, P_SYNC, P_LISTENER, P_GUEST, P_SERIAL, P_VM, P_FIXED };
+
+static void fill(struct monitor *m, struct polls *p)
+{
+	p->n = 0;
+	memcpy(add(p, P_FIXED),
+		(struct pollfd[P_FIXED]){
+			[P_SIGNALS] = { .fd = m->signals, .events = POLLIN },
+			[P_SYNC] = { .fd = m->sync, .events = POLLIN },
+			[P_LISTENER] = { .fd = m->phase >= MON_CREATED ? m->listener : -1, .events = POLLIN },
+			[P_GUEST] = { .fd = m->guest.fd,
+				.events = (short)(POLLIN | (proto_waits(&m->guest) ? POLLOUT : 0)) },
+			[P_SERIAL] = { .fd = m->serial, .events = POLLIN },
+			[P_VM] = { .fd = m->vm ? vm_poll_fd(m->vm) : -1, .events = POLLIN },
+		},
+		P_FIXED * sizeof(struct pollfd));
+	for (struct monitor_proc *q = m->procs; q; q = q->next)
+		monitor_proc_poll(m, q, add(p, MONITOR_POLLS));
+	for (struct monitor_client *c = m->clients; c; c = c->next)
+		*add(p, 1) = (struct pollfd){ .fd = c->gone ? -1 : c->proto.fd,
+			.events = (short)(POLLIN | (proto_waits(&c->proto) ? POLLOUT : 0)) };
+}
+
+static void serve(struct monitor *m, const struct polls *p)
+{
+	const struct pollfd *at = p->at + P_FIXED;
+	struct err e = ERR_INIT;
+	enum vm_end end = VM_RUNS;
+	int r = 0;
+
+	/* In the order of the list, before anything changes it. */
+	for (struct monitor_proc *q = m->procs; q && r == 0; q = q->next, at += MONITOR_POLLS)
+		r = monitor_proc_serve(m, q, at);
+	for (struct monitor_client *c = m->clients; c && r == 0; c = c->next, at++)
+		if (at->revents)
+			r = monitor_client_serve(m, c);
+	if (r < 0)
+		err_set(&e, -r, "talk to the sandbox's agent");
+	if (r == 0 && p->at[P_VM].revents) {
+		r = vm_serve(m->vm, &end, &e);
+		if (r == 0 && end != VM_RUNS)
+			machine_ended(m);
+	}
+	if (p->at[P_SERIAL].revents)
+		serve_serial(m);
+	if (r == 0 && (p->at[P_GUEST].revents || proto_waits(&m->guest)))
+		r = monitor_guest_serve(m, &e);
+	/* With the machine gone, so is the channel; its end is what counts. */
+	if (r < 0 && m->phase >= MON_ENDED)
+		monitor_exit(m, m->status);
+	if (r < 0)
+		monitor_fail(m, &e);
+	if (p->at[P_SYNC].revents)
+		serve_sync(m);
+	if (p->at[P_LISTENER].revents)
+		monitor_welcome(m);
+	if (p->at[P_SIGNALS].revents)
+		serve_signals(m);
+}
+
+static void loop(struct monitor *m)
+{
+	struct polls p = { 0 };
+
+	m->deadline = now_ms() + (m->vm ? BOOT_MS : BOOT_MS_TCG);
+	if (m->b->slave >= 0)
+		monitor_send_size(m, 0, 0);
+	for (;;) {
+		int64_t left = m->deadline ? m->deadline - now_ms() : -1;
+
+		fill(m, &p);
+		if (poll(p.at, p.n, m->deadline ? (left > 0 ? (int)left : 0) : -1) >= 0)
+			serve(m, &p);
+		monitor_clients_reap(m);
+		check_end(m);
+	}
+}
+
+void monitor_main(struct monitor_birth *b)
+{
+	static struct monitor m;
+	struct err e = ERR_INIT;
+
+	m = (struct monitor){ .b = b,
+		.sync = b->sync,
+		.listener = b->listener,
+		.serial = -EBADF,
+		.signals = -EBADF,
+		.next_serial = 16,
+		.guest = { .fd = -EBADF } };
+	prctl(PR_SET_NAME, "ringfence-vm");
+	if (set_up(&m, &e) < 0) {
+		end_children(&m);
+		fail_early(b, &e);
+	}
+	loop(&m);
+	_exit(1);
+}

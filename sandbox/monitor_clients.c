@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor's callers: verbs of the command line, each on a connection of its own to the socket in the
+ * state directory, which only the partition's owner may enter. One request at a time a connection; what it is
+ * about is handed on to the guest, and the answer back. An exec stays connected until its process has ended:
+ * it sends signals and sizes of its terminal, and if it goes, its process is killed.
+ */
+#include "sandbox/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define CLIENTS_MAX 4096
+
+void monitor_welcome(struct monitor *m)
+{
+	size_t n = 0;
+
+	for (struct monitor_client *c = m->clients; c; c = c->next)
+		n++;
+	for (;;) {
+		int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct monitor_client *c;
+
+		if (fd < 0)
+			return;
+		c = n++ < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+		if (!c) {
+			close(fd);
+			continue;
+		}
+		proto_open(&c->proto, fd);
+		c->next = m->clients;
+		m->clients = c;
+	}
+}
+
+static void answer(
+	struct monitor_client *c, enum proto_type type, uint32_t serial, const void *data, size_t len)
+{
+	if (!c->gone && proto_send(&c->proto, type, 0, 0, serial, data, len) < 0)
+		c->gone = true;
+}
+
+static void refuse(struct monitor_client *c, uint32_t serial, int code, const char *text)
+{
+	uint8_t data[8 + 200];
+	size_t len = strnlen(text, sizeof(data) - 8);
+
+	proto_put_u32(data, (uint32_t)code);
+	proto_put_u32(data + 4, 0);
+	memcpy(data + 8, text, len);
+	answer(c, PROTO_ERROR, serial, data, 8 + len);
+}
+
+static int hand_on(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg, uint32_t id)
+{
+	c->asked = msg->type;
+	c->theirs = msg->serial;
+	c->ours = m->next_serial++;
+	return proto_send(&m->guest, msg->type, 0, id, c->ours, msg->data, msg->len);
+}
+
+static int begin_exec(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
+{
+	struct monitor_proc *p;
+	int *fd = c->proto.passed;
+
+	if (c->proc || fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
+		refuse(c, msg->serial, EINVAL, "exec: standard input and output are missing");
+		return 0;
+	}
+	p = monitor_proc_new(m, fd[0], fd[1], fd[2]);
+	if (!p) {
+		refuse(c, msg->serial, ENOMEM, "exec: no memory");
+		return 0;
+	}
+	fd[0] = fd[1] = fd[2] = -1;
+	p->owner = c;
+	c->proc = p;
+	return hand_on(m, c, msg, p->id);
+}
+
+static int serve_request(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
+{
+	if (msg->type == PROTO_WINSIZE)
+		return c->proc && !c->proc->exited
+			       ? proto_send(&m->guest, PROTO_WINSIZE, 0, c->proc->id, 0, msg->data, msg->len)
+			       : 0;
+	if (msg->type == PROTO_SIGNAL && msg->serial == 0)
+		return c->proc && !c->proc->exited
+			       ? monitor_send_signal(m, c->proc->id, (int)proto_u32(msg, 0), false, 0)
+			       : 0;
+	if (c->ours || msg->serial == 0) {
+		c->gone = true;
+		return 0;
+	}
+	switch (msg->type) {
+	case PROTO_START:
+		if (m->phase != MON_CREATED) {
+			refuse(c, msg->serial, EALREADY, "the sandbox has been started already");
+			return 0;
+		}
+		m->phase = MON_STARTING;
+		return hand_on(m, c, msg, 0);
+	case PROTO_EXEC:
+		if (m->phase != MON_UP && m->phase != MON_CREATED) {
+			refuse(c, msg->serial, ESRCH,
+				"cannot exec in a stopped container: its first process has ended");
+			return 0;
+		}
+		return begin_exec(m, c, msg);
+	case PROTO_SIGNAL:
+	case PROTO_UPDATE:
+	case PROTO_STATS:
+	case PROTO_PIDS:
+		return hand_on(m, c, msg, 0);
+	default:
+		c->gone = true;
+		return 0;
+	}
+}
+
+/* -errno: the guest's channel is gone. */
+int monitor_client_serve(struct monitor *m, struct monitor_client *c)
+{
+	struct proto_msg msg;
+	int r = proto_flush(&c->proto);
+
+	while (r == 0 && !c->gone) {
+		r = proto_next(&c->proto, &msg);
+		if (r == 0)
+			return 0;
+		if (r < 0)
+			break;
+		r = serve_request(m, c, &msg);
+		if (r < 0)
+			return r;
+	}
+	c->gone = true;
+	return 0;
+}
+
+bool monitor_answer(struct monitor *m, const struct proto_msg *msg)
+{
+	struct monitor_client *c = m->clients;
+
+	while (c && c->ours != msg->serial)
+		c = c->next;
+	if (!c)
+		return false;
+	c->ours = 0;
+	if (c->asked == PROTO_START)
+		m->phase = msg->type == PROTO_DONE ? MON_UP : MON_ENDED;
+	if (c->asked == PROTO_START && msg->type == PROTO_DONE)
+		m->started = true;
+	if (c->asked == PROTO_EXEC && msg->type == PROTO_ERROR && c->proc) {
+		monitor_proc_free(m, c->proc);
+		c->proc = NULL;
+	}
+	answer(c, msg->type, c->theirs, msg->data, msg->len);
+	return true;
+}
+
+void monitor_client_exit(struct monitor *m, struct monitor_client *c, int status)
+{
+	uint8_t data[4];
+
+	proto_put_u32(data, (uint32_t)status);
+	answer(c, PROTO_EXIT, 0, data, sizeof(data));
+}
+
+/* Takes away who has gone. The process of an exec that went is killed, and reaped when that has happened. */
+void monitor_clients_reap(struct monitor *m)
+{
+	struct monitor_client **at = &m->clients;
+
+	while (*at) {
+		struct monitor_client *c = *at;
+
+		if (!c->gone || c->ours) {
+			at = &c->next;
+			continue;
+		}
+		if (c->proc) {
+			c->proc->owner = NULL;
+			if (!c->proc->exited)
+				monitor_send_signal(m, c->proc->id, SIGKILL, false, 0);
+			/* Nobody is there to read or write any more. */
+			c->proc->in = fd_close(c->proc->in);
+			c->proc->in_ended = true;
+			for (int i = 0; i < 2; i++)
+				c->proc->out[i].broken = true;
+		}
+		*at = c->next;
+		proto_close(&c->proto);
+		free(c);
+	}
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor's talk with the agent in the guest: what it is told, and what comes out of it, none of which is
+ * trusted. */
+#include "sandbox/monitor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "runtime/sync.h"
+
+#define SERIAL_SETUP  1
+#define SERIAL_CREATE 2
+
+int monitor_send_signal(struct monitor *m, uint32_t id, int sig, bool all, uint32_t serial)
+{
+	uint8_t data[8];
+
+	proto_put_u32(data, (uint32_t)sig);
+	proto_put_u32(data + 4, all ? PROTO_ALL : 0);
+	return proto_send(&m->guest, PROTO_SIGNAL, 0, id, serial, data, sizeof(data));
+}
+
+int monitor_send_size(struct monitor *m, uint32_t id, int tty)
+{
+	struct winsize ws;
+	uint8_t data[8];
+
+	if (ioctl(tty, TIOCGWINSZ, &ws) < 0 || (ws.ws_row == 0 && ws.ws_col == 0))
+		return 0;
+	memcpy(data, (uint16_t[]){ ws.ws_row, ws.ws_col, ws.ws_xpixel, ws.ws_ypixel }, sizeof(data));
+	return proto_send(&m->guest, PROTO_WINSIZE, 0, id, 0, data, sizeof(data));
+}
+
+static int bad(struct err *e, const char *what)
+{
+	return err_text(e, EPROTO, "the sandbox's guest does not keep to the protocol: %s", what);
+}
+
+static int is_ready(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	if (m->phase != MON_BOOT)
+		return bad(e, "it is ready twice");
+	if (proto_u32(msg, 0) != PROTO_VERSION)
+		return err_text(e, EPROTO,
+			"the sandbox's agent speaks version %u of the protocol, and we version %d: "
+			"ringfence-guest is of "
+			"another build",
+			proto_u32(msg, 0), PROTO_VERSION);
+	m->phase = MON_SETUP;
+	return proto_send(&m->guest, PROTO_SETUP, 0, 0, SERIAL_SETUP, m->setup, strlen(m->setup));
+}
+
+static int is_set_up(struct monitor *m)
+{
+	struct monitor_birth *b = m->b;
+	int r = proto_send(&m->guest, PROTO_CONFIG, 0, 0, 0, b->config, b->config_len);
+
+	m->phase = MON_CREATE;
+	return r < 0 ? r
+		     : proto_send(&m->guest, PROTO_CREATE, 0, 0, SERIAL_CREATE, b->create, strlen(b->create));
+}
+
+static int is_created(struct monitor *m)
+{
+	m->phase = MON_CREATED;
+	m->deadline = 0;
+	return sync_send(m->sync, SYNC_CREATED, 0, NULL, -1);
+}
+
+/* An answer to what the monitor asked by itself. */
+static int own_answer(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	int r;
+
+	if (msg->type == PROTO_ERROR)
+		return proto_error(msg, e);
+	if (msg->serial == SERIAL_SETUP && m->phase == MON_SETUP)
+		r = is_set_up(m);
+	else if (msg->serial == SERIAL_CREATE && m->phase == MON_CREATE)
+		r = is_created(m);
+	else
+		return bad(e, "an answer that nobody waits for");
+	return r < 0 ? err_set(e, -r, "talk to the sandbox's agent") : 0;
+}
+
+static int output(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	struct monitor_proc *p = monitor_proc_find(m, msg->id);
+	int r;
+
+	if (!p || p->exited)
+		return bad(e, "output of no process");
+	r = monitor_sink_put(&p->out[msg->type == PROTO_STDERR], msg->data, msg->len);
+	if (r == -EPROTO)
+		return bad(e, "more output than was asked for");
+	return r < 0 ? err_set(e, -r, "keep the output of a process") : 0;
+}
+
+static int exited(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	struct monitor_proc *p = monitor_proc_find(m, msg->id);
+
+	if (!p || p->exited || msg->len < 4)
+		return bad(e, "the end of no process");
+	p->exited = true;
+	p->status = (int)(proto_u32(msg, 0) & 0xff);
+	p->out[0].ended = p->out[1].ended = true;
+	if (p->id == 0) {
+		m->status = p->status;
+		m->phase = MON_ENDED;
+	}
+	return 0;
+}
+
+static int credit(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	struct monitor_proc *p = monitor_proc_find(m, msg->id);
+	uint32_t n = proto_u32(msg, 0);
+
+	/* One that has ended may still have been sent some. */
+	if (!p)
+		return 0;
+	if (msg->flags != 0 || n > PROTO_WINDOW - p->window)
+		return bad(e, "it took more input than it got");
+	p->window += n;
+	return 0;
+}
+
+static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
+{
+	switch (msg->type) {
+	case PROTO_READY:
+		return is_ready(m, msg, e);
+	case PROTO_DONE:
+	case PROTO_ERROR:
+		/* Of what needs no answer: a signal that was handed on. */
+		if (msg->serial == 0 || monitor_answer(m, msg))
+			return 0;
+		return own_answer(m, msg, e);
+	case PROTO_STDOUT:
+	case PROTO_STDERR:
+		return output(m, msg, e);
+	case PROTO_EXIT:
+		return exited(m, msg, e);
+	case PROTO_CREDIT:
+		return credit(m, msg, e);
+	case PROTO_OOM:
+	case PROTO_LOG:
+		return 0;
+	default:
+		return bad(e, "an unknown message");
+	}
+}
+
+int monitor_guest_serve(struct monitor *m, struct err *e)
+{
+	struct proto_msg msg;
+	int r, budget = 64;
+
+	r = proto_flush(&m->guest);
+	while (r == 0 && budget-- > 0) {
+		r = proto_next(&m->guest, &msg);
+		if (r == 0)
+			return 0;
+		if (r == -EPROTO)
+			return bad(e, "what it sends is no message");
+		if (r < 0)
+			break;
+		r = serve(m, &msg, e);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? err_set(e, -r, "the sandbox's control channel is closed") : 0;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* QEMU as the machine (see qemu.h). */
+#include "sandbox/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "namespaces/mount_calls.h"
+#include "sandbox/confine.h"
+
+#define PROGRAM "/usr/bin/qemu-system-x86_64"
+#define MIB	(1ULL << 20)
+
+int qemu_find(char *path, size_t size, struct err *e)
+{
+	if (access(PROGRAM, X_OK) < 0)
+		return err_hint((err_set(e, errno, "software emulation: run " PROGRAM), e),
+			"install the package qemu-system-x86");
+	snprintf(path, size, "%s", PROGRAM);
+	return 0;
+}
+
+/* --- its command line
+ * ---------------------------------------------------------------------------------------- */
+
+struct args {
+	char *at[128 + 4 * (VM_PORTS_MAX + VM_DISKS_MAX + VM_NICS_MAX)];
+	size_t n;
+	bool failed;
+};
+
+static void add(struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct args *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *s = NULL;
+
+	va_start(ap, fmt);
+	if (a->n + 1 >= ARRAY_SIZE(a->at) || vasprintf(&s, fmt, ap) < 0)
+		a->failed = true;
+	else
+		a->at[a->n++] = s;
+	va_end(ap);
+}
+
+static void add_words(struct args *a, const char *const *words)
+{
+	for (; *words; words++)
+		add(a, "%s", *words);
+}
+
+static void add_ports(struct args *a, const struct vm_config *c)
+{
+	add(a, "-device");
+	add(a, "virtio-serial-device,max_ports=%u", c->n_ports + 1);
+	for (unsigned i = 0; i < c->n_ports; i++) {
+		add(a, "-chardev");
+		add(a, "socket,id=p%u,fd=%d", i, c->ports[i].fd);
+		add(a, "-device");
+		/* Number 0 is kept for a console. */
+		add(a, "virtserialport,chardev=p%u,nr=%u,name=%s", i, i + 1, c->ports[i].name);
+	}
+}
+
+static void add_nics(struct args *a, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->n_nics; i++) {
+		const uint8_t *m = c->nics[i].mac;
+
+		add(a, "-netdev");
+		add(a, "tap,id=n%u,fd=%d,vhost=off", i, c->nics[i].fd);
+		add(a, "-device");
+		add(a, "virtio-net-device,netdev=n%u,mac=%02x:%02x:%02x:%02x:%02x:%02x", i, m[0], m[1], m[2],
+			m[3], m[4], m[5]);
+	}
+}
+
+static void build_args(struct args *a, const struct vm_config *c)
+{
+	static const char *const fixed[] = { "-M", "microvm,acpi=off,pit=on,pic=on,rtc=off,isa-serial=on",
+		"-accel", "tcg,tb-size=64", "-cpu", "max", "-nodefaults", "-no-user-config", "-display",
+		"none", "-no-reboot", "-global", "virtio-mmio.force-legacy=false", "-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-kernel",
+		"/kernel", "-initrd", "/initrd", "-device", "virtio-rng-device", NULL };
+
+	add(a, "%s", PROGRAM);
+	add_words(a, fixed);
+	add(a, "-m");
+	add(a, "%lluM", (unsigned long long)(c->memory / MIB));
+	add(a, "-smp");
+	add(a, "%u", c->vcpus);
+	add(a, "-append");
+	/* Either end of the guest is a reset, and that QEMU's own (-no-reboot). */
+	add(a, "%s reboot=t panic=-1", c->cmdline);
+	if (c->serial >= 0) {
+		add(a, "-chardev");
+		add(a, "socket,id=serial,fd=%d", c->serial);
+		add(a, "-serial");
+		add(a, "chardev:serial");
+	}
+	add_ports(a, c);
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		add(a, "-add-fd");
+		add(a, "fd=%d,set=%u", c->disks[i].fd, i + 1);
+		add(a, "-drive");
+		add(a, "if=none,id=d%u,format=raw,file=/dev/fdset/%u,readonly=%s", i, i + 1,
+			c->disks[i].readonly ? "on" : "off");
+		add(a, "-device");
+		add(a, "virtio-blk-device,drive=d%u", i);
+	}
+	add_nics(a, c);
+	a->at[a->n] = NULL;
+}
+
+/* --- its root
+ * ------------------------------------------------------------------------------------------------- */
+
+/* A directory of the host's in the new root: a symlink stays one. */
+static int show(int root, const char *path, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	_cleanup_close_ int tree = -EBADF;
+	char target[256];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	int r;
+
+	if (n > 0) {
+		target[n] = '\0';
+		return symlinkat(target, root, path + 1) < 0 ? err_set(e, errno, "make QEMU's %s", path) : 0;
+	}
+	if (errno == ENOENT)
+		return 0;
+	tree = sys_clone_tree(AT_FDCWD, path, AT_RECURSIVE);
+	if (tree < 0)
+		return err_set(e, -tree, "show %s to QEMU", path);
+	r = sys_mount_setattr(tree, "", AT_RECURSIVE, &attr);
+	if (r == 0 && mkdirat(root, path + 1, 0755) < 0)
+		r = -errno;
+	if (r == 0)
+		r = sys_attach(tree, root, path + 1);
+	return r < 0 ? err_set(e, -r, "show %s to QEMU", path) : 0;
+}
+
+static int copy(int root, const char *name, int from, struct err *e)
+{
+	_cleanup_close_ int to = openat(root, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+	off_t at = 0;
+	ssize_t n = 1;
+
+	while (to >= 0 && n > 0)
+		n = sendfile(to, from, &at, 16 * MIB);
+	return to < 0 || n < 0 ? err_set(e, errno, "give QEMU its %s", name) : 0;
+}
+
+/* The kernel as a mount, not a copy: its pages are shared by all sandboxes. */
+static int show_file(int root, const char *name, int tree, struct err *e)
+{
+	_cleanup_close_ int place = openat(root, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+	int r = place < 0 ? -errno : sys_attach(tree, root, name);
+
+	return r < 0 ? err_set(e, -r, "give QEMU its %s", name) : 0;
+}
+
+static int enter_root(const struct vm_config *c, int kernel, struct err *e)
+{
+	static const char *const shown[] = { "/usr", "/lib", "/lib64", "/bin", NULL };
+	_cleanup_close_ int fs = sys_fsopen("tmpfs"), root = -EBADF;
+	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
+
+	if (r == 0)
+		root = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (r < 0 || root < 0)
+		return err_set(e, r < 0 ? -r : -root, "make QEMU's root");
+	r = sys_attach(root, AT_FDCWD, "/");
+	if (r < 0)
+		return err_set(e, -r, "mount QEMU's root");
+	for (size_t i = 0; shown[i]; i++) {
+		r = show(root, shown[i], e);
+		if (r < 0)
+			return r;
+	}
+	r = show_file(root, "kernel", kernel, e);
+	if (r == 0)
+		r = copy(root, "initrd", c->initrd, e);
+	if (r < 0)
+		return r;
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+		chdir("/") < 0)
+		return err_set(e, errno, "enter QEMU's root");
+	return 0;
+}
+
+/* --- the child
+ * ------------------------------------------------------------------------------------------------- */
+
+static int keep_open(const struct vm_config *c)
+{
+	int r = c->serial >= 0 ? fd_cloexec(c->serial, false) : 0;
+
+	for (unsigned i = 0; i < c->n_ports && r == 0; i++)
+		r = fd_cloexec(c->ports[i].fd, false);
+	for (unsigned i = 0; i < c->n_disks && r == 0; i++)
+		r = fd_cloexec(c->disks[i].fd, false);
+	for (unsigned i = 0; i < c->n_nics && r == 0; i++)
+		r = fd_cloexec(c->nics[i].fd, false);
+	return r;
+}
+
+static void run(const struct vm_config *c, const struct args *a, int kernel, int tell, pid_t parent)
+{
+	static char *const env[] = { NULL };
+	struct err e = ERR_INIT;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+	int r = null < 0 ? err_set(&e, errno, "open /dev/null") : 0;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 0; i < 2 && r == 0; i++)
+		if (dup2(null, i) < 0)
+			r = err_set(&e, errno, "set up QEMU's standard streams");
+	/* What it complains about is part of why the machine ended. */
+	if (r == 0 && dup2(c->serial >= 0 ? c->serial : null, 2) < 0)
+		r = err_set(&e, errno, "set up QEMU's standard streams");
+	if (r == 0)
+		r = keep_open(c);
+	if (r == 0)
+		r = confine_namespaces(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, &e);
+	if (r == 0)
+		r = enter_root(c, kernel, &e);
+	if (r == 0)
+		r = confine_identity(&e);
+	/* After the change of user, which takes it back. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (r == 0 && getppid() == parent) {
+		execve(PROGRAM, a->at, env);
+		err_set(&e, errno, "run " PROGRAM);
+	}
+	(void)!write(tell, &e, sizeof(e));
+	_exit(1);
+}
+
+int qemu_start(const struct vm_config *c, pid_t *pid, struct err *e)
+{
+	/* In the mount namespace that it was opened in: the child has one of its own. */
+	_cleanup_close_ int kernel = sys_clone_tree(c->kernel, "", 0);
+	struct args a = { 0 };
+	char path[64];
+	struct err why;
+	pid_t parent = getpid(), child;
+	int tell[2], r = qemu_find(path, sizeof(path), e);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	if (kernel < 0)
+		return err_set(e, -kernel, "show the guest's kernel to QEMU");
+	build_args(&a, c);
+	if (a.failed)
+		return err_set(e, ENOMEM, "QEMU's command line");
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		return err_set(e, errno, "make a pipe");
+	child = fork();
+	if (child == 0)
+		run(c, &a, kernel, tell[1], parent);
+	r = child < 0 ? err_set(e, errno, "make a process for QEMU") : 0;
+	close(tell[1]);
+	/* Closed by its exec. */
+	n = r == 0 ? read(tell[0], &why, sizeof(why)) : 0;
+	close(tell[0]);
+	for (size_t i = 0; i < a.n; i++)
+		free(a.at[i]);
+	if (r < 0)
+		return r;
+	if (n == (ssize_t)sizeof(why))
+		return err_text(e, why.code, "%s", why.text);
+	*pid = child;
+	return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of the host's files a sandbox sees (see share.h). */
+#include "sandbox/share.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "namespaces/mount_calls.h"
+#include "namespaces/rootfs.h"
+
+int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e)
+{
+	struct mnt_ctx c = { .spec = p->spec, .bundle = p->bundle, .rootfs = p->rootfs };
+	struct mnt_export *out = arena_calloc(p->arena, p->spec->n_mounts + 1, sizeof(*out));
+	struct vm_share *shares = arena_calloc(p->arena, p->spec->n_mounts + 1, sizeof(*shares));
+	size_t count = 0;
+	int r;
+
+	if (!out || !shares)
+		return err_set(e, ENOMEM, "open the directories of the sandbox");
+	r = mnt_init(&c, e);
+	if (r < 0)
+		return r;
+	r = mnt_export(&c, out, &count, e);
+	mnt_free(&c);
+	for (size_t i = 0; i < count; i++) {
+		shares[i] = (struct vm_share){
+			.fd = out[i].tree, .is_dir = out[i].is_dir, .mount = out[i].mount
+		};
+		if (out[i].mount < 0)
+			snprintf(shares[i].name, sizeof(shares[i].name), "root");
+		else
+			snprintf(shares[i].name, sizeof(shares[i].name), "m%d", out[i].mount);
+	}
+	if (r < 0) {
+		vm_share_close(shares, count);
+		return r;
+	}
+	*list = shares;
+	*n = count;
+	return 0;
+}
+
+void vm_share_close(struct vm_share *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		list[i].fd = fd_close(list[i].fd);
+}
+
+static int attach(int root, const struct vm_share *s, struct err *e)
+{
+	_cleanup_close_ int file = -EBADF;
+	int r;
+
+	if (s->is_dir && mkdirat(root, s->name, 0700) < 0)
+		return err_set(e, errno, "make a mount point for the sandbox");
+	if (!s->is_dir) {
+		file = openat(root, s->name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+		if (file < 0)
+			return err_set(e, errno, "make a mount point for the sandbox");
+	}
+	r = sys_attach(s->fd, root, s->name);
+	return r < 0 ? err_set(e, -r, "mount a directory for the sandbox") : 0;
+}
+
+int vm_share_enter(const struct vm_share *list, size_t n, struct err *e)
+{
+	_cleanup_close_ int fs = sys_fsopen("tmpfs"), root = -EBADF;
+	struct mount_attr readonly = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r;
+
+	if (fs < 0)
+		return err_set(e, -fs, "make an empty file system");
+	r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755");
+	if (r == 0)
+		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
+	if (r == 0)
+		root = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (r < 0 || root < 0)
+		return err_set(e, r < 0 ? -r : -root, "make an empty file system");
+	/* Any directory will do: nobody sees it any more in a moment. */
+	r = sys_attach(root, AT_FDCWD, "/");
+	if (r < 0)
+		return err_set(e, -r, "mount an empty file system");
+	for (size_t i = 0; i < n; i++) {
+		r = attach(root, &list[i], e);
+		if (r < 0)
+			return r;
+	}
+	if (fchdir(root) < 0)
+		return err_set(e, errno, "enter the empty file system");
+	r = sys_mount_setattr(root, "", 0, &readonly);
+	if (r < 0)
+		return err_set(e, -r, "make the empty file system read-only");
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_set(e, errno, "leave the host's file systems");
+	return 0;
+}

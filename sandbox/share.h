@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of the host's files a sandbox sees: its root file system and the sources of its bind mounts, each a
+ * mount of its own in one directory that the server of directories exports (p9.h).
+ *
+ * In the caller's mount namespace everything is opened and copied as a detached mount (open_tree(2)), once:
+ * what a path leads to later is of no interest. The server, in a mount namespace of its own, attaches them
+ * below an empty file system and pivots into that. Read-only is a property of the mount, so the kernel
+ * enforces it.
+ */
+#ifndef SANDBOX_SHARE_H
+#define SANDBOX_SHARE_H
+
+#include "base/err.h"
+#include "runtime/partition.h"
+#include "sandbox/ask.h"
+#include "sandbox/plan.h"
+
+#define VM_SHARE_PORT	"ringfence.s0" /* the virtio-serial port that it goes through */
+#define VM_SHARE_TARGET PLAN_DIR "/s0" /* where the guest has it */
+
+/* The list is the partition's; its descriptors are the caller's. */
+int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e);
+void vm_share_close(struct vm_share *list, size_t n);
+
+/*
+ * In a process that has a mount namespace of its own: makes its root a directory with all of them in it, and
+ * nothing else in reach.
+ */
+int vm_share_enter(const struct vm_share *list, size_t n, struct err *e);
+
+#endif

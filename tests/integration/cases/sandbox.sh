@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016,SC2317
+# Partitions with a kernel of their own: --isolation sandbox. Where KVM cannot run a kernel, under software emulation, which
+# takes seconds a start: so a case has many questions to one machine.
+
+GUEST_KERNEL=${RINGFENCE_GUEST_KERNEL:-/var/cache/ringfence/guest-kernel/current/vmlinux}
+sandboxes() {
+	[[ -r $GUEST_KERNEL ]] || skip "no kernel for guests ($GUEST_KERNEL): ./bootstrap kernel builds it"
+	[[ -x $(dirname "$RT")/ringfence-guest ]] || skip "no ringfence-guest beside the runtime"
+	[[ -x /usr/bin/qemu-system-x86_64 || -w /dev/kvm ]] || skip "neither QEMU nor KVM is there"
+}
+# As up, made, runs, refused.
+s_up() { up --isolation sandbox "$@"; }
+s_made() { made --isolation sandbox "$@"; }
+s_runs() { runs --isolation sandbox "$@"; }
+s_refused() {
+	local pattern=$1
+	shift
+	refused "$pattern" --isolation sandbox "$@"
+}
+# Nothing of it is left on the host: processes, cgroups.
+s_over() {
+	! pgrep -f "isolation sandbox.* $ID\$" >/dev/null || die "processes are left: $(pgrep -af "isolation sandbox")"
+}
+
+tc sandbox_run 'sandbox: another kernel; output, input, exit status; nothing is left'
+sandbox_run() {
+	sandboxes
+	bundle
+	script 'uname -n; cat /proc/version; cat; echo err >&2; exit 7'
+	echo from outside >"$T/in"
+	OUT=$(rt run --bundle "$B" --isolation sandbox "$ID" <"$T/in" 2>"$T/err")
+	eq "$?" 7
+	ne "$(sed -n 2p <<<"$OUT")" "$(</proc/version)" "the kernel's version"
+	has "$OUT" 'from outside'
+	eq "$(<"$T/err")" err
+	gone "$ID"
+	s_over
+}
+
+tc sandbox_life 'sandbox: create, state, start, exec, signals, pause, kill, delete'
+sandbox_life() {
+	sandboxes
+	bundle
+	script 'trap "echo got TERM; exit 3" TERM; echo up; while :; do sleep 0.1; done'
+	s_made
+	is created || die "not created"
+	eq "$(rt state "$ID" | jq -r '.annotations["io.ringfence.sandbox.accel"]|test("kvm|tcg")')" true "how it runs, in state"
+	good start "$ID"
+	is running || die "not running"
+	bad 'already' start "$ID"
+	ex sh -c 'cat /proc/1/comm; exit 5'
+	eq "$RC" 5
+	OUT=$(echo through | rt exec "$ID" cat) || die "exec cat"
+	eq "$OUT" through
+	ex sh -c 'kill -9 $$'
+	eq "$RC" 137
+	ex /nothing/here
+	ne "$RC" 0
+	imatch "$ERR" 'no such file' "exec of nothing"
+	exec_good sh -c 'echo $MARK; pwd; id -u'
+	try exec --env MARK=1 --cwd /etc --user 5:6 "$ID" sh -c 'echo $MARK; pwd; id -u; id -g'
+	eq "$OUT" $'1\n/etc\n5\n6'
+	good pause "$ID"
+	is paused || die "not paused"
+	bad paused exec "$ID" true
+	good resume "$ID"
+	is running || die "not running again"
+	exec_good true
+	good kill "$ID" TERM
+	until_is stopped
+	good delete "$ID"
+	gone "$ID"
+	s_over
+}
+
+tc sandbox_big_output 'sandbox: a megabyte each way, in order, and nothing lost; a slow reader'
+sandbox_big_output() {
+	sandboxes
+	bundle
+	script 'seq 1 150000; cat'
+	seq 1 150000 >"$T/numbers"
+	rt run --bundle "$B" --isolation sandbox "$ID" <"$T/numbers" 2>"$T/err" | {
+		sleep 2
+		cat
+	} >"$T/both"
+	cat "$T/numbers" "$T/numbers" | cmp - "$T/both" || die "what came out differs: $(<"$T/err")"
+}
+
+tc sandbox_files 'sandbox: the root file system is the bundle'\''s; binds, read-only ones, single files; nothing else of the host'
+sandbox_files() {
+	sandboxes
+	bundle
+	own_files
+	mkdir "$T/share" "$T/ro"
+	echo one >"$T/share/a"
+	echo two >"$T/ro/b"
+	echo three >"$T/file"
+	ln -s /etc/shadow "$T/share/link"
+	mount_entry /share bind "$T/share" rbind,rw
+	mount_entry /ro bind "$T/ro" rbind,ro
+	mount_entry /file bind "$T/file" bind,ro
+	edit '.root.readonly=false'
+	script 'cat /share/a /ro/b /file; echo new >/share/made; echo x >/inroot; mkdir /share/d; mv /share/made /share/d/moved
+		chmod 751 /share/d; chown 7:8 /share/d; ln /share/d/moved /share/hard; touch /ro/no; cp /ro/b /file; cat /share/link
+		mknod /share/null c 1 3; ls /share; rm /share/a; :'
+	try run --bundle "$B" --isolation sandbox "$ID"
+	eq "$RC" 0
+	has "$OUT" $'one\ntwo\nthree'
+	eq "$(<"$T/share/d/moved")" new
+	eq "$(stat -c '%a %u:%g %h' "$T/share/d" "$T/share/hard" | tr '\n' ' ')" "751 7:8 2 644 0:0 2 "
+	eq "$(<"$ROOTFS/inroot")" x
+	fails test -e "$T/share/a"
+	fails test -e "$T/ro/no"
+	fails test -e "$T/share/null"
+	eq "$(<"$T/file")" three
+	hasnt "$OUT" root:
+}
+
+tc sandbox_confined 'sandbox: its processes on the host have nobody'\''s uid, no capabilities, an empty root, a filter, and are in the cgroup'
+sandbox_confined() {
+	local pid text
+	sandboxes
+	bundle
+	s_up
+	eq "$(proc Uid)" "65534 65534 65534 65534"
+	eq "$(proc CapEff)" 0000000000000000
+	eq "$(proc CapBnd)" 0000000000000000
+	eq "$(proc NoNewPrivs)" 1
+	eq "$(proc Seccomp)" 2
+	eq "$(ls -A "/proc/$PID/root/")" "" "the monitor's root"
+	ne "$(nslink net "$PID")" "$(nslink net)"
+	ne "$(nslink mnt "$PID")" "$(nslink mnt)"
+	for pid in $(pgrep -P "$PID"); do
+		eq "$(proc NoNewPrivs "$pid")" 1 "$pid"
+		eq "$(proc Seccomp "$pid")" 2 "$pid"
+		text=$(</proc/"$pid"/comm)
+		if [[ $text == ringfence-files ]]; then
+			# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, SETFCAP.
+			eq "$(proc CapEff "$pid")" 00000000800000df
+			eq "$(ls "/proc/$pid/root/")" root
+		else
+			eq "$(proc Uid "$pid")" "65534 65534 65534 65534" "$text"
+			eq "$(proc CapEff "$pid")" 0000000000000000 "$text"
+		fi
+		eq "$(<"/proc/$pid/cgroup")" "$(<"/proc/$PID/cgroup")" "cgroups of $text"
+	done
+	down
+	s_over
+}
+
+tc sandbox_dies 'sandbox: kill -9 of any of its processes ends it; delete --force from that'
+sandbox_dies() {
+	local pid
+	sandboxes
+	bundle
+	s_up
+	good kill "$ID" KILL
+	until_is stopped
+	down
+	s_up
+	pid=$(pgrep -P "$PID" -f qemu-system) || skip "no child to kill: it runs by KVM"
+	kill -9 "$pid"
+	until_is stopped
+	down
+	s_over
+}
+
+tc sandbox_terminal 'sandbox: a terminal, its size, its end'
+sandbox_terminal() {
+	sandboxes
+	bundle
+	script 'tty; stty size; read x; echo "<$x>"; exit 6'
+	edit '.process.terminal=true|.process.consoleSize={height:33,width:99}'
+	# Its input ends at once.
+	try run --bundle "$B" --isolation sandbox "$ID"
+	eq "$RC" 6
+	has "$OUT" /dev/pts/0
+	has "$OUT" '33 99'
+	has "$OUT" '<>'
+	echo typed >"$T/in"
+	OUT=$(rt run --bundle "$B" --isolation sandbox "$ID" <"$T/in")
+	eq "$?" 6
+	has "$OUT" '<typed>'
+}
+
+tc sandbox_limits 'sandbox: memory, pids and CPU limits hold inside, and the machine has that size'
+sandbox_limits() {
+	sandboxes
+	bundle
+	edit '.linux.resources={memory:{limit:33554432},pids:{limit:20},cpu:{quota:50000,period:100000}}'
+	no_mount /sys/fs/cgroup
+	mount_entry /sys/fs/cgroup cgroup cgroup ro
+	script 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max; grep MemTotal /proc/meminfo; nproc'
+	s_runs
+	has "$OUT" $'33554432\n20\n50000 100000'
+	at_most "$(sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p' <<<"$OUT")" 76000 "kB of memory"
+	eq "$(tail -n 1 <<<"$OUT")" 1 "CPUs"
+}
+
+tc sandbox_refused 'sandbox: what it cannot do is refused by name, and leaves nothing'
+sandbox_refused() {
+	sandboxes
+	bundle
+	no_ns network
+	s_refused 'network namespace'
+	bundle c
+	ns pid /proc/self/ns/pid
+	s_refused 'pid namespace'
+	bundle d
+	edit '.linux.devices=[{path:"/dev/x",type:"b",major:7,minor:0}]'
+	s_refused '/dev/x'
+	bundle f
+	edit '.hooks={createContainer:[{path:"/bin/true"}]}'
+	s_refused 'createContainer'
+	bundle g
+	bad 'accel' create --bundle "$B" --isolation sandbox --accel fast "$ID"
+	bad 'isolation' create --bundle "$B" --isolation vm "$ID"
+	edit '.annotations={"io.ringfence.sandbox.kernel":"/nothing/here"}'
+	s_refused '/nothing/here'
+	edit '.annotations={"io.ringfence.sandbox.kernel":"/bin/busybox"}'
+	s_refused 'kernel|machine'
+	edit '.annotations={"io.ringfence.sandbox.memory":"much"}'
+	s_refused 'memory'
+	s_over
+}
+
+tc sandbox_asked 'sandbox: by annotation, by the name of the program; a partition of that config by --isolation partition'
+sandbox_asked() {
+	sandboxes
+	bundle
+	script 'cat /proc/version'
+	edit '.annotations={"io.ringfence.isolation":"sandbox"}'
+	runs
+	ne "$OUT" "$(</proc/version)" "the kernel, by annotation"
+	runs --isolation partition
+	eq "$OUT" "$(</proc/version)" "the kernel, of a partition"
+	edit 'del(.annotations)'
+	ln -s "$RT" "$T/ringfence-sandbox"
+	OUT=$(RINGFENCE_GUEST_AGENT=$(dirname "$RT")/ringfence-guest "$T/ringfence-sandbox" "${GOPTS[@]}" run --bundle "$B" "$ID" </dev/null) ||
+		die "ringfence-sandbox run"
+	ne "$OUT" "$(</proc/version)" "the kernel, by name"
+}
+
+tc sandbox_hooks 'sandbox: hooks of the host see its network namespace; startContainer runs inside'
+sandbox_hooks() {
+	sandboxes
+	bundle
+	edit '.hooks={
+		prestart:[{path:"/bin/sh",args:["sh","-c",$a]}],
+		createRuntime:[{path:"/bin/sh",args:["sh","-c",$b]}],
+		poststart:[{path:"/bin/sh",args:["sh","-c",$c]}],
+		poststop:[{path:"/bin/sh",args:["sh","-c",$d]}]}' \
+		--arg a "cat >$T/prestart; echo prestart >>$T/order" --arg b "cat >$T/createRuntime; echo createRuntime >>$T/order" \
+		--arg c "echo poststart >>$T/order" --arg d "echo poststop >>$T/order"
+	script 'echo inside'
+	s_runs
+	eq "$(<"$T/order")" $'prestart\ncreateRuntime\npoststart\npoststop'
+	eq "$(jq -r .status "$T/createRuntime")" creating
+	edit '.hooks={createRuntime:[{path:"/bin/false"}]}'
+	s_refused createRuntime
+	s_over
+}
