@@ -17,12 +17,16 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -36,6 +40,7 @@
 static char top[32]; /* what is exported, and beside it what must not be reached */
 static int dir, outside;
 static pid_t server;
+static bool jail;	   /* the next server is one as the sandbox has it: see serve_child() */
 static unsigned files_max; /* of the next server's descriptors; 0: as they are */
 static int sock;
 static uint8_t request[1 << 20], answer_buf[1 << 20];
@@ -190,6 +195,27 @@ static void put_file(int at, const char *name, const char *text)
 	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
 }
 
+/*
+ * Nobody, four capabilities, an empty root, nothing to be learned about it: what is left of /proc is the one
+ * descriptor.
+ */
+static int go_to_jail(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2] = { { 0 } };
+	int fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	caps[0].permitted = caps[0].effective =
+		1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER | 1U << CAP_FSETID;
+	if (fd < 0 || (mkdirat(outside, "empty", 0700) < 0 && errno != EEXIST) || fchdir(outside) < 0 ||
+		chroot("empty") < 0 || chdir("/") < 0 || prctl(PR_SET_KEEPCAPS, 1) < 0 ||
+		setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+		setresuid(65534, 65534, 65534) < 0 || syscall(SYS_capset, &head, caps) < 0 ||
+		prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(2);
+	return fd;
+}
+
 static void serve_child(int at, int s, bool readonly, const char *only)
 {
 	struct p9_export x = { .fd = at, .sock = s, .readonly = readonly, .only = only };
@@ -200,11 +226,11 @@ static void serve_child(int at, int s, bool readonly, const char *only)
 	bool confine = true;
 #endif
 	struct rlimit l = { .rlim_cur = files_max / 2, .rlim_max = files_max };
-	int r;
+	int self_fd = jail ? go_to_jail() : -1, r;
 
 	if (files_max)
 		setrlimit(RLIMIT_NOFILE, &l);
-	r = p9_serve(&x, 1, -1, confine, &e);
+	r = p9_serve(&x, 1, self_fd, confine, &e);
 
 	if (r < 0)
 		fprintf(stderr, "server: %s\n", e.text);
@@ -272,6 +298,7 @@ static int teardown(void **state)
 	(void)state;
 	stop();
 	files_max = 0;
+	jail = false;
 	close(dir);
 	close(outside);
 	pid = fork();

@@ -425,13 +425,10 @@ static void test_only(void **state)
 	assert_string_equal(read_at(5, 0, 100), "::1.0.0.1");
 }
 
-static void test_ownership(void **state)
+static void check_ownership(void)
 {
 	struct stat st;
 
-	(void)state;
-	if (geteuid() != 0)
-		skip();
 	assert_int_equal(attach(2, 12345), 0);
 	assert_int_equal(call(P9_TMKDIR, "dsdd", 2U, "dir", 0755U, 2345U), 0);
 	assert_int_equal(fstatat(dir, "dir", &st, 0), 0);
@@ -456,7 +453,7 @@ static void test_ownership(void **state)
 	assert_int_equal(attach(4, P9_NOUID), 0);
 	assert_int_equal(call(P9_TMKDIR, "dsdd", 4U, "own", 0755U, 2345U), 0);
 	assert_int_equal(fstatat(dir, "own", &st, 0), 0);
-	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_uid, jail ? 65534 : 0);
 	assert_int_equal(walk(2, 5, "own"), 0);
 	assert_int_equal(call(P9_TSETATTR, "dddddqqqqq", 5U, 6U, 0U, 7U, 8U, (uint64_t)0, (uint64_t)0,
 				 (uint64_t)0, (uint64_t)0, (uint64_t)0),
@@ -464,6 +461,39 @@ static void test_ownership(void **state)
 	assert_int_equal(fstatat(dir, "own", &st, 0), 0);
 	assert_int_equal(st.st_uid, 7);
 	assert_int_equal(st.st_gid, 8);
+}
+
+static void test_ownership(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	check_ownership();
+}
+
+/* The same from where the sandbox puts it. */
+static void test_jail(void **state)
+{
+	struct stat st = { 0 };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	jail = true;
+	restart(false, NULL);
+	check_ownership();
+	restart(false, NULL);
+	test_read_write(NULL);
+	/* Somebody else's, unreadable: it is the guest's kernel that decides. */
+	put_file(dir, "file", "text");
+	assert_int_equal(fchownat(dir, "file", 77, 77, 0), 0);
+	assert_int_equal(fchmodat(dir, "file", 0, 0), 0);
+	assert_int_equal(open_name(20, "file", O_RDWR), 0);
+	assert_int_equal(walk(ROOT, 21, "file"), 0);
+	assert_int_equal(setattr(21, 1 | 8, 06755, 1, 0, 0), 0);
+	get_stat(21, &st);
+	assert_int_equal(st.st_mode, S_IFREG | 06755);
+	assert_int_equal(call(P9_TLINK, "dds", ROOT, 21U, "hard"), 0);
 }
 
 int main(void)
@@ -482,6 +512,7 @@ int main(void)
 		P9_CASE(test_readonly),
 		P9_CASE(test_only),
 		P9_CASE(test_ownership),
+		P9_CASE(test_jail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
