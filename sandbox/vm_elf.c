@@ -220,13 +220,14 @@ static int read_entry(const struct loader *l, uint64_t *entry, struct err *e)
 	return err_hint(e, "build it with CONFIG_PVH=y");
 }
 
-/* The entry lies in what came from the file. */
+/* The entry lies in what came from the file; a segment that was skipped has its say nowhere. */
 static bool in_segment(const struct loader *l, uint64_t addr)
 {
 	for (unsigned i = 0; i < l->n; i++) {
 		const Elf64_Phdr *p = &l->phdrs[i];
 
-		if (p->p_type == PT_LOAD && addr >= p->p_paddr && addr - p->p_paddr < p->p_filesz)
+		if (p->p_type == PT_LOAD && p->p_memsz > 0 && addr >= p->p_paddr &&
+			addr - p->p_paddr < p->p_filesz)
 			return true;
 	}
 	return false;
