@@ -26,8 +26,8 @@
 enum { EXIT_RESET = 3, EXIT_CRASHED, EXIT_LATE };
 
 struct options {
-	unsigned memory, cpus, seconds, leave,
-		echo; /* leave: ms after it is up; echo: bytes through the port and back */
+	/* leave: ms after it is up; echo: bytes through the port and back */
+	unsigned memory, cpus, seconds, leave, echo, disks;
 	const char *append, *kernel, *init, *device, *disk;
 	bool figures, filters;
 };
@@ -244,10 +244,8 @@ static int boot(const struct options *o)
 	c.ports[0] = (struct vm_port){ "ringfence.control", port[0] };
 	r.port = port[1];
 	c.n_ports = 1;
-	if (o->disk) {
-		c.disks[0] = (struct vm_disk){ open(o->disk, O_RDONLY | O_CLOEXEC), true };
-		c.n_disks = 1;
-	}
+	for (; c.n_disks < o->disks; c.n_disks++)
+		c.disks[c.n_disks] = (struct vm_disk){ open(o->disk, O_RDONLY | O_CLOEXEC), true };
 	if (vm_create(&c, kvm, &vm, &e) < 0)
 		return fail(&e);
 	fprintf(stderr, "vm_boot: made after %.1f ms\n", now() - r.started);
@@ -278,7 +276,7 @@ int main(int argc, char **argv)
 	char why[VM_WHY_MAX];
 	int c;
 
-	while ((c = getopt(argc, argv, "m:c:t:l:e:a:d:D:fps")) >= 0) {
+	while ((c = getopt(argc, argv, "m:c:t:l:e:a:d:D:n:fps")) >= 0) {
 		switch (c) {
 		case 'm':
 			o.memory = number(optarg);
@@ -303,6 +301,10 @@ int main(int argc, char **argv)
 			break;
 		case 'D':
 			o.disk = optarg;
+			o.disks = o.disks ? o.disks : 1;
+			break;
+		case 'n':
+			o.disks = number(optarg);
 			break;
 		case 's':
 			o.filters = true;
@@ -323,12 +325,12 @@ int main(int argc, char **argv)
 				"Usage: vm_boot -p | [OPTION...] KERNEL [INIT]\n"
 				"  -p only probe   -d DEVICE (/dev/kvm)   -m MIB   -c CPUS   -a "
 				"COMMAND-LINE\n"
-				"  -t SECONDS at most   -l MS then leave   -D FILE a disk\n"
+				"  -t SECONDS at most   -l MS then leave   -D FILE a disk   -n N such disks\n"
 				"  -e BYTES through the port and back   -f figures   -s seccomp filters\n");
 			return 2;
 		}
 	}
-	if (optind >= argc)
+	if (optind >= argc || o.disks > VM_DISKS_MAX)
 		return 2;
 	o.kernel = argv[optind];
 	o.init = argv[optind + 1];
