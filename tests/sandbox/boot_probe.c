@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	memory();
+	words("pid_max", "/proc/sys/kernel/pid_max");
 	tell("devtmpfs", mount("dev", "/dev", "devtmpfs", 0, NULL) == 0);
 	tell("cgroup2", mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) == 0);
 	words("controller", "/sys/fs/cgroup/cgroup.controllers");
