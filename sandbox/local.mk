@@ -144,6 +144,7 @@ check_PROGRAMS += tests/unit/sandbox_kvm_test tests/unit/sandbox_vm_test
 TESTS += tests/unit/sandbox_kvm_test tests/unit/sandbox_vm_test
 tests_unit_sandbox_kvm_test_SOURCES = tests/unit/sandbox_kvm_test.c
 tests_unit_sandbox_kvm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_kvm_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=log_msg
 tests_unit_sandbox_kvm_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_vm_test_SOURCES = tests/unit/sandbox_vm_test.c
 tests_unit_sandbox_vm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -151,16 +152,21 @@ tests_unit_sandbox_vm_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 EXTRA_DIST += tests/sandbox/boot
 # For the lab, with tests/sandbox/boot: boots a kernel with a program of its own as its only one.
-check_PROGRAMS += tests/sandbox/vm_boot tests/sandbox/vm_init
+check_PROGRAMS += tests/sandbox/vm_boot
 tests_sandbox_vm_boot_SOURCES = tests/sandbox/vm_boot.c
 tests_sandbox_vm_boot_LDADD = libsandbox.a libbase.a $(YAJL_LIBS) -lseccomp -lpthread -lm
 tests_sandbox_vm_boot_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK
 tests_sandbox_vm_boot_LDFLAGS += -static
 endif
+if STATIC_LINK
+check_PROGRAMS += tests/sandbox/vm_init
 tests_sandbox_vm_init_SOURCES = tests/sandbox/vm_init.c
 tests_sandbox_vm_init_CFLAGS = -std=gnu11 $(WARN_CFLAGS)
 tests_sandbox_vm_init_LDFLAGS = -static
+else
+EXTRA_DIST += tests/sandbox/vm_init.c
+endif
 
 # --- tests of the devices
 SANDBOX_DEVICE_TESTS = \

@@ -63,8 +63,9 @@ struct virtio_dev {
 	uint32_t status;
 	uint64_t offered, features; /* features: what the driver has written */
 	uint32_t offered_sel, features_sel, queue_sel;
-	bool running; /* DRIVER_OK, and nothing wrong with it since */
-	bool told;    /* a broken driver is logged once, not as often as the guest likes */
+	bool running;	 /* DRIVER_OK, and nothing wrong with it since */
+	const char *why; /* what a broken driver did, for the log */
+	bool told;	 /* that is logged once, not as often as the guest likes */
 
 	const void *config; /* never changes, so its generation is always 0 */
 	unsigned config_len;

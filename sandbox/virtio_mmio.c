@@ -40,11 +40,22 @@ void virtio_break(struct virtio_dev *d, const char *why)
 	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (d->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		interrupt(d, VIRTIO_MMIO_INT_CONFIG);
-	if (!d->told)
+	if (d->told)
+		return;
+	/* Said by the loop: a vCPU's thread, where this may be, has no system calls for a log (vm_confine.h).
+	 */
+	d->why = why ? why : "unknown";
+	ring(d->kick);
+}
+
+static void tell(struct virtio_dev *d)
+{
+	if (d->why && !d->told) {
 		log_warn("the guest's driver of its virtio %s device breaks the rules: %s; the device has "
 			 "stopped",
-			d->class->name, why ? why : "unknown");
-	d->told = true;
+			d->class->name, d->why);
+		d->told = true;
+	}
 }
 
 void virtio_signal(struct virtio_dev *d, struct vq *q)
@@ -81,6 +92,7 @@ static void serve(struct vm_watch *w, uint32_t events)
 		return;
 	pthread_mutex_lock(&d->lock);
 	d->class->serve(d);
+	tell(d);
 	pthread_mutex_unlock(&d->lock);
 }
 

@@ -14,13 +14,16 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <seccomp.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "sandbox/vm.h"
+#include "sandbox/vm_confine.h"
 
 #define ENTRY	0x200000U
 #define PROGRAM 512
@@ -395,6 +398,77 @@ static void test_confine(void **state)
 	drop(&g);
 }
 
+/* As the monitor does it: what is not in the table kills. */
+static int filter(void *arg)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = f ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < vm_vcpu_n_syscalls; i++) {
+		const struct vm_syscall *x = &vm_vcpu_syscalls[i];
+
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(x->name), x->arg >= 0,
+			SCMP_CMP64((unsigned)(x->arg >= 0 ? x->arg : 0), SCMP_CMP_EQ, x->value));
+	}
+	if (r == 0)
+		r = seccomp_load(f);
+	seccomp_release(f);
+	return r;
+}
+
+static char logged[256];
+static pid_t logged_by;
+
+void __wrap_log_msg(enum log_level level, const char *fmt, ...);
+void __wrap_log_msg(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)level;
+	logged_by = gettid();
+	va_start(ap, fmt);
+	vsnprintf(logged, sizeof(logged), fmt, ap);
+	va_end(ap);
+}
+
+/* A driver that breaks the rules in a vCPU's thread is logged by another, since that one may not. */
+static void test_log(void **state)
+{
+	static const uint8_t code[] = {
+		0xBE,
+		0,
+		0,
+		0,
+		0xD0, /* mov $0xd0000000,%esi */
+		0xC7,
+		0x46,
+		0x70,
+		3,
+		0,
+		0,
+		0, /* movl $3,0x70(%esi): status, acknowledge and driver */
+		0xC7,
+		0x46,
+		0x44,
+		1,
+		0,
+		0,
+		0, /* movl $1,0x44(%esi): a queue is ready, without features agreed */
+		WARM,
+		RESET,
+		STOP,
+	};
+	struct err e = ERR_INIT;
+	struct guest g;
+
+	make(&g, code, sizeof(code));
+	assert_int_equal(vm_start(g.vm, filter, NULL, &e), 0);
+	assert_int_equal(run(&g), VM_OFF);
+	drop(&g);
+	assert_non_null(strstr(logged, "virtio console device breaks the rules"));
+	assert_int_equal(logged_by, gettid());
+}
+
 static bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
@@ -481,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_string),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_confine),
+		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_refused),
 	};
