@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@
 #include "sandbox/client.h"
 #include "sandbox/confine.h"
 #include "sandbox/monitor.h"
+#include "sandbox/net.h"
 #include "sandbox/terminal.h"
 
 struct creation {
@@ -51,6 +53,24 @@ struct creation {
 	char *create, *config;
 	int sync[2], ns[SPEC_NS_KINDS];
 };
+
+/* --- the network's end
+ * ------------------------------------------------------------------------------------------- */
+
+/* A namespace given by path may outlive the sandbox, whose interfaces would receive nothing any more. Best
+ * effort: it may be gone already, which is as well. */
+static void give_network_back(int netns)
+{
+	pid_t pid = netns >= 0 ? fork() : -1;
+
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+
+		_exit(setns(netns, CLONE_NEWNET) < 0 || vm_net_disconnect(&e) < 0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
 
 /* --- create
  * ------------------------------------------------------------------------------------------------------ */
@@ -239,11 +259,12 @@ static void undo(struct creation *c)
 		p->pid = 0;
 	}
 	unlinkat(p->dirfd, RT_START_SOCKET, 0);
-	if (!p->cgroup)
-		return;
-	cgrp_kill(p->cgroup, SIGKILL, &ignored);
-	if (cgrp_destroy(p->cgroup, &e) < 0)
-		log_warn("%s", e.text);
+	if (p->cgroup) {
+		cgrp_kill(p->cgroup, SIGKILL, &ignored);
+		if (cgrp_destroy(p->cgroup, &e) < 0)
+			log_warn("%s", e.text);
+	}
+	give_network_back(c->birth.netns);
 }
 
 static int terminal(struct creation *c, struct err *e)
@@ -428,6 +449,22 @@ static int vm_update(struct rt_partition *p, const struct spec_resources *r, str
 	}
 }
 
+/* When nobody is left in the cgroup, nobody holds a tap. */
+static int vm_destroy(struct rt_partition *p, bool force, struct err *e)
+{
+	int ns[SPEC_NS_KINDS], r = ns_destroy(p, force, e);
+	struct spec network = { 0 };
+
+	if (r < 0 || !p->spec || !p->spec->ns[SPEC_NS_NETWORK].path)
+		return r;
+	network.ns[SPEC_NS_NETWORK] = p->spec->ns[SPEC_NS_NETWORK];
+	if (ns_open_paths(&network, ns, NULL) < 0)
+		return 0;
+	give_network_back(ns[SPEC_NS_NETWORK]);
+	ns_close(ns);
+	return 0;
+}
+
 const struct rt_engine vm_engine = {
 	.name = "sandbox",
 	.wants = vm_wanted,
@@ -443,5 +480,5 @@ const struct rt_engine vm_engine = {
 	.status = ns_status,
 	.stats = ns_stats,
 	.usage = ns_usage,
-	.destroy = ns_destroy,
+	.destroy = vm_destroy,
 };

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "base/str.h"
 #include "namespaces/mount_options.h"
@@ -15,6 +16,15 @@ static int no(struct err *e, const char *what)
 		"%s; a sandbox cannot do that: leave it out, or use --isolation partition", what);
 }
 
+/* Its interfaces would be the guest's and no longer the host's. */
+static bool is_our_network(const char *path)
+{
+	struct stat own, st;
+
+	return path && stat("/proc/self/ns/net", &own) == 0 && stat(path, &st) == 0 &&
+	       st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+}
+
 static int check_namespaces(const struct spec *s, struct err *e)
 {
 	static const enum spec_ns not_shared[] = { SPEC_NS_USER, SPEC_NS_MOUNT, SPEC_NS_PID, SPEC_NS_CGROUP,
@@ -23,6 +33,8 @@ static int check_namespaces(const struct spec *s, struct err *e)
 	if (!s->ns[SPEC_NS_NETWORK].present)
 		return no(e, "linux.namespaces lists no network namespace, so the partition would have the "
 			     "host's network");
+	if (is_our_network(s->ns[SPEC_NS_NETWORK].path))
+		return no(e, "linux.namespaces: the network namespace to join is the host's own");
 	for (size_t i = 0; i < ARRAY_SIZE(not_shared); i++)
 		if (s->ns[not_shared[i]].path)
 			return err_text(e, EOPNOTSUPP,

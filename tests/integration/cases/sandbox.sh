@@ -261,3 +261,25 @@ sandbox_hooks() {
 	s_refused createRuntime
 	s_over
 }
+
+tc sandbox_netns 'sandbox: a network namespace that outlives it has its interfaces back; the host'\''s own is refused'
+sandbox_netns() {
+	local ns
+	sandboxes
+	unshare --net sleep 1000 &
+	ns=$!
+	until [[ $(nslink net $ns) != "$(nslink net)" ]]; do sleep 0.05; done
+	nsenter -t $ns -n sh -c 'ip link add e0 type veth peer name p0 && ip addr add 10.9.8.7/24 dev e0 && ip link set e0 up && ip link set p0 up' ||
+		skip "no veth interfaces"
+	bundle
+	ns network "/proc/$ns/ns/net"
+	script 'cat /sys/class/net/e0/address; ip -4 addr show dev e0'
+	s_runs
+	has "$OUT" 10.9.8.7
+	has "$OUT" "$(nsenter -t $ns -n ip -o link show e0 | sed 's/.*ether \([^ ]*\).*/\1/')"
+	eq "$(nsenter -t $ns -n tc qdisc show dev e0 ingress)" "" "redirection"
+	kill $ns
+	ns network /proc/self/ns/net
+	s_refused 'network namespace'
+	s_over
+}
