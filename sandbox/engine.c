@@ -19,12 +19,14 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -421,6 +423,75 @@ static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 	return client_ask(p, PROTO_SIGNAL, data, sizeof(data), 0, NULL, NULL, e);
 }
 
+/*
+ * Pausing is stopping our processes, not freezing their cgroup: since Linux 5.1 and until 6.13 a machine's
+ * worker threads of the kernel are members of its creator's cgroup and, as kernel threads, never freeze, so
+ * that cgroup v2 never reports the cgroup as frozen (virt/kvm/kvm_main.c, kvm_vm_create_worker_thread()).
+ */
+static int signal_all(const struct rt_partition *p, int sig, struct err *e)
+{
+	_cleanup_close_ int pidfd = rt_pidfd(p);
+	char path[64], text[1024], *at = text, *end;
+	ssize_t n;
+
+	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
+		return err_text(e, ESRCH, "container not running: no such process");
+	/* Its children live no longer than it does, and it makes no new ones. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
+	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
+	if (n < 0)
+		return err_set(e, (int)-n, "read %s", path);
+	for (;;) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at || pid <= 1)
+			return 0;
+		kill((pid_t)pid, sig);
+		at = end;
+	}
+}
+
+static bool is_stopped(const struct rt_partition *p)
+{
+	uint64_t start;
+	char state;
+
+	return rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state == 'T';
+}
+
+static int vm_pause(struct rt_partition *p, struct err *e)
+{
+	int r = signal_all(p, SIGSTOP, e);
+
+	/* A vCPU leaves its guest at once; what is in a system call that cannot be interrupted takes its
+	 * time. */
+	for (int i = 0; r == 0 && !is_stopped(p); i++) {
+		const struct timespec t = { .tv_nsec = 5000000 };
+
+		if (i == 2000) {
+			signal_all(p, SIGCONT, NULL);
+			return err_text(e, EBUSY,
+				"container \"%s\" does not stop: its monitor is stuck in the kernel", p->id);
+		}
+		nanosleep(&t, NULL);
+	}
+	return r;
+}
+
+static int vm_resume(struct rt_partition *p, struct err *e)
+{
+	return signal_all(p, SIGCONT, e);
+}
+
+static int vm_status(const struct rt_partition *p, enum rt_status *out, struct err *e)
+{
+	int r = ns_status(p, out, e);
+
+	if (r == 0 && (*out == RT_RUNNING || *out == RT_CREATED) && is_stopped(p))
+		*out = RT_PAUSED;
+	return r;
+}
+
 /* In the guest first, where the partition's own limits are; the host's have room above them. */
 static int vm_update(struct rt_partition *p, const struct spec_resources *r, struct err *e)
 {
@@ -473,11 +544,11 @@ const struct rt_engine vm_engine = {
 	.start = vm_start_,
 	.exec = client_exec,
 	.kill = vm_kill,
-	.pause = ns_pause,
-	.resume = ns_resume,
+	.pause = vm_pause,
+	.resume = vm_resume,
 	.update = vm_update,
 	.pids = ns_pids,
-	.status = ns_status,
+	.status = vm_status,
 	.stats = ns_stats,
 	.usage = ns_usage,
 	.destroy = vm_destroy,

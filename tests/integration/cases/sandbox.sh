@@ -5,6 +5,7 @@
 
 GUEST_KERNEL=${RINGFENCE_GUEST_KERNEL:-/var/cache/ringfence/guest-kernel/current/vmlinux}
 sandboxes() {
+	! sanitized || skip "the agent in the guest is a static program, which a sanitized build is not"
 	[[ -r $GUEST_KERNEL ]] || skip "no kernel for guests ($GUEST_KERNEL): ./bootstrap kernel builds it"
 	[[ -x $(dirname "$RT")/ringfence-guest ]] || skip "no ringfence-guest beside the runtime"
 	[[ -x /usr/bin/qemu-system-x86_64 || -w /dev/kvm ]] || skip "neither QEMU nor KVM is there"
