@@ -3,6 +3,7 @@
 #include "launch/supervise.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -10,6 +11,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "launch/control.h"
+#include "runtime/program.h"
 
 static const char *const managers[] = {
 	[CGRP_CGROUPFS] = "cgroupfs",
@@ -44,9 +46,13 @@ static void execute(const struct launch_ctx *ctx, const struct launch_dir *d, in
 	const char *store = NULL;
 	struct command_line c = { .argv = { "ringfence" }, .n = 1 };
 	int null = open("/dev/null", O_RDWR);
+	char fd[16], self[PATH_MAX];
 	sigset_t none;
-	char fd[16];
 
+	/* Out of reach of payloads we have no path that the kernel knows: it is told, for what comes with us.
+	 */
+	if (rt_own_program(self, sizeof(self), NULL) == 0)
+		c.argv[0] = self;
 	/* Absolute all of them: its working directory is the partition's. */
 	if (!a || launch_store_path(ctx, a, &store, NULL) < 0)
 		store = ctx->store;

@@ -284,3 +284,23 @@ sandbox_netns() {
 	s_refused 'network namespace'
 	s_over
 }
+
+tc sandbox_launched 'sandbox: launch, detached: its log, exec, stop, restart, and what it wrote is there'
+sandbox_launched() {
+	sandboxes
+	# shellcheck source=../lib-launch.sh disable=SC2119
+	source "$RF_HERE/lib-launch.sh"
+	images
+	says() { l logs "$ID" | grep -q "$1"; }
+	lgood launch -d --isolation sandbox bb "$ID" -- \
+		sh -c 'cat /proc/version; cat /kept; echo kept >/kept; trap "exit 4" TERM; while :; do sleep 0.2; done'
+	until_ok 30 says 'Linux version'
+	ne "$(l logs "$ID" | sed -n 1p)" "$(</proc/version)" "the kernel"
+	lgood exec "$ID" cat /kept
+	eq "$OUT" kept
+	lgood stop -t 30 "$ID"
+	lgood restart "$ID"
+	until_ok 30 says '^kept'
+	over
+	s_over
+}
