@@ -164,6 +164,9 @@ const char *cgrp_path(const struct cgrp *c, const char *controller);
 /* The scope's name with the systemd manager, else NULL. */
 const char *cgrp_scope(const struct cgrp *c);
 
+/* Can the systemd manager be asked (the user's, or the system's)? Connects to it and hangs up. */
+int cgrp_systemd(bool user, struct err *e);
+
 /* --- the host's hierarchies, as the cgroup mount inside a partition needs them --------------- */
 
 enum cgrp_mode { CGRP_MODE_NONE, CGRP_MODE_V1, CGRP_MODE_V2, CGRP_MODE_MIXED };

@@ -197,6 +197,13 @@ int cg_systemd_stop(const struct cgrp *c, struct err *e)
 	return r < 0 ? r : sd_stop_unit(b, c->unit, e);
 }
 
+int cgrp_systemd(bool user, struct err *e)
+{
+	_cleanup_(sd_closep) struct sd_bus_conn *b = NULL;
+
+	return sd_open(user, &b, e);
+}
+
 #else
 
 static int not_built(struct err *e)
@@ -222,6 +229,11 @@ int cg_systemd_update(const struct cgrp *c, const struct spec_resources *r, stru
 }
 
 int cg_systemd_stop(const struct cgrp *c, struct err *e)
+{
+	return not_built(e);
+}
+
+int cgrp_systemd(bool user, struct err *e)
 {
 	return not_built(e);
 }

@@ -30,8 +30,9 @@ struct cli_verb {
 	int (*run)(const struct rt_ctx *ctx, const void *options, char *const *args, struct err *e);
 };
 
-extern const struct cli_verb verb_create, verb_delete, verb_events, verb_exec, verb_features, verb_kill,
-	verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update;
+extern const struct cli_verb verb_create, verb_delete, verb_doctor, verb_events, verb_exec, verb_features,
+	verb_kill, verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec, verb_start, verb_state,
+	verb_update;
 /* Living with launched partitions. */
 extern const struct cli_verb verb_inspect, verb_launch, verb_ls, verb_rm;
 extern const struct cli_verb verb_cp, verb_network_hook, verb_port;

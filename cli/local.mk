@@ -2,7 +2,7 @@
 bin_PROGRAMS += ringfence
 ringfence_SOURCES = \
 	cli/image/text.c cli/image/text.h cli/inspect.c cli/launch.c cli/ls.c cli/rm.c \
-	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
+	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/doctor.c cli/doctor.h cli/doctor_host.c cli/doctor_sandbox.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
 	cli/list.c cli/main.c cli/network_hook.c cli/options.c cli/options.h cli/pause.c cli/port.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
 	cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
@@ -57,6 +57,13 @@ install-data-local:
 
 uninstall-local:
 	rm -f "$(DESTDIR)$(bashcompdir)/ringfence"
+
+# The name that asks for a sandbox (main.c): what engines are pointed at.
+install-exec-hook:
+	cd "$(DESTDIR)$(bindir)" && rm -f ringfence-sandbox && ln -s ringfence ringfence-sandbox
+
+uninstall-hook:
+	rm -f "$(DESTDIR)$(bindir)/ringfence-sandbox"
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/cli_options_test

@@ -41,6 +41,7 @@ static const struct cli_verb *const verbs[] = {
 	&verb_events,
 	&verb_spec,
 	&verb_features,
+	&verb_doctor,
 	&verb_cp,
 	&verb_port,
 	&verb_network_hook,

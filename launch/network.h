@@ -25,6 +25,9 @@
 
 #include "launch/record.h"
 
+/* The program pasta, or NULL. */
+const char *launch_network_pasta(void);
+
 /*
  * Checks --network, --publish and --dns; fills in network, ports, n_ports and dns of `r`. A host port that
  * was left out, or is 0, is chosen here: one that no program listens on and no other partition has. Without

@@ -38,7 +38,7 @@
 
 static const char *const places[] = { "/usr/local/bin/pasta", "/usr/bin/pasta", "/bin/pasta" };
 
-static const char *find_program(void)
+const char *launch_network_pasta(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (access(places[i], X_OK) == 0)
@@ -319,7 +319,7 @@ static int check_userns(pid_t pid, struct err *e)
 
 int net_pasta_up(int dir, struct net_file *f, pid_t pid, struct arena *a, struct err *e)
 {
-	const char *program = find_program(), *pids = pid_file(dir, f, a);
+	const char *program = launch_network_pasta(), *pids = pid_file(dir, f, a);
 	char **args = NULL;
 	int r;
 

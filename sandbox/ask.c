@@ -126,16 +126,32 @@ static int open_file(const char *path, const char *what, struct err *e)
 	return fd;
 }
 
+const char *vm_kernel_default(void)
+{
+	const char *env = getenv("RINGFENCE_GUEST_KERNEL");
+
+	return env && *env ? env : KERNEL_BUILT;
+}
+
+void vm_agent_default(char *path, size_t size)
+{
+	const char *env = getenv("RINGFENCE_GUEST_AGENT");
+
+	if (env && *env)
+		snprintf(path, size, "%s", env);
+	else
+		rt_companion("ringfence-guest", path, size);
+}
+
 static int open_kernel(const struct spec *s, struct vm_ask *ask, struct err *e)
 {
-	const char *path = spec_annotation(s, VM_ANNOTATION "kernel"),
-		   *env = getenv("RINGFENCE_GUEST_KERNEL");
+	const char *path = spec_annotation(s, VM_ANNOTATION "kernel");
 
 	ask->kernel_args = spec_annotation(s, VM_ANNOTATION "kernel-args");
 	if (!path)
 		path = s->vm.kernel_path;
 	if (!path)
-		path = env && *env ? env : KERNEL_BUILT;
+		path = vm_kernel_default();
 	ask->kernel_path = path;
 	if (path[0] != '/')
 		return err_text(e, EINVAL, "the guest's kernel: \"%.200s\" must be an absolute path", path);
@@ -149,10 +165,9 @@ static int open_kernel(const struct spec *s, struct vm_ask *ask, struct err *e)
 static int open_agent(struct vm_ask *ask, struct err *e)
 {
 	char path[PATH_MAX];
-	const char *env = getenv("RINGFENCE_GUEST_AGENT");
 
-	rt_companion("ringfence-guest", path, sizeof(path));
-	ask->guest = open_file(env && *env ? env : path, "the guest's agent", e);
+	vm_agent_default(path, sizeof(path));
+	ask->guest = open_file(path, "the guest's agent", e);
 	return ask->guest < 0 ? ask->guest : 0;
 }
 

@@ -55,6 +55,11 @@ bool vm_wanted(const struct spec *s);
 /* What the command line says, before everything else: --isolation, --accel. NULL: nothing. -EINVAL. */
 int vm_prefer(const char *isolation, const char *accel, struct err *e);
 
+/* The kernel and the agent where the config names none: of the environment, built, or installed with us. They
+ * need not be there. */
+const char *vm_kernel_default(void);
+void vm_agent_default(char *path, size_t size);
+
 /* Opens and checks everything. Memory is the partition's. */
 int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask *out, struct err *e);
 void vm_ask_free(struct vm_ask *ask);

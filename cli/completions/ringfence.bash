@@ -54,7 +54,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features cp port stats top commit volume help'
+	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features doctor cp port stats top commit volume help'
 	local images='pull load save import images history tag untag rmi prune du store login logout prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
@@ -89,6 +89,7 @@ _ringfence()
 		[events]='--stats --interval --help'
 		[spec]='--bundle --file --rootless --help'
 		[features]='--help'
+		[doctor]='--format --help'
 		[port]='--format --help'
 		[cp]='--archive --follow-link --overwrite --quiet --help'
 		[stats]='--all --no-stream --interval --format --json --help'

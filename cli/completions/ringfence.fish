@@ -79,6 +79,7 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a update -d 'Change 
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a events -d 'Print statistics and out-of-memory events as JSON lines'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a spec -d 'Write a config.json to begin with'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a features -d 'Print what this runtime supports as JSON'
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a doctor -d 'Tell what this host can do and what is missing'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a cp -d 'Copy files out of a partition or into one'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a port -d 'Tell which ports of the host lead to a partition'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a stats -d 'Show what partitions use: CPU, memory, network, block I/O, pressure'
@@ -86,7 +87,7 @@ complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a top -d 'Show parti
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a commit -d 'Make an image of what a partition has changed'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a volume -d 'List, make, show and remove volumes'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a help -d 'Tell about a command'
-complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait rename generate run create start exec kill delete state list ps pause resume update events spec features'
+complete -c ringfence -n '__ringfence_in help' -a 'logs attach stop restart wait rename generate run create start exec kill delete state list ps pause resume update events spec features doctor'
 complete -c ringfence -n '__ringfence_in logs attach stop restart wait rename generate' -a '(ringfence ls --all --quiet 2>/dev/null)' -d partition
 complete -c ringfence -n '__ringfence_in start exec kill delete state ps pause resume update events' -a '(ringfence list -q 2>/dev/null)' -d container
 complete -c ringfence -n '__ringfence_in kill' -a 'TERM KILL INT HUP QUIT STOP CONT USR1 USR2 WINCH' -d signal
@@ -279,6 +280,10 @@ complete -c ringfence -n '__ringfence_in spec' -s h -l help -d 'show this help'
 
 # features
 complete -c ringfence -n '__ringfence_in features' -s h -l help -d 'show this help'
+
+# doctor
+complete -c ringfence -n '__ringfence_in doctor' -l format -x -a 'text json' -d 'text (default) or json'
+complete -c ringfence -n '__ringfence_in doctor' -s h -l help -d 'show this help'
 
 # port
 complete -c ringfence -n '__ringfence_in help' -a 'port'
