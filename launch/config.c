@@ -259,6 +259,8 @@ static int annotations(struct cfg *c, struct err *e)
 	/* Last, so that it wins: it is the engine that is asked (docs/sandbox.md). */
 	if (c->o->isolation)
 		put_pair(&p, c->a, "io.ringfence.isolation", c->o->isolation);
+	if (c->o->accel)
+		put_pair(&p, c->a, "io.ringfence.sandbox.accel", c->o->accel);
 	if (p.list.failed)
 		return cfg_no_memory(e);
 	if (p.list.n == 0)
@@ -383,6 +385,11 @@ static int refuse(const struct launch_opts *o, struct err *e)
 			"--userns host");
 	if (o->isolation && !str_eq(o->isolation, "partition") && !str_eq(o->isolation, "sandbox"))
 		return err_text(e, EINVAL, "--isolation %.100s: must be partition or sandbox", o->isolation);
+	if (o->accel && !(o->isolation && str_eq(o->isolation, "sandbox")))
+		return err_text(
+			e, EINVAL, "--accel is about a sandbox's machine: it needs --isolation sandbox");
+	if (o->accel && !str_eq(o->accel, "auto") && !str_eq(o->accel, "kvm") && !str_eq(o->accel, "tcg"))
+		return err_text(e, EINVAL, "--accel %.100s: must be auto, kvm or tcg", o->accel);
 	if (o->boot && o->init)
 		return err_text(e, EINVAL, "--boot and --init contradict each other: systemd is the init");
 	return 0;

@@ -97,7 +97,7 @@ _ringfence()
 		[launch]='--name --detach --interactive --tty --rm --restart --pull --entrypoint --env --env-file --workdir
 			--user --hostname --volume --mount --tmpfs --read-only --shm-size --network --publish --dns
 			--add-host --memory --memory-swap --cpus --cpuset-cpus --pids-limit --device --cap-add --cap-drop
-			--privileged --security-opt --userns --ulimit --sysctl --init --boot --isolation --stop-signal
+			--privileged --security-opt --userns --ulimit --sysctl --init --boot --isolation --accel --stop-signal
 			--stop-timeout --log-max --label --annotation --pid-file --cidfile --help'
 		[ls]='--quiet --running --filter --format --no-trunc --help'
 		[rm]='--force --volumes --all --format --help'

@@ -353,6 +353,12 @@ static void test_refused_as_a_whole(void **state)
 	s = usual();
 	s.o.isolation = "vm";
 	refused(&s, "--isolation vm: must be");
+	s.o.isolation = "partition";
+	s.o.accel = "kvm";
+	refused(&s, "--accel is about a sandbox's machine");
+	s.o.isolation = "sandbox";
+	s.o.accel = "fast";
+	refused(&s, "--accel fast: must be");
 	s = usual();
 	s.o.log_max = (struct spec_i64){ true, -2 };
 	refused(&s, "--log-max");
