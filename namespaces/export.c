@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a config takes of the host's files, for who mounts it elsewhere (see mnt_export() in rootfs.h). */
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "namespaces/mount_state.h"
 
@@ -39,10 +42,9 @@ static int add(const struct mnt_ctx *c, struct mnt_export *out, size_t *n, int t
 	return 0;
 }
 
-static int export_root(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e)
+static int root_tree(struct mnt_ctx *c, struct err *e)
 {
 	struct mnt_state *st = c->state;
-	bool readonly = c->spec->root_readonly || (st->overlay && st->overlay->readonly);
 	int tree;
 
 	if (st->overlay) {
@@ -51,32 +53,65 @@ static int export_root(struct mnt_ctx *c, struct mnt_export *out, size_t *n, str
 		if (r < 0)
 			return r;
 		tree = TAKE_FD(st->root_tree);
-		if (tree < 0)
-			return err_text(
-				e, EPERM, "mounts: the root file system of layers takes root's powers");
-	} else {
-		tree = sys_clone_tree(AT_FDCWD, c->rootfs, AT_RECURSIVE);
-		if (tree < 0)
-			return err_set(e, -tree, "open the root file system %s", c->rootfs);
+		return tree >= 0 ? tree
+				 : err_text(e, EPERM,
+					   "mounts: the root file system of layers takes root's powers");
 	}
-	return add(c, out, n, tree, -1, readonly, NULL, "the root file system", e);
+	tree = sys_clone_tree(AT_FDCWD, c->rootfs, AT_RECURSIVE);
+	return tree < 0 ? err_set(e, -tree, "open the root file system %s", c->rootfs) : tree;
+}
+
+/* Is the destination of entry i below that of an earlier one? Then it is no place in the root file system. */
+static bool is_covered(const struct mnt_state *st, size_t i)
+{
+	const char *at = st->entries[i].m->destination;
+
+	for (size_t k = 0; k < i; k++) {
+		const char *above = st->entries[k].m->destination;
+		size_t len = strlen(above);
+
+		if (len > 1 && strncmp(at, above, len) == 0 && (at[len] == '/' || at[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whoever mounts on a root file system that is read-only to him cannot make destinations that are not there.
+ * A failure is his to tell, if he needs it.
+ */
+static void make_place(const struct mnt_state *st, int root, size_t i, bool is_dir)
+{
+	const char *at = st->entries[i].m->destination;
+	_cleanup_close_ int fd = is_covered(st, i) ? -EBADF : path_open(root, at, O_PATH, 0, 0);
+
+	if (fd == -ENOENT)
+		fd = is_dir ? path_mkdirs(root, at, 0755) : path_touch(root, at, 0644);
 }
 
 int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e)
 {
 	struct mnt_state *st = c->state;
-	int r = export_root(c, out, n, e);
+	bool readonly = c->spec->root_readonly || (st->overlay && st->overlay->readonly);
+	_cleanup_close_ int root = root_tree(c, e);
+	int r = root < 0 ? root : 0;
 
 	for (size_t i = 0; i < st->n_entries && r == 0; i++) {
 		struct mnt_entry *m = &st->entries[i];
+		bool is_dir = true;
 
-		if (m->kind != MNT_BIND)
-			continue;
-		r = mnt_bind_source(m, e);
-		if (r >= 0)
-			r = add(c, out, n, r, (int)i, false, &m->o, m->source, e);
+		if (m->kind == MNT_BIND) {
+			r = mnt_bind_source(m, e);
+			if (r >= 0)
+				r = add(c, out, n, r, (int)i, false, &m->o, m->source, e);
+			if (r < 0)
+				return r;
+			is_dir = out[*n - 1].is_dir;
+		}
+		if (readonly)
+			make_place(st, root, i, is_dir);
 	}
-	return r;
+	return r < 0 ? r : add(c, out, n, TAKE_FD(root), -1, readonly, NULL, "the root file system", e);
 }
 
 bool mnt_has_root_overlay(const struct mnt_ctx *c)

@@ -94,9 +94,10 @@ int mnt_idmap_sources(struct mnt_ctx *c, int userns_fd, struct err *e);
 
 /*
  * For an engine that mounts nothing here: what the config takes of the host's files, each as a detached
- * mount, cut off from the host's, nosuid and nodev, read-only where the config says so. The first is the root
- * file system (mount -1), then every bind mount by its index in spec.mounts. After mnt_init(); `out` has room
- * for one more than there are mounts. *n counts what is the caller's to close, also after a failure.
+ * mount, cut off from the host's, nosuid and nodev, read-only where the config says so. Every bind mount by
+ * its index in spec.mounts, then the root file system (mount -1), with a place for each mount if it is
+ * read-only. After mnt_init(); `out` has room for one more than there are mounts. *n counts what is the
+ * caller's to close, also after a failure.
  */
 struct mnt_export {
 	int tree;

@@ -304,3 +304,22 @@ sandbox_launched() {
 	over
 	s_over
 }
+
+tc sandbox_readonly 'sandbox: a read-only root file system, with places for mounts that it had not'
+sandbox_readonly() {
+	sandboxes
+	bundle
+	own_files
+	echo text >"$T/file"
+	edit '.root.readonly=true'
+	mount_entry /not/there tmpfs tmpfs rw
+	mount_entry /neither/file bind "$T/file" bind,ro
+	mount_entry /not/there/below tmpfs tmpfs rw
+	script 'cat /neither/file; touch /not/there/x /not/there/below/y && echo written; touch /z; :'
+	try run --bundle "$B" --isolation sandbox "$ID"
+	eq "$RC" 0
+	eq "$OUT" $'text\nwritten'
+	imatch "$ERR" 'read-only'
+	fails test -e "$ROOTFS/z"
+	fails test -e "$ROOTFS/not/there/below"
+}
