@@ -123,6 +123,19 @@ tests_fuzz_fuzz_virtio_vq_LDADD = $(SANDBOX_FUZZ_LIBS)
 tests_fuzz_fuzz_virtio_vq_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 
+# What comes out of a guest on the control channel.
+check_PROGRAMS += tests/fuzz/replay_proto
+TESTS += tests/fuzz/replay_proto
+tests_fuzz_replay_proto_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_proto.c
+tests_fuzz_replay_proto_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"proto"'
+tests_fuzz_replay_proto_LDADD = libsandbox.a libbase.a
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_proto
+tests_fuzz_fuzz_proto_SOURCES = tests/fuzz/fuzz_proto.c
+tests_fuzz_fuzz_proto_LDADD = libsandbox.a libbase.a
+tests_fuzz_fuzz_proto_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
 check_PROGRAMS += tests/fuzz/replay_vm_elf
 TESTS += tests/fuzz/replay_vm_elf
 tests_fuzz_replay_vm_elf_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_vm_elf.c
@@ -138,6 +151,11 @@ endif
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
+check_PROGRAMS += tests/unit/sandbox_proto_test
+TESTS += tests/unit/sandbox_proto_test
+tests_unit_sandbox_proto_test_SOURCES = tests/unit/sandbox_proto_test.c
+tests_unit_sandbox_proto_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_proto_test_LDADD = $(SANDBOX_TEST_LIBS)
 
 # --- tests of the machine
 check_PROGRAMS += tests/unit/sandbox_kvm_test tests/unit/sandbox_vm_test
