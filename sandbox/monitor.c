@@ -410,8 +410,12 @@ static void serve_signals(struct monitor *m)
 			if (m->b->slave >= 0)
 				monitor_send_size(m, 0, 0);
 		} else if (sig == SIGHUP && m->b->slave >= 0 && info.ssi_code == SI_KERNEL) {
-			/* Our terminal's other end is gone: it is the payload's terminal that hangs up. */
-			monitor_send_signal(m, 0, SIGHUP, false, 0);
+			/* Our terminal's other end is gone: it is the payload's terminal that hangs up.
+			 * Before there is one, reading will tell. */
+			struct monitor_proc *first = monitor_proc_find(m, 0);
+
+			if (first && m->phase >= MON_CREATED)
+				monitor_proc_input_ends(m, first);
 		} else if (sig != SIGPIPE && (m->phase == MON_UP || m->phase == MON_CREATED)) {
 			monitor_send_signal(m, 0, sig, false, 0);
 		}

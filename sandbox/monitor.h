@@ -120,6 +120,8 @@ int monitor_sink_put(struct monitor_sink *s, const uint8_t *data, size_t len);
 unsigned monitor_proc_poll(struct monitor *m, struct monitor_proc *p, struct pollfd *at);
 /* Moves what can be moved. -errno: the control channel is gone. */
 int monitor_proc_serve(struct monitor *m, struct monitor_proc *p, const struct pollfd *at);
+/* Nothing more comes for it; of a terminal: it has hung up. */
+int monitor_proc_input_ends(struct monitor *m, struct monitor_proc *p);
 /* All that it said is where it belongs, and it has ended. */
 bool monitor_proc_done(const struct monitor_proc *p);
 

@@ -139,6 +139,15 @@ unsigned monitor_proc_poll(struct monitor *m, struct monitor_proc *p, struct pol
 	return MONITOR_POLLS;
 }
 
+int monitor_proc_input_ends(struct monitor *m, struct monitor_proc *p)
+{
+	if (p->in_ended || p->exited)
+		return 0;
+	p->in_ended = true;
+	p->in = fd_close(p->in);
+	return proto_send(&m->guest, PROTO_STDIN, 0, p->id, 0, NULL, 0);
+}
+
 static int read_input(struct monitor *m, struct monitor_proc *p)
 {
 	uint8_t data[16384];
@@ -148,11 +157,8 @@ static int read_input(struct monitor *m, struct monitor_proc *p)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	/* EIO: a terminal that has been hung up. */
-	if (n <= 0) {
-		p->in_ended = true;
-		p->in = fd_close(p->in);
-		return proto_send(&m->guest, PROTO_STDIN, 0, p->id, 0, NULL, 0);
-	}
+	if (n <= 0)
+		return monitor_proc_input_ends(m, p);
 	p->window -= (size_t)n;
 	return proto_send(&m->guest, PROTO_STDIN, 0, p->id, 0, data, (size_t)n);
 }

@@ -70,10 +70,31 @@ static void forget_input(struct guest *g, struct guest_process *p)
 	p->in_at = p->in_len = 0;
 }
 
+static void end_stream(struct guest *g, struct guest_process *p, int i)
+{
+	p->out[i].fd = fd_close(p->out[i].fd);
+	if (!p->out[i].over)
+		guest_say(g, i == 0 ? PROTO_STDOUT : PROTO_STDERR, 0, p->id, 0, NULL, 0);
+	p->out[i].over = true;
+}
+
+/* The end of a terminal's input is that of the terminal: what has it open finds it hung up, as on the host.
+ */
+static void hang_up(struct guest *g, struct guest_process *p)
+{
+	forget_input(g, p);
+	p->in = fd_close(p->in);
+	end_stream(g, p, 0);
+}
+
 void guest_process_push(struct guest *g, struct guest_process *p)
 {
 	size_t before = p->in_len;
 
+	if (p->close_input && p->terminal) {
+		hang_up(g, p);
+		return;
+	}
 	while (p->in_len > 0 && p->in >= 0) {
 		ssize_t n = write(p->in, p->input + p->in_at, p->in_len);
 
@@ -92,7 +113,7 @@ void guest_process_push(struct guest *g, struct guest_process *p)
 	credit(g, p, before - p->in_len);
 	if (p->in_len == 0 || p->in < 0)
 		forget_input(g, p);
-	if (p->close_input && p->in_len == 0 && !p->terminal)
+	if (p->close_input && p->in_len == 0)
 		p->in = fd_close(p->in);
 }
 
@@ -161,14 +182,6 @@ void guest_process_adopt(struct guest_process *p, struct guest_worker *w)
 
 /* --- output
  * ---------------------------------------------------------------------------------------------------- */
-
-static void end_stream(struct guest *g, struct guest_process *p, int i)
-{
-	p->out[i].fd = fd_close(p->out[i].fd);
-	if (!p->out[i].over)
-		guest_say(g, i == 0 ? PROTO_STDOUT : PROTO_STDERR, 0, p->id, 0, NULL, 0);
-	p->out[i].over = true;
-}
 
 /*
  * The process is gone, and there are others that hold its output open: what is in there now still counts.
