@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "namespaces/mount_calls.h"
 #include "namespaces/net.h"
+#include "namespaces/rootfs.h"
 #include "runtime/sync.h"
 #include "sandbox/confine.h"
 #include "sandbox/initrd.h"
@@ -31,6 +32,7 @@
 #include "sandbox/plan.h"
 #include "sandbox/qemu.h"
 #include "sandbox/share.h"
+#include "security/proc_attrs.h"
 
 /* For a guest to come up and build its partition. */
 #define BOOT_MS	    60000
@@ -310,6 +312,17 @@ static int confine_vcpu(void *arg)
 	return vm_filter_install(&f->vcpu, NULL);
 }
 
+/* Of the host's memory it is us who take it, and those that we make. */
+static int own_oom_score(const struct spec *s, struct err *e)
+{
+	_cleanup_close_ int procfd = -EBADF;
+
+	if (!s->has_process || !s->process.has_oom_score_adj)
+		return 0;
+	procfd = mnt_procfs(e);
+	return procfd < 0 ? procfd : sec_set_oom_score_adj(procfd, s->process.oom_score_adj, false, e);
+}
+
 static int set_up(struct monitor *m, struct err *e)
 {
 	struct monitor_birth *b = m->b;
@@ -318,6 +331,8 @@ static int set_up(struct monitor *m, struct err *e)
 
 	setsid();
 	r = b->p->cgroup ? cgrp_join_self(b->p->cgroup, e) : 0;
+	if (r == 0)
+		r = own_oom_score(b->p->spec, e);
 	if (r == 0)
 		r = own_terminal(m, e);
 	if (r == 0)
