@@ -91,3 +91,16 @@ int client_ask(struct rt_partition *p, enum proto_type what, const void *data, s
 	proto_close(&c);
 	return r;
 }
+
+int client_tell(struct rt_partition *p, enum proto_type what, const void *data, size_t len, struct err *e)
+{
+	struct proto c;
+	int sock = reach(p, e), r;
+
+	if (sock < 0)
+		return sock;
+	proto_open(&c, sock);
+	r = proto_send(&c, what, 0, 0, 1, data, len);
+	proto_close(&c);
+	return r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id) : 0;
+}

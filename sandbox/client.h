@@ -21,6 +21,9 @@ int client_listen(struct rt_partition *p, struct err *e);
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
 	char **reply, bool *exec_failed, struct err *e);
 
+/* Leaves it in the monitor's socket, for one that is paused and will read it when it goes on. */
+int client_tell(struct rt_partition *p, enum proto_type what, const void *data, size_t len, struct err *e);
+
 /*
  * exec.c: a process in the guest. On the host it is a process of its own, which holds the connection, hands
  * signals and sizes on, and ends with the guest's process's status: what engines wait for and what they

@@ -409,6 +409,14 @@ static int vm_start_(struct rt_partition *p, struct rt_launch *l, struct err *e)
 /* --- a living one
  * ---------------------------------------------------------------------------------------------------- */
 
+static bool is_stopped(const struct rt_partition *p)
+{
+	uint64_t start;
+	char state;
+
+	return rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state == 'T';
+}
+
 /* SIGKILL ends the machine, which nothing inside can hold up. Others the monitor hands on. */
 static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 {
@@ -420,6 +428,9 @@ static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 		return 0;
 	proto_put_u32(data, (uint32_t)sig);
 	proto_put_u32(data + 4, PROTO_ALL);
+	/* As to what is frozen: they arrive when it goes on. */
+	if (is_stopped(p))
+		return sig == 0 ? 0 : client_tell(p, PROTO_SIGNAL, data, sizeof(data), e);
 	return client_ask(p, PROTO_SIGNAL, data, sizeof(data), 0, NULL, NULL, e);
 }
 
@@ -449,14 +460,6 @@ static int signal_all(const struct rt_partition *p, int sig, struct err *e)
 		kill((pid_t)pid, sig);
 		at = end;
 	}
-}
-
-static bool is_stopped(const struct rt_partition *p)
-{
-	uint64_t start;
-	char state;
-
-	return rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state == 'T';
 }
 
 static int vm_pause(struct rt_partition *p, struct err *e)
@@ -505,6 +508,11 @@ static int vm_update(struct rt_partition *p, const struct spec_resources *r, str
 		return err_text(e, EOPNOTSUPP,
 			"the memory of a sandbox is fixed when it is made: it cannot be updated; create it "
 			"again with another limit");
+	if (is_stopped(p))
+		return err_text(e, EBUSY,
+			"container \"%s\" is paused: limits of a sandbox are changed by its own kernel, "
+			"which stands still; resume it first",
+			p->id);
 	spec_write_resources(w, NULL, r);
 	text = json_writer_text(w, NULL);
 	if (!text)

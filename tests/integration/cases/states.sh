@@ -53,7 +53,11 @@ living() {
 	answers 0 '' kill "$ID" 0
 	answers 0 '' kill --all "$ID" 0
 	answers 0 '' ps --format json "$ID"
-	[[ $(cg_kind pids) == none ]] || answers 0 '' update --pids-limit 50 "$ID"
+	if [[ -n ${RF_DIFFERENCES:-} ]] && is paused; then
+		answers 1 'is paused: .*resume it first' update --pids-limit 50 "$ID"
+	elif [[ $(cg_kind pids) != none ]]; then
+		answers 0 '' update --pids-limit 50 "$ID"
+	fi
 	answers 0 '' events --stats "$ID"
 }
 
