@@ -76,10 +76,10 @@ static void serve_signals(struct stand_in *s, struct proto *c, int signals)
 	uint8_t data[8] = { 0 };
 
 	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGWINCH) {
-			if (s->slave >= 0)
-				send_size(c, 0);
-		} else if (info.ssi_signo != SIGPIPE && info.ssi_signo != SIGCHLD) {
+		if (info.ssi_signo == SIGWINCH && s->slave >= 0)
+			send_size(c, 0);
+		/* Not the kernel's, but for a terminal that hangs up. */
+		if (info.ssi_code <= 0 || info.ssi_signo == SIGHUP) {
 			proto_put_u32(data, info.ssi_signo);
 			proto_send(c, PROTO_SIGNAL, 0, 0, 0, data, sizeof(data));
 		}

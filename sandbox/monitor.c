@@ -292,13 +292,8 @@ static int take_signals(struct monitor *m, struct err *e)
 {
 	sigset_t set;
 
+	/* Those of a fault of our own, too: the kernel does not let them wait. */
 	sigfillset(&set);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
-	sigdelset(&set, SIGSYS);
-	sigdelset(&set, SIGABRT);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return m->signals < 0 ? err_set(e, errno, "make a signal descriptor") : 0;
@@ -404,36 +399,45 @@ static void machine_ended(struct monitor *m)
 	monitor_fail(m, &e);
 }
 
+static void reap(struct monitor *m)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == m->qemu) {
+			m->qemu = 0;
+			machine_ended(m);
+		} else if (pid == m->server) {
+			m->server = 0;
+		}
+	}
+}
+
 static void serve_signals(struct monitor *m)
 {
 	struct signalfd_siginfo info;
 
 	while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
-		int sig = (int)info.ssi_signo, status;
-		pid_t pid;
+		int sig = (int)info.ssi_signo;
+		/* By somebody, and thus meant for the payload, rather than by the kernel, meant for us. One
+		 * that waits hides a second one, so those of the kernel's are always looked after. */
+		bool sent = info.ssi_code <= 0;
 
-		if (sig == SIGCHLD) {
-			while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-				if (pid == m->qemu) {
-					m->qemu = 0;
-					machine_ended(m);
-				} else if (pid == m->server) {
-					m->server = 0;
-				}
-			}
-		} else if (sig == SIGWINCH) {
-			if (m->b->slave >= 0)
-				monitor_send_size(m, 0, 0);
-		} else if (sig == SIGHUP && m->b->slave >= 0 && info.ssi_code == SI_KERNEL) {
+		if (sig == SIGCHLD)
+			reap(m);
+		if (sig == SIGWINCH && m->b->slave >= 0)
+			monitor_send_size(m, 0, 0);
+		if (sig == SIGHUP && m->b->slave >= 0 && !sent) {
 			/* Our terminal's other end is gone: it is the payload's terminal that hangs up.
 			 * Before there is one, reading will tell. */
 			struct monitor_proc *first = monitor_proc_find(m, 0);
 
 			if (first && m->phase >= MON_CREATED)
 				monitor_proc_input_ends(m, first);
-		} else if (sig != SIGPIPE && (m->phase == MON_UP || m->phase == MON_CREATED)) {
-			monitor_send_signal(m, 0, sig, false, 0);
 		}
+		if (sent && (m->phase == MON_UP || m->phase == MON_CREATED))
+			monitor_send_signal(m, 0, sig, false, 0);
 	}
 }
 
