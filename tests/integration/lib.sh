@@ -180,24 +180,40 @@ exec_good() {
 # kv KEY: its value in OUT, the output of rft inspect. kv_is KEY VALUE.
 kv() { sed -n "s/^$1=//p" <<<"$OUT" | head -n 1; }
 kv_is() { eq "$(kv "$1")" "$2" "$1"; }
+# The first process of a sandbox is 1 of another kernel, which only the runtime can look at.
+is_inside() { [[ -n ${RF_DIFFERENCES:-} && -n $1 && $1 == "${PID:-}" ]]; }
+# proc_file PID NAME: /proc/PID/NAME.
+proc_file() {
+	if is_inside "$1"; then
+		rt exec --user 0 "$ID" cat "/proc/1/$2" </dev/null
+	else
+		cat "/proc/$1/$2"
+	fi
+}
 # proc KEY [PID]: a line of /proc/PID/status, blanks made single.
-proc() { sed -n "s/^$1:[[:blank:]]*//p" "/proc/${2:-$PID}/status" | tr -s '[:blank:]' ' '; }
+proc() { proc_file "${2:-$PID}" status | sed -n "s/^$1:[[:blank:]]*//p" | tr -s '[:blank:]' ' '; }
 # nslink TYPE [PID]: which namespace it is in.
-nslink() { readlink "/proc/${2:-self}/ns/$1"; }
+nslink() {
+	if is_inside "${2:-}"; then
+		rt exec --user 0 "$ID" readlink "/proc/1/ns/$1" </dev/null
+	else
+		readlink "/proc/${2:-self}/ns/$1"
+	fi
+}
 # minfo DESTINATION [FILE]: the last mount there: "per-mount options|optional fields|type|source|super options".
 minfo() {
 	awk -v d="$1" '$5 == d { o = ""; for (i = 7; $i != "-"; i++) o = o (o ? " " : "") $i
 		r = $6 "|" o "|" $(i + 1) "|" $(i + 2) "|" $(i + 3) } END { print r }' "${2:--}"
 }
 # From outside: the mount at DESTINATION in the partition; from a captured mountinfo in OUT: mount_in.
-mount_of() { minfo "$1" "/proc/$PID/mountinfo"; }
+mount_of() { proc_file "$PID" mountinfo | minfo "$1"; }
 mount_in() { minfo "$1" <<<"$OUT"; }
 # opt OPTIONS WORD: is the word in that comma list?
 opt() { [[ ,${1%%|*}, == *",$2,"* ]] || die "no mount option '$2' in $1"; }
 noopt() { [[ ,${1%%|*}, != *",$2,"* ]] || die "mount option '$2' in $1"; }
 alive() {
 	local state
-	state=$(proc State "$1" 2>/dev/null)
+	state=$(sed -n 's/^State:[[:blank:]]*//p' "/proc/$1/status" 2>/dev/null)
 	[[ -n $state && $state != [ZX]* ]]
 }
 dead() { ! alive "$1"; }

@@ -11,7 +11,7 @@ life_states() {
 	good start "$ID"
 	try state "$ID"
 	json "$OUT" '.status=="running" and .pid==($p|tonumber)' --arg p "$PID"
-	until_ok 5 eval '[[ $(<"/proc/$PID/comm") == rft ]]'
+	until_ok 5 eval '[[ $(proc_file "$PID" comm) == rft ]]'
 	good kill "$ID" TERM
 	until_is stopped
 	try state "$ID"
@@ -219,7 +219,7 @@ life_reparent() {
 	bundle
 	made
 	local parent
-	parent=$(proc PPid)
+	parent=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$PID/status")
 	[[ $parent == 1 || $(<"/proc/$parent/comm") == rft ]] || die "parent is $parent, $(<"/proc/$parent/comm")"
 }
 

@@ -232,10 +232,9 @@ tc process_exit_term '2.3: run exits with 143 when TERM ends the payload'
 process_exit_term() {
 	bundle
 	no_ns pid
-	args sleep 1000
-	rt run --bundle "$B" "$ID" &
-	until_is running
-	until_ok 10 eval 'grep -q sleep /proc/$(rt state "$ID" | jq .pid)/cmdline'
+	script 'echo up; exec sleep 1000'
+	rt run --bundle "$B" "$ID" >"$T/out" &
+	until_has 10 "$T/out" up
 	good kill "$ID" TERM
 	wait $!
 	eq $? 143

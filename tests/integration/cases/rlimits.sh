@@ -9,7 +9,7 @@ rlimits_set() {
 	bundle
 	limits '[{"type":"RLIMIT_NOFILE","soft":100,"hard":200},{"type":"RLIMIT_CORE","soft":0,"hard":4096}]'
 	up
-	match "$(grep 'Max open files' "/proc/$PID/limits")" 'files +100 +200 '
+	match "$(proc_file "$PID" limits | grep 'Max open files')" 'files +100 +200 '
 	exec_good rft inspect
 	kv_is rlimit.nofile 100:200
 	kv_is rlimit.core 0:4096

@@ -13,7 +13,7 @@ time_offsets() {
 	at_least "$(kv clock.monotonic)" 100000 monotonic
 	at_most "$(kv clock.monotonic)" 2000000 monotonic
 	at_least "$(kv clock.boottime)" 2000000 boottime
-	eq "$(tr -s ' ' <"/proc/$PID/timens_offsets")" $'monotonic 100000 500\nboottime 2000000 0'
+	eq "$(proc_file "$PID" timens_offsets | tr -s ' ')" $'monotonic 100000 500\nboottime 2000000 0'
 	ne "$(nslink time "$PID")" "$(nslink time)"
 }
 
@@ -37,7 +37,7 @@ time_one() { # JSON MONOTONIC BOOTTIME
 	ns time
 	edit '.linux.timeOffsets=$o' --argjson o "$1"
 	up
-	eq "$(tr -s ' ' <"/proc/$PID/timens_offsets")" "monotonic $2"$'\n'"boottime $3"
+	eq "$(proc_file "$PID" timens_offsets | tr -s ' ')" "monotonic $2"$'\n'"boottime $3"
 }
 tc $'time_one \'{"boottime":{"secs":86400}}\' "0 0" "86400 0"' 'N5: boottime alone'
 tc $'time_one \'{"monotonic":{"secs":86400}}\' "86400 0" "0 0"' 'N5: monotonic alone'
