@@ -14,9 +14,14 @@
 static int finish(const struct mnt_ctx *c, int tree, const struct mnt_options *o, bool readonly,
 	const char *what, struct err *e)
 {
-	/* What is mounted there later on the host may follow, what is mounted by us must not get out. */
+	/* What is mounted there later on the host may follow, unless it is not to; what is mounted by us must
+	 * not get out. */
 	int r = mnt_attr(tree, "", AT_RECURSIVE, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, MS_SLAVE);
 
+	for (int k = 0; o && k < o->n_propagation && r == 0; k++)
+		if (o->propagation[k] & (MS_PRIVATE | MS_UNBINDABLE))
+			r = mnt_attr(
+				tree, "", o->propagation[k] & MS_REC ? AT_RECURSIVE : 0, 0, 0, MS_PRIVATE);
 	if (r == 0 && (readonly || (o && o->set & MS_RDONLY)))
 		r = mnt_attr(tree, "", 0, MOUNT_ATTR_RDONLY, 0, 0);
 	if (r == 0 && o && (o->rec_set || o->rec_clear))

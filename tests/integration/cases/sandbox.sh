@@ -323,3 +323,21 @@ sandbox_readonly() {
 	fails test -e "$ROOTFS/z"
 	fails test -e "$ROOTFS/not/there/below"
 }
+
+tc sandbox_propagation 'sandbox: what the host mounts later is seen behind a slave, and not behind a private bind'
+sandbox_propagation() {
+	local i
+	sandboxes
+	bundle
+	for i in slave private; do
+		mkdir -p "$T/$i/d" && mount -t tmpfs "$i" "$T/$i" && mount --make-shared "$T/$i" && mkdir "$T/$i/d" || die "mount"
+		mount_entry /$i bind "$T/$i" rbind,r$i
+	done
+	s_up
+	for i in slave private; do mount -t tmpfs later "$T/$i/d" && echo >"$T/$i/d/$i"; done
+	exec_good sh -c 'ls /slave/d /private/d'
+	umount -l "$T/slave" "$T/private"
+	has "$OUT" $'d:\nslave'
+	hasnt "$OUT" $'d:\nprivate'
+	down
+}
