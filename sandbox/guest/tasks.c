@@ -197,9 +197,17 @@ static int do_create(struct guest_task *t, struct err *e)
 static int do_start(struct guest_task *t, struct err *e)
 {
 	struct guest_plan plan;
+	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	int r = know(t, &plan, e);
 
-	return r < 0 ? r : rt_start(&context, plan.id, e);
+	if (r < 0)
+		return r;
+	r = rt_start(&context, plan.id, e);
+	/* What a hook has failed for is gone; what could not be executed stays, and so it does on the host.
+	 */
+	if (r < 0)
+		t->a.exec_failed = rt_partition_open(&context, plan.id, RT_UNLOCKED, &p, NULL) == 0;
+	return r;
 }
 
 /* --- exec
