@@ -57,6 +57,19 @@ static int no_way_back(struct err *e)
 	return 0;
 }
 
+/* The user is all sandboxes', and whoever else's on the host: how many threads there are of his must not keep
+ * one of us from its own. It is the cgroup that limits them. */
+static void as_many(int resource)
+{
+	struct rlimit l = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(resource, &l) == 0 || getrlimit(resource, &l) < 0)
+		return;
+	/* Without CAP_SYS_RESOURCE: what there is. */
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(resource, &l);
+}
+
 int confine_identity(struct err *e)
 {
 	const struct spec_caps none = { .present = true };
@@ -67,6 +80,8 @@ int confine_identity(struct err *e)
 		r = caps_bound(&none, &host, e);
 	if (r < 0)
 		return r;
+	as_many(RLIMIT_NPROC);
+	as_many(RLIMIT_SIGPENDING);
 	if (setgroups(0, NULL) < 0 || setresgid(CONFINE_ID, CONFINE_ID, CONFINE_ID) < 0 ||
 		setresuid(CONFINE_ID, CONFINE_ID, CONFINE_ID) < 0)
 		return err_set(e, errno, "become nobody for the sandbox");

@@ -159,6 +159,8 @@ static void stand_in(struct stand_in *s)
 		give_up(s, sock < 0 ? -sock : errno,
 			"cannot exec in a stopped container: reach the sandbox's monitor");
 	proto_open(&c, sock);
+	for (int i = 0; i < 3; i++)
+		fds[i] = terminal_own(i);
 	/* A pidfd or a lock of the partition's is of no use here, and the state directory must not be kept.
 	 */
 	fd_close(s->p->dirfd);
@@ -166,6 +168,8 @@ static void stand_in(struct stand_in *s)
 	r = proto_send_fds(&c, PROTO_EXEC, 0, 1, s->document, strlen(s->document), fds, 3);
 	if (r < 0)
 		give_up(s, -r, "talk to the sandbox's monitor");
+	for (int i = 0; i < 3; i++)
+		fd_close(fds[i]);
 	/* They are the monitor's now. The terminal stays ours, to be told its size. */
 	if (s->slave < 0) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);

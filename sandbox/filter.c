@@ -24,7 +24,6 @@ static const struct vm_syscall own[] = {
 	{ "newfstatat", -1, 0 },
 	{ "ioctl", 1, TIOCGWINSZ },
 	{ "wait4", -1, 0 },
-	{ "kill", 1, SIGKILL },
 	{ "clock_gettime", -1, 0 },
 	{ "brk", -1, 0 },
 	/* No memory that can be written can be executed: mmap(2) for the heap's sake only, mprotect(2) not at
@@ -38,6 +37,9 @@ static const struct vm_syscall own[] = {
 	{ "exit_group", -1, 0 },
 	{ "exit", -1, 0 },
 };
+
+/* With QEMU as its child. By KVM there is nobody to kill, and others' machines belong to the same user. */
+static const struct vm_syscall with_qemu[] = { { "kill", 1, SIGKILL } };
 
 static void fill(struct spec_seccomp_rule *rules, struct spec_seccomp_arg *args, char *(*names)[2],
 	const struct vm_syscall *calls, size_t n, size_t *at)
@@ -90,8 +92,9 @@ int vm_filters_prepare(struct vm_filters *f, bool kvm, int cache_dirfd, struct e
 	int r;
 
 	*f = (struct vm_filters){ 0 };
-	r = prepare(&f->loop, "ringfence sandbox monitor", own, ARRAY_SIZE(own), vm_loop_syscalls,
-		kvm ? vm_loop_n_syscalls : 0, cache_dirfd, e);
+	r = prepare(&f->loop, "ringfence sandbox monitor", own, ARRAY_SIZE(own),
+		kvm ? vm_loop_syscalls : with_qemu, kvm ? vm_loop_n_syscalls : ARRAY_SIZE(with_qemu),
+		cache_dirfd, e);
 	if (r == 0 && kvm)
 		r = prepare(&f->vcpu, "ringfence sandbox vcpu", vm_vcpu_syscalls, vm_vcpu_n_syscalls, NULL, 0,
 			cache_dirfd, e);

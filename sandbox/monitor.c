@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -32,12 +33,14 @@
 #include "sandbox/plan.h"
 #include "sandbox/qemu.h"
 #include "sandbox/share.h"
+#include "sandbox/terminal.h"
 #include "security/proc_attrs.h"
 
 /* For a guest to come up and build its partition. */
 #define BOOT_MS	    60000
 #define BOOT_MS_TCG 180000
 #define OFF_MS	    3000
+#define FULL_MS	    100 /* before the next try to accept who calls, for want of descriptors or memory */
 #define CMDLINE	    "console=ttyS0 quiet random.trust_cpu=on"
 
 static int64_t now_ms(void)
@@ -55,7 +58,8 @@ static void end_children(struct monitor *m)
 {
 	if (m->qemu > 0)
 		kill(m->qemu, SIGKILL);
-	if (m->server > 0)
+	/* It is root's, and no longer ours to kill once we are confined; it ends with its socket. */
+	if (m->server > 0 && !m->confined)
 		kill(m->server, SIGKILL);
 }
 
@@ -318,6 +322,17 @@ static int own_oom_score(const struct spec *s, struct err *e)
 	return procfd < 0 ? procfd : sec_set_oom_score_adj(procfd, s->process.oom_score_adj, false, e);
 }
 
+/* An exec takes four of them. */
+static void all_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 static int set_up(struct monitor *m, struct err *e)
 {
 	struct monitor_birth *b = m->b;
@@ -325,6 +340,7 @@ static int set_up(struct monitor *m, struct err *e)
 	int control[2], files[2], r;
 
 	setsid();
+	all_descriptors();
 	r = b->p->cgroup ? cgrp_join_self(b->p->cgroup, e) : 0;
 	if (r == 0)
 		r = own_oom_score(b->p->spec, e);
@@ -359,8 +375,9 @@ static int set_up(struct monitor *m, struct err *e)
 	if (r < 0)
 		return r;
 	proto_open(&m->guest, control[0]);
-	if (!monitor_proc_new(m, dup(0), dup(1), b->slave >= 0 ? -1 : dup(2)))
+	if (!monitor_proc_new(m, terminal_own(0), terminal_own(1), b->slave >= 0 ? -1 : terminal_own(2)))
 		return err_set(e, ENOMEM, "the sandbox's streams");
+	m->confined = true;
 	r = confine_monitor(e);
 	if (r == 0 && m->vm)
 		r = vm_start(m->vm, confine_vcpu, b->filters, e);
@@ -373,9 +390,11 @@ static int set_up(struct monitor *m, struct err *e)
 static void serve_serial(struct monitor *m)
 {
 	char text[512];
-	ssize_t n;
+	ssize_t n = 1;
+	int budget = 16;
 
-	while ((n = read(m->serial, text, sizeof(text))) > 0) {
+	/* A guest that does nothing but write there is not to keep us from all else. */
+	while (budget-- > 0 && (n = read(m->serial, text, sizeof(text))) > 0) {
 		size_t keep = sizeof(m->said) - (size_t)n;
 
 		if (m->said_len > keep) {
@@ -385,7 +404,7 @@ static void serve_serial(struct monitor *m)
 		memcpy(m->said + m->said_len, text, (size_t)n);
 		m->said_len += (size_t)n;
 	}
-	if (n == 0 || errno != EAGAIN)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		m->serial = fd_close(m->serial);
 }
 
@@ -436,7 +455,7 @@ static void serve_signals(struct monitor *m)
 			if (first && m->phase >= MON_CREATED)
 				monitor_proc_input_ends(m, first);
 		}
-		if (sent && (m->phase == MON_UP || m->phase == MON_CREATED))
+		if (sent && m->phase >= MON_CREATED && m->phase <= MON_UP)
 			monitor_send_signal(m, 0, sig, false, 0);
 	}
 }
@@ -515,7 +534,8 @@ static void fill(struct monitor *m, struct polls *p)
 		(struct pollfd[P_FIXED]){
 			[P_SIGNALS] = { .fd = m->signals, .events = POLLIN },
 			[P_SYNC] = { .fd = m->sync, .events = POLLIN },
-			[P_LISTENER] = { .fd = m->phase >= MON_CREATED ? m->listener : -1, .events = POLLIN },
+			[P_LISTENER] = { .fd = m->phase >= MON_CREATED && !m->full ? m->listener : -1,
+				.events = POLLIN },
 			[P_GUEST] = { .fd = m->guest.fd,
 				.events = (short)(POLLIN | (proto_waits(&m->guest) ? POLLOUT : 0)) },
 			[P_SERIAL] = { .fd = m->serial, .events = POLLIN },
@@ -551,7 +571,7 @@ static void serve(struct monitor *m, const struct polls *p)
 	}
 	if (p->at[P_SERIAL].revents)
 		serve_serial(m);
-	if (r == 0 && (p->at[P_GUEST].revents || proto_waits(&m->guest)))
+	if (r == 0 && (p->at[P_GUEST].revents || proto_waits(&m->guest) || m->more))
 		r = monitor_guest_serve(m, &e);
 	/* With the machine gone, so is the channel; its end is what counts. */
 	if (r < 0 && m->phase >= MON_ENDED)
@@ -566,6 +586,21 @@ static void serve(struct monitor *m, const struct polls *p)
 		serve_signals(m);
 }
 
+static int how_long(const struct monitor *m)
+{
+	int64_t left = m->deadline ? m->deadline - now_ms() : -1;
+
+	/* In our own memory, of which poll(2) knows nothing. */
+	if (m->more)
+		return 0;
+	if (m->deadline && left < 0)
+		left = 0;
+	/* Until somebody who calls can be let in. */
+	if (m->full && (left < 0 || left > FULL_MS))
+		left = FULL_MS;
+	return (int)left;
+}
+
 static void loop(struct monitor *m)
 {
 	struct polls p = { 0 };
@@ -574,10 +609,12 @@ static void loop(struct monitor *m)
 	if (m->b->slave >= 0)
 		monitor_send_size(m, 0, 0);
 	for (;;) {
-		int64_t left = m->deadline ? m->deadline - now_ms() : -1;
+		int timeout;
 
 		fill(m, &p);
-		if (poll(p.at, p.n, m->deadline ? (left > 0 ? (int)left : 0) : -1) >= 0)
+		timeout = how_long(m);
+		m->full = false;
+		if (poll(p.at, p.n, timeout) >= 0)
 			serve(m, &p);
 		monitor_clients_reap(m);
 		check_end(m);

@@ -62,6 +62,7 @@ struct monitor_sink {
 	size_t at, len, room;
 	bool ended;  /* nothing more will come */
 	bool broken; /* nobody reads: it is thrown away */
+	size_t owed; /* bytes that were taken, and the guest has not been told */
 };
 
 /* A process in the guest. */
@@ -101,7 +102,10 @@ struct monitor {
 	size_t said_len;
 	int sync, listener, signals;
 	bool committed, started;
-	char *setup; /* the SETUP document */
+	bool confined; /* nobody's powers any more */
+	bool full;     /* who calls cannot be let in for a moment */
+	bool more;     /* there may be messages of the guest's that have been read and not been served */
+	char *setup;   /* the SETUP document */
 	uint32_t next_serial, next_id;
 	struct monitor_proc *procs;
 	struct monitor_client *clients;

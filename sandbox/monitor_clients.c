@@ -29,6 +29,9 @@ void monitor_welcome(struct monitor *m)
 		int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct monitor_client *c;
 
+		/* EMFILE and its kind: whoever waits there would wake us for ever. */
+		if (fd < 0)
+			m->full = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
 		if (fd < 0)
 			return;
 		c = n++ < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
@@ -157,7 +160,8 @@ bool monitor_answer(struct monitor *m, const struct proto_msg *msg)
 	if (!c)
 		return false;
 	c->ours = 0;
-	if (c->asked == PROTO_START)
+	/* Its process may have ended before that, the guest says. */
+	if (c->asked == PROTO_START && m->phase == MON_STARTING)
 		m->phase = msg->type == PROTO_DONE ? MON_UP : MON_ENDED;
 	if (c->asked == PROTO_START && msg->type == PROTO_DONE)
 		m->started = true;

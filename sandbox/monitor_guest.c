@@ -103,7 +103,7 @@ static int exited(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	struct monitor_proc *p = monitor_proc_find(m, msg->id);
 
-	if (!p || p->exited || msg->len < 4)
+	if (!p || p->exited || msg->len < 4 || (p->id == 0 && m->phase < MON_CREATED))
 		return bad(e, "the end of no process");
 	p->exited = true;
 	p->status = (int)(proto_u32(msg, 0) & 0xff);
@@ -160,6 +160,7 @@ int monitor_guest_serve(struct monitor *m, struct err *e)
 	struct proto_msg msg;
 	int r, budget = 64;
 
+	m->more = false;
 	r = proto_flush(&m->guest);
 	while (r == 0 && budget-- > 0) {
 		r = proto_next(&m->guest, &msg);
@@ -173,5 +174,6 @@ int monitor_guest_serve(struct monitor *m, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	m->more = true;
 	return r < 0 ? err_set(e, -r, "the sandbox's control channel is closed") : 0;
 }

@@ -60,9 +60,15 @@ struct monitor_proc *monitor_proc_find(struct monitor *m, uint32_t id)
 	return NULL;
 }
 
+/* What goes nowhere need not be waited for. */
+static bool drained(const struct monitor_sink *s)
+{
+	return s->len == 0 || s->fd < 0 || s->broken;
+}
+
 bool monitor_proc_done(const struct monitor_proc *p)
 {
-	return p->exited && p->out[0].len == 0 && p->out[1].len == 0;
+	return p->exited && drained(&p->out[0]) && drained(&p->out[1]);
 }
 
 int monitor_sink_put(struct monitor_sink *s, const uint8_t *data, size_t len)
@@ -126,6 +132,22 @@ static size_t push(struct monitor_sink *s)
 	return (size_t)n;
 }
 
+/*
+ * Only as long as the guest reads: one that does not, and goes on sending, would have us queue one credit
+ * after the other until the memory is full. If it fails the channel says so by itself.
+ */
+static void credit(struct monitor *m, struct monitor_proc *p, int i)
+{
+	struct monitor_sink *s = &p->out[i];
+	uint8_t data[4];
+
+	if (s->owed == 0 || proto_queued(&m->guest) >= QUEUE_MAX)
+		return;
+	proto_put_u32(data, (uint32_t)s->owed);
+	if (proto_send(&m->guest, PROTO_CREDIT, (uint16_t)(i + 1), p->id, 0, data, sizeof(data)) == 0)
+		s->owed = 0;
+}
+
 unsigned monitor_proc_poll(struct monitor *m, struct monitor_proc *p, struct pollfd *at)
 {
 	/* Not before it has been started: the first process by `start`, others by the answer to their exec.
@@ -133,6 +155,8 @@ unsigned monitor_proc_poll(struct monitor *m, struct monitor_proc *p, struct pol
 	bool runs = p->id == 0 ? m->phase == MON_UP : !p->owner || p->owner->ours == 0;
 	bool may = runs && !p->in_ended && !p->exited && p->window > 0 && proto_queued(&m->guest) < QUEUE_MAX;
 
+	for (int i = 0; i < 2; i++)
+		credit(m, p, i);
 	at[0] = (struct pollfd){ .fd = may ? p->in : -1, .events = POLLIN };
 	for (int i = 0; i < 2; i++)
 		at[1 + i] = (struct pollfd){ .fd = p->out[i].len ? p->out[i].fd : -1, .events = POLLOUT };
@@ -163,27 +187,17 @@ static int read_input(struct monitor *m, struct monitor_proc *p)
 	return proto_send(&m->guest, PROTO_STDIN, 0, p->id, 0, data, (size_t)n);
 }
 
-static int credit(struct monitor *m, uint32_t id, uint16_t stream, size_t taken)
-{
-	uint8_t data[4];
-
-	if (taken == 0)
-		return 0;
-	proto_put_u32(data, (uint32_t)taken);
-	return proto_send(&m->guest, PROTO_CREDIT, stream, id, 0, data, sizeof(data));
-}
-
 int monitor_proc_serve(struct monitor *m, struct monitor_proc *p, const struct pollfd *at)
 {
 	int r = 0;
 
 	if (at[0].fd >= 0 && at[0].revents)
 		r = read_input(m, p);
-	for (int i = 0; i < 2 && r == 0; i++) {
+	for (int i = 0; i < 2; i++) {
 		struct monitor_sink *s = &p->out[i];
 
 		if (s->len && (s->fd < 0 || s->broken || (at[1 + i].fd >= 0 && at[1 + i].revents)))
-			r = credit(m, p->id, (uint16_t)(i + 1), push(s));
+			s->owed += push(s);
 	}
 	return r;
 }

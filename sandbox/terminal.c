@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -21,7 +23,7 @@ int terminal_open(const struct spec_process *proc, int console_socket, int *mast
 
 	if (m < 0 || ioctl(m, TIOCSPTLCK, &unlock) < 0)
 		return err_set(e, errno, "open a terminal");
-	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (s < 0 || tcgetattr(s, &t) < 0)
 		return err_set(e, errno, "open a terminal");
 	cfmakeraw(&t);
@@ -36,4 +38,18 @@ int terminal_open(const struct spec_process *proc, int console_socket, int *mast
 	}
 	*slave = TAKE_FD(s);
 	return 0;
+}
+
+int terminal_own(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), own = -1;
+	struct stat st;
+	char path[64];
+
+	/* Not a file: its place and O_APPEND are shared for a reason, and it never makes anybody wait. */
+	if (flags >= 0 && fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || isatty(fd))) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		own = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }

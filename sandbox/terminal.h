@@ -11,4 +11,11 @@
 int terminal_open(
 	const struct spec_process *proc, int console_socket, int *master, int *slave, struct err *e);
 
+/*
+ * The same pipe or terminal as a description of its own, which does not block: whoever else reads or writes
+ * there may be faster after poll(2) has said that it can be done, and the monitor has other things to do than
+ * to wait for the next time. What is neither, or cannot be opened again, is duplicated. -1: it is not open.
+ */
+int terminal_own(int fd);
+
 #endif

@@ -130,6 +130,8 @@ sandbox_confined() {
 	eq "$(proc NoNewPrivs)" 1
 	eq "$(proc Seccomp)" 2
 	eq "$(ls -A "/proc/$PID/root/")" "" "the monitor's root"
+	eq "$(awk '/^Max processes/{print $3}' "/proc/$PID/limits")" "$(awk '/^Max processes/{print $4}' "/proc/$PID/limits")" \
+		"threads of a user whom others have, too"
 	ne "$(nslink net "$PID")" "$(nslink net)"
 	ne "$(nslink mnt "$PID")" "$(nslink mnt)"
 	for pid in $(pgrep -P "$PID"); do
@@ -143,6 +145,8 @@ sandbox_confined() {
 		else
 			eq "$(proc Uid "$pid")" "65534 65534 65534 65534" "$text"
 			eq "$(proc CapEff "$pid")" 0000000000000000 "$text"
+			# All sandboxes have the same user: it may see nobody else's processes.
+			ne "$(nslink pid "$pid")" "$(nslink pid)" "the pid namespace of $text"
 		fi
 		eq "$(<"/proc/$pid/cgroup")" "$(<"/proc/$PID/cgroup")" "cgroups of $text"
 	done
