@@ -21,6 +21,7 @@
 #define HOST_OWN_KVM (64 * MIB)
 #define HOST_OWN_TCG (384 * MIB)
 #define HOST_PIDS    64
+#define MEMORY_MAX   (1ULL << 44)
 
 const char *const vm_accel_names[] = { "auto", "kvm", "tcg", NULL };
 
@@ -84,6 +85,10 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 	}
 	if (ask->memory < VM_MEMORY_MIN)
 		ask->memory = VM_MEMORY_MIN;
+	/* Far from where sums of sizes overflow; annotations may be an image's. */
+	if (ask->memory > MEMORY_MAX)
+		return err_text(e, EINVAL, "a sandbox of %llu MiB: more than any machine has",
+			(unsigned long long)(ask->memory / MIB));
 	ask->memory = round_up(ask->memory);
 	return 0;
 }
@@ -280,7 +285,9 @@ int vm_host_resources(
 
 		out->mem_limit.v += more;
 		if (out->mem_swap.has && out->mem_swap.v > 0)
-			out->mem_swap.v += more;
+			out->mem_swap.v = more > 0 && out->mem_swap.v > INT64_MAX - more
+						  ? INT64_MAX
+						  : out->mem_swap.v + more;
 	}
 	/* What swaps the guest's memory is the guest's business; what counts processes in there, too. */
 	if (out->pids_limit.has && out->pids_limit.v >= 0 && out->pids_limit.v < HOST_PIDS)
