@@ -70,6 +70,7 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 {
 	const char *text = spec_annotation(s, VM_ANNOTATION "memory");
 	const struct spec_i64 *limit = &s->resources.mem_limit;
+	bool limited = limit->has && limit->v > 0 && limit->v < INT64_MAX / 2;
 	int64_t size;
 
 	if (text) {
@@ -78,7 +79,15 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 				"annotation " VM_ANNOTATION "memory: \"%.100s\" is no size such as 256M",
 				text);
 		ask->memory = (uint64_t)size;
-	} else if (limit->has && limit->v > 0 && limit->v < INT64_MAX / 2) {
+		/* Engines copy annotations out of images: the operator's limit is not an image's to raise. */
+		if (limited && ask->memory > (uint64_t)limit->v + VM_GUEST_OWN)
+			return err_text(e, EINVAL,
+				"annotation " VM_ANNOTATION
+				"memory: %.100s is more than linux.resources.memory.limit leaves "
+				"(%llu MiB, %llu MiB of them for the guest's kernel)",
+				text, (unsigned long long)(((uint64_t)limit->v + VM_GUEST_OWN) / MIB),
+				(unsigned long long)(VM_GUEST_OWN / MIB));
+	} else if (limited) {
 		ask->memory = (uint64_t)limit->v + VM_GUEST_OWN;
 	} else {
 		ask->memory = VM_MEMORY_DEFAULT;
@@ -127,6 +136,13 @@ static int open_file(const char *path, const char *what, struct err *e)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return err_text(e, EINVAL, "%s %s is not a regular file", what, path);
+	}
+	/* It may be changed while it is used. */
+	if ((st.st_uid != 0 && st.st_uid != rt_caller()) || st.st_mode & (S_IWGRP | S_IWOTH)) {
+		close(fd);
+		return err_text(e, EPERM,
+			"%s %s could be changed by others than root: chown it to root, chmod go-w", what,
+			path);
 	}
 	return fd;
 }

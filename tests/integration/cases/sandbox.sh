@@ -225,6 +225,12 @@ sandbox_refused() {
 	s_refused '/nothing/here'
 	edit '.annotations={"io.ringfence.sandbox.kernel":"/bin/busybox"}'
 	s_refused 'kernel|machine'
+	echo x >"$T/kernel"
+	chmod 666 "$T/kernel"
+	edit '.annotations={"io.ringfence.sandbox.kernel":$k}' --arg k "$T/kernel"
+	s_refused 'changed by others'
+	edit '.annotations={"io.ringfence.sandbox.memory":"1G"}|.linux.resources.memory.limit=67108864'
+	s_refused 'memory.*more than'
 	edit '.annotations={"io.ringfence.sandbox.memory":"much"}'
 	s_refused 'memory'
 	s_over
