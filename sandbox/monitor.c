@@ -96,7 +96,9 @@ void monitor_fail(struct monitor *m, const struct err *e)
 	struct err told = *e;
 
 	if (m->phase < MON_CREATED) {
-		add_console(m, &told);
+		/* What the agent refuses it has reasons for; where the machine failed, its kernel may know. */
+		if (e->code == ECONNRESET || e->code == EPIPE || e->code == ETIMEDOUT)
+			add_console(m, &told);
 		sync_send_err(m->sync, SYNC_ERROR, &told);
 	}
 	monitor_exit(m, m->phase >= MON_ENDED ? m->status : 128 + SIGKILL);
