@@ -174,22 +174,24 @@ void vm_cpuid_filter(struct kvm_cpuid2 *c, unsigned id, unsigned vcpus, bool dea
 /* What a PC's firmware leaves behind. */
 static int set_msrs(const struct vm_vcpu *v, struct err *e)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} m = {
-		.head.nmsrs = 2,
-		.entries = {
-			{ .index = 0x1A0, .data = 1 },	   /* IA32_MISC_ENABLE: fast strings */
-			{ .index = 0x2FF, .data = 0x806 }, /* MTRRdefType: on, write-back. Without, Linux does without PAT */
-		},
+	static const struct kvm_msr_entry entries[] = {
+		{ .index = 0x1A0, .data = 1 }, /* IA32_MISC_ENABLE: fast strings */
+		{ .index = 0x2FF,
+			.data = 0x806 }, /* MTRRdefType: on, write-back. Without, Linux does without PAT */
 	};
-	int n = ioctl(v->fd, KVM_SET_MSRS, &m);
+	_cleanup_free_ struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(entries));
+	int n;
+
+	if (!m)
+		return err_set(e, ENOMEM, "set the MSRs of vCPU %u", v->id);
+	m->nmsrs = ARRAY_SIZE(entries);
+	memcpy(m->entries, entries, sizeof(entries));
+	n = ioctl(v->fd, KVM_SET_MSRS, m);
 
 	if (n < 0)
 		return err_set(e, errno, "set the MSRs of vCPU %u", v->id);
-	if (n != (int)ARRAY_SIZE(m.entries))
-		return err_text(e, EIO, "KVM has no MSR 0x%x for vCPU %u", m.entries[n].index, v->id);
+	if (n != (int)ARRAY_SIZE(entries))
+		return err_text(e, EIO, "KVM has no MSR 0x%x for vCPU %u", entries[n].index, v->id);
 	return 0;
 }
 
