@@ -193,7 +193,9 @@ static int filter(const struct vm_syscall *table, size_t n, const char *const *m
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
 		else
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1,
-				SCMP_CMP((unsigned)table[i].arg, SCMP_CMP_EQ, table[i].value));
+				((struct scmp_arg_cmp){ .arg = (unsigned)table[i].arg,
+					.op = SCMP_CMP_EQ,
+					.datum_a = table[i].value }));
 	}
 	for (; r == 0 && more && *more; more++) {
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(*more), 0);

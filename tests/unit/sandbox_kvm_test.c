@@ -408,7 +408,9 @@ static int filter(void *arg)
 		const struct vm_syscall *x = &vm_vcpu_syscalls[i];
 
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(x->name), x->arg >= 0,
-			SCMP_CMP64((unsigned)(x->arg >= 0 ? x->arg : 0), SCMP_CMP_EQ, x->value));
+			((struct scmp_arg_cmp){ .arg = (unsigned)(x->arg >= 0 ? x->arg : 0),
+				.op = SCMP_CMP_EQ,
+				.datum_a = x->value }));
 	}
 	if (r == 0)
 		r = seccomp_load(f);
@@ -419,7 +421,7 @@ static int filter(void *arg)
 static char logged[256];
 static pid_t logged_by;
 
-void __wrap_log_msg(enum log_level level, const char *fmt, ...);
+void __wrap_log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void __wrap_log_msg(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;

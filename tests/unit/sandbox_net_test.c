@@ -403,8 +403,8 @@ static const char *const bad[] = {
 	ROUTE("{\"to\":\"10.0.0.0/8\",\"dev\":\"lo\",\"metrics\":{\"mtu\":\"x\"}}"),
 	"{\"routes\":{}}",
 	"{\"neighbours\":7}",
-	"{\"interfaces\":[{\"name\":\"lo\"}],\"neighbours\":[{\"to\":\"10.0.0.1\",\"mac\":\"no\",\"dev\":"
-	"\"lo\"}]}",
+#define NEIGHBOUR(text) "{\"interfaces\":[{\"name\":\"lo\"}],\"neighbours\":[" text "]}"
+	NEIGHBOUR("{\"to\":\"10.0.0.1\",\"mac\":\"no\",\"dev\":\"lo\"}"),
 };
 
 static int nonsense(void)
