@@ -96,7 +96,8 @@ void monitor_fail(struct monitor *m, const struct err *e)
 	struct err told = *e;
 
 	if (m->phase < MON_CREATED) {
-		/* What the agent refuses it has reasons for; where the machine failed, its kernel may know. */
+		/* What the agent refuses it has reasons for; where the machine failed, its kernel may know.
+		 */
 		if (e->code == ECONNRESET || e->code == EPIPE || e->code == ETIMEDOUT)
 			add_console(m, &told);
 		sync_send_err(m->sync, SYNC_ERROR, &told);
