@@ -7,6 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "launch/record_internal.h"
@@ -165,8 +169,39 @@ void launch_state_put(struct json_writer *w, const struct launch_state *s)
 		put_field(w, &state_fields[i], s);
 }
 
+/*
+ * For a full disk: over the old content, in the blocks that the file has, the rest of it blank. A reader may
+ * see a part of it, so may whoever comes after a power cut; but an exit status that nobody keeps is lost for
+ * certain. -errno; -ENOSPC and nothing changed: the file has no room, either.
+ */
+static int write_in_place(int dir, const char *name, const char *text, size_t len)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_free_ char *padded = NULL;
+	struct stat st;
+	size_t size;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size > RECORD_MAX)
+		return -EINVAL;
+	size = len > (size_t)st.st_size ? len : (size_t)st.st_size;
+	if (size > (size_t)st.st_size && size > (uint64_t)st.st_blocks * 512)
+		return -ENOSPC;
+	padded = malloc(size);
+	if (!padded)
+		return -ENOMEM;
+	memset(padded, '\n', size);
+	memcpy(padded, text, len);
+	/* One call: it is one page, which a reader finds old or new. */
+	if (pwrite(fd, padded, size, 0) != (ssize_t)size)
+		return -EIO;
+	return 0;
+}
+
+/* `may_be_torn`: better so than not written. */
 static int write_file(const struct launch_dir *d, const char *name, const struct field *fields, size_t n,
-	const void *from, struct err *e)
+	const void *from, bool may_be_torn, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	const char *text = NULL;
@@ -183,17 +218,21 @@ static int write_file(const struct launch_dir *d, const char *name, const struct
 	if (!text)
 		return err_set(e, ENOMEM, "write %s/%s", d->path, name);
 	r = fd_replace_at(d->fd, name, 0600, text, len, e);
+	if ((r == -ENOSPC || r == -EDQUOT) && may_be_torn && write_in_place(d->fd, name, text, len) == 0) {
+		err_clear(e);
+		return 0;
+	}
 	return r < 0 ? err_wrap(e, "partition \"%s\"", d->record.name) : 0;
 }
 
 int launch_record_write(const struct launch_dir *d, const struct launch_record *r, struct err *e)
 {
-	return write_file(d, LAUNCH_RECORD_FILE, record_fields, ARRAY_SIZE(record_fields), r, e);
+	return write_file(d, LAUNCH_RECORD_FILE, record_fields, ARRAY_SIZE(record_fields), r, false, e);
 }
 
 int launch_state_write(const struct launch_dir *d, const struct launch_state *s, struct err *e)
 {
-	return write_file(d, LAUNCH_STATE_FILE, state_fields, ARRAY_SIZE(state_fields), s, e);
+	return write_file(d, LAUNCH_STATE_FILE, state_fields, ARRAY_SIZE(state_fields), s, true, e);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */

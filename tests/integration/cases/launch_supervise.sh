@@ -209,7 +209,12 @@ sv_full_disk() {
 	cp -p "$P"/* "$T/small/"
 	mount --bind "$T/small" "$P" || skip "no bind mount"
 	go
-	# state.json finds no room, either: the exit is told all the same.
+	# A new state.json finds no room, either: the exit is told all the same, and kept for those who ask later.
+	lgood wait "$N"
+	eq "$OUT" 3
+	until_ok 10 dead "$SV"
+	eq "$(st phase)" ended
+	eq "$(st exitCode)" 3
 	lgood wait "$N"
 	eq "$OUT" 3
 	fails grep -avE '^[0-9-]{10}T[0-9:]{8}\.[0-9]{9}Z (stdout|stderr) [FP] ' "$P/log"
