@@ -336,7 +336,12 @@ char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask,
 		snprintf(path, sizeof(path), VM_SHARE_TARGET "/%s", ask->shares[i].name);
 		json_open_object(w, NULL);
 		json_put_i64(w, "index", ask->shares[i].mount);
-		json_put_string(w, "source", path);
+		if (ask->shares[i].kind == VM_SHARE_SHM)
+			json_put_u64(w, "tmpfs", ask->shares[i].shm_size);
+		else if (ask->shares[i].kind == VM_SHARE_CGROUP)
+			json_put_bool(w, "cgroup", true);
+		else
+			json_put_string(w, "source", path);
 		json_close_object(w);
 	}
 	json_close_array(w);

@@ -37,6 +37,9 @@ struct vm_share {
 	int fd; /* a detached copy of the mount, not yet attached anywhere */
 	bool is_dir;
 	int mount; /* index into spec.mounts; -1: the root file system */
+	/* SHM, CGROUP: not shown, and fd is -1: the guest has its own. */
+	enum { VM_SHARE_FILES, VM_SHARE_SHM, VM_SHARE_CGROUP } kind;
+	uint64_t shm_size; /* bytes; 0: as the guest's kernel has it */
 };
 
 struct vm_ask {

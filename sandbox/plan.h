@@ -26,7 +26,11 @@
  *     "root": "/run/ringfence-guest/s0",
  *                                    instead of root.path; may be missing where "overlay" is there
  *     "sources": [                   instead of mounts[index].source: binds of what is the host's
- *       { "index": 3, "source": "/run/ringfence-guest/s1/hosts" } ],
+ *       { "index": 3, "source": "/run/ringfence-guest/s1/hosts" },
+ *       { "index": 4, "tmpfs": 65536000 } ],
+ *                                    or a tmpfs of so many bytes; 0: half of the memory
+ *                                    or "cgroup": true: left out; the partition's cgroups, which it would
+ *                                    have been below, are writable instead
  *     "stdin": true,                 (the default) false: the payload's is /dev/null
  *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ] }
  *                                    may be missing: then root is used as it is; else the root file

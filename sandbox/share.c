@@ -2,17 +2,58 @@
 /* What of the host's files a sandbox sees (see share.h). */
 #include "sandbox/share.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/str.h"
 #include "namespaces/mount_calls.h"
 #include "namespaces/rootfs.h"
+
+/* Nothing in it but what is mounted; unreadable is not empty. */
+static bool is_empty(int tree)
+{
+	int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool empty = d != NULL;
+
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (entry = readdir(d)))
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			empty = false;
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+/* What the guest has of its own. */
+static void look(struct vm_share *s, const struct spec *spec)
+{
+	const char *at = s->mount < 0 ? "" : spec->mounts[s->mount].destination;
+	struct statfs fs;
+
+	if (!s->is_dir || fstatfs(s->fd, &fs) < 0)
+		return;
+	if (str_eq(at, "/dev/shm") && fs.f_type == TMPFS_MAGIC && is_empty(s->fd)) {
+		s->kind = VM_SHARE_SHM;
+		s->shm_size = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+	} else if (str_eq(at, "/sys/fs/cgroup/systemd") &&
+		   (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC)) {
+		s->kind = VM_SHARE_CGROUP;
+	}
+	if (s->kind != VM_SHARE_FILES)
+		s->fd = fd_close(s->fd);
+}
 
 int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e)
 {
@@ -37,6 +78,7 @@ int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, str
 			snprintf(shares[i].name, sizeof(shares[i].name), "root");
 		else
 			snprintf(shares[i].name, sizeof(shares[i].name), "m%d", out[i].mount);
+		look(&shares[i], p->spec);
 	}
 	if (r < 0) {
 		vm_share_close(shares, count);
@@ -89,6 +131,8 @@ int vm_share_enter(const struct vm_share *list, size_t n, struct err *e)
 	if (r < 0)
 		return err_set(e, -r, "mount an empty file system");
 	for (size_t i = 0; i < n; i++) {
+		if (list[i].kind != VM_SHARE_FILES)
+			continue;
 		r = attach(root, &list[i], e);
 		if (r < 0)
 			return r;

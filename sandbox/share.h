@@ -7,6 +7,11 @@
  * what a path leads to later is of no interest. The server, in a mount namespace of its own, attaches them
  * below an empty file system and pivots into that. Read-only is a property of the mount, so the kernel
  * enforces it.
+ *
+ * An empty tmpfs that is bound to /dev/shm, as engines do it, is memory to be shared, which files behind a
+ * server are not: the guest has one of its own in its place, of the same size. The host's cgroups, which
+ * podman binds to /sys/fs/cgroup/systemd for an init that is systemd, are not shown at all: the guest's own
+ * are writable then, which is what is meant.
  */
 #ifndef SANDBOX_SHARE_H
 #define SANDBOX_SHARE_H

@@ -36,26 +36,98 @@ int guest_plan_read(const struct guest *g, struct arena *a, struct guest_plan *o
 /* --- mounts ----------------------------------------------------------------------------------------------
  */
 
+/* A tmpfs of the guest's instead of one of the host's, as read-only and private as that was. */
+static int own_tmpfs(struct spec *s, struct spec_mount *m, const struct json *j, struct err *e)
+{
+	static const char *const keep[] = { "ro", "private", "rprivate", "slave", "rslave", "unbindable",
+		"runbindable", NULL };
+	size_t n = 0, given = 0;
+	char **options, size[40];
+	uint64_t bytes;
+	int r = json_as_u64(j, "sources: tmpfs", &bytes, e);
+
+	if (r < 0)
+		return r;
+	while (m->options && m->options[given])
+		given++;
+	options = arena_calloc(s->arena, given + 6, sizeof(*options));
+	if (!options)
+		return err_set(e, ENOMEM, "sources");
+	for (size_t i = 0; i < given; i++)
+		if (strv_has((char *const *)keep, m->options[i]))
+			options[n++] = m->options[i];
+	options[n++] = (char *)"nosuid";
+	options[n++] = (char *)"nodev";
+	options[n++] = (char *)"noexec";
+	options[n++] = (char *)"mode=1777";
+	snprintf(size, sizeof(size), "size=%llu", (unsigned long long)bytes);
+	if (bytes > 0 && !(options[n++] = arena_strdup(s->arena, size)))
+		return err_set(e, ENOMEM, "sources");
+	m->type = "tmpfs";
+	m->source = "shm";
+	m->options = options;
+	m->n_uid_map = m->n_gid_map = 0;
+	return 0;
+}
+
+/* A cgroup mount is one of systemd's: it may make some of its own. */
+static void writable_cgroups(struct spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+		size_t n = 0;
+
+		if (!m->type || !str_starts(m->type, "cgroup"))
+			continue;
+		for (size_t k = 0; m->options && m->options[k]; k++)
+			if (!str_eq(m->options[k], "ro"))
+				m->options[n++] = m->options[k];
+		if (m->options)
+			m->options[n] = NULL;
+	}
+}
+
+static int replace_source(struct spec *s, const struct json *j, bool *drop, struct err *e)
+{
+	const struct json *index = json_get(j, "index"), *source = json_get(j, "source"),
+			  *own = json_get(j, "tmpfs"), *cgroup = json_get(j, "cgroup");
+	uint64_t i;
+	int r;
+
+	if (!index || (!source && !own && !cgroup))
+		return err_text(e, EINVAL, "CREATE: sources: index or source is missing");
+	r = json_as_u64(index, "sources: index", &i, e);
+	if (r == 0 && i >= s->n_mounts)
+		r = err_text(e, EINVAL, "CREATE: sources: config.json has only %zu mounts", s->n_mounts);
+	if (r < 0)
+		return r;
+	if (source)
+		return json_as_string(source, "sources: source", &s->mounts[i].source, e);
+	if (own)
+		return own_tmpfs(s, &s->mounts[i], own, e);
+	return json_as_bool(cgroup, "sources: cgroup", &drop[i], e);
+}
+
 static int replace_sources(struct spec *s, const struct guest_plan *plan, struct err *e)
 {
+	bool *drop = arena_calloc(s->arena, s->n_mounts + 1, sizeof(*drop));
 	const struct json *j;
+	size_t n = 0;
 
+	if (!drop)
+		return err_set(e, ENOMEM, "sources");
 	json_each (j, json_get(plan->json, "sources")) {
-		const struct json *index = json_get(j, "index"), *source = json_get(j, "source");
-		uint64_t i;
-		int r;
+		int r = replace_source(s, j, drop, e);
 
-		if (!index || !source)
-			return err_text(e, EINVAL, "CREATE: sources: index or source is missing");
-		r = json_as_u64(index, "sources: index", &i, e);
-		if (r == 0 && i >= s->n_mounts)
-			r = err_text(
-				e, EINVAL, "CREATE: sources: config.json has only %zu mounts", s->n_mounts);
-		if (r == 0)
-			r = json_as_string(source, "sources: source", &s->mounts[i].source, e);
 		if (r < 0)
 			return r;
 	}
+	for (size_t i = 0; i < s->n_mounts; i++)
+		if (!drop[i])
+			s->mounts[n++] = s->mounts[i];
+	if (n < s->n_mounts)
+		writable_cgroups(s);
+	s->n_mounts = n;
 	return 0;
 }
 

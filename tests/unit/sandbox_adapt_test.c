@@ -54,6 +54,49 @@ static void test_root_and_sources(void **state)
 	assert_string_equal(s->cgroups_path, "/partition");
 }
 
+/* What the guest has of its own instead of the host's. */
+static void test_own(void **state)
+{
+	static const char config[] =
+		CONFIG(",\"mounts\":[{\"destination\":\"/sys/fs/"
+		       "cgroup\",\"type\":\"cgroup\",\"options\":[\"nosuid\",\"ro\"]},"
+		       "{\"destination\":\"/sys/fs/cgroup/systemd\",\"type\":\"bind\",\"source\":\"/"
+		       "s\",\"options\":[\"bind\"]},"
+		       "{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/"
+		       "s\",\"options\":[\"bind\",\"rprivate\"]},"
+		       "{\"destination\":\"/shm\",\"type\":\"bind\",\"source\":\"/"
+		       "s\",\"options\":[\"rbind\",\"ro\"]}]");
+	static const char *const options[] = { "rprivate", "nosuid", "nodev", "noexec", "mode=1777",
+		"size=65536" };
+	static const char *const bad[] = { "\"sources\":[{\"index\":4,\"tmpfs\":1}]",
+		"\"sources\":[{\"index\":2,\"tmpfs\":-1}]", "\"sources\":[{\"index\":2,\"tmpfs\":\"1\"}]",
+		"\"sources\":[{\"index\":1,\"cgroup\":1}]", "\"sources\":[{\"index\":4,\"cgroup\":true}]" };
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(adapt("\"root\":\"/s0\",\"sources\":[{\"index\":1,\"cgroup\":true},"
+			       "{\"index\":2,\"tmpfs\":65536},{\"index\":3,\"tmpfs\":0}]",
+				 config, &s, &e),
+		0);
+	assert_int_equal(s->n_mounts, 3);
+	assert_string_equal(s->mounts[0].options[0], "nosuid");
+	assert_null(s->mounts[0].options[1]);
+	assert_string_equal(s->mounts[1].destination, "/dev/shm");
+	assert_string_equal(s->mounts[1].type, "tmpfs");
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		assert_string_equal(s->mounts[1].options[i], options[i]);
+	assert_null(s->mounts[1].options[ARRAY_SIZE(options)]);
+	assert_string_equal(s->mounts[2].options[0], "ro");
+	assert_string_equal(s->mounts[2].options[4], "mode=1777");
+	assert_null(s->mounts[2].options[5]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_(spec_freep) struct spec *none = NULL;
+
+		assert_true(adapt(bad[i], config, &none, &e) < 0);
+	}
+}
+
 static void test_overlay(void **state)
 {
 	static const char *const configs[] = { CONFIG(",\"mounts\":[" LAYERS "," BIND "]"),
@@ -207,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_and_sources),
+		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_bad_plans),
 		cmocka_unit_test(test_namespaces),

@@ -118,6 +118,34 @@ sandbox_files() {
 	hasnt "$OUT" root:
 }
 
+tc sandbox_own 'sandbox: /dev/shm is memory of the guest'\''s, cgroups are its own, and it has no network card that nobody gave it'
+sandbox_own() {
+	sandboxes
+	bundle
+	mkdir "$T/shm" "$T/used"
+	mount -t tmpfs -o size=1m,mode=1777 tmpfs "$T/shm" || skip "no tmpfs"
+	mount_entry /dev/shm bind "$T/shm" bind,rprivate
+	mount_entry /used bind "$T/shm" bind
+	no_mount /sys/fs/cgroup
+	mount_entry /sys/fs/cgroup cgroup cgroup ro
+	[[ ! -d /sys/fs/cgroup/systemd ]] || mount_entry /sys/fs/cgroup/systemd bind /sys/fs/cgroup/systemd bind
+	script 'df -k /dev/shm | tail -n 1; echo x >/dev/shm/f; ls /used; mkdir /sys/fs/cgroup/made && echo made; ls /sys/class/net'
+	try run --bundle "$B" --isolation sandbox "$ID"
+	eq "$RC" 0
+	match "$OUT" '(shm|tmpfs) +1024 '
+	hasnt "$OUT" f$'\n'
+	eq "$(ls "$T/shm")" ""
+	eq "$(tail -n 1 <<<"$OUT")" lo
+	[[ ! -d /sys/fs/cgroup/systemd ]] || has "$OUT" made
+	# A tmpfs with something in it was meant as it is.
+	echo there >"$T/shm/file"
+	script 'cat /dev/shm/file'
+	try run --bundle "$B" --isolation sandbox "$ID"
+	eq "$OUT" there
+	umount "$T/shm"
+	s_over
+}
+
 tc sandbox_confined 'sandbox: its processes on the host have nobody'\''s uid, no capabilities, an empty root, a filter, and are in the cgroup'
 sandbox_confined() {
 	local pid text
