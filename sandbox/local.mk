@@ -171,7 +171,7 @@ tests_unit_sandbox_vm_test_SOURCES = tests/unit/sandbox_vm_test.c
 tests_unit_sandbox_vm_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_vm_test_LDADD = $(SANDBOX_TEST_LIBS)
 
-EXTRA_DIST += tests/sandbox/boot tests/sandbox/differences
+EXTRA_DIST += tests/sandbox/boot tests/sandbox/differences tests/sandbox/clients tests/sandbox/client-differences
 # For the lab, with tests/sandbox/boot: boots a kernel with a program of its own as its only one.
 check_PROGRAMS += tests/sandbox/vm_boot
 tests_sandbox_vm_boot_SOURCES = tests/sandbox/vm_boot.c
