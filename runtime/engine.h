@@ -48,6 +48,14 @@ struct rt_engine {
 	int (*stats)(struct rt_partition *p, struct json_writer *w, struct err *e);
 	/* The few figures of it that a table shows. */
 	int (*usage)(struct rt_partition *p, struct rt_usage *out, struct err *e);
+	/*
+	 * May be NULL: those of its cgroup. Where kills for want of memory are counted elsewhere: a
+	 * descriptor that is readable (of inotify(7)) when the count may have changed, and the count.
+	 */
+	int (*oom_watch)(const struct rt_partition *p, struct err *e);
+	int (*oom_count)(const struct rt_partition *p, uint64_t *n, struct err *e);
+	/* May be NULL. Why it has ended, if that was not the payload's end: p's, or NULL. */
+	const char *(*failure)(const struct rt_partition *p);
 	/* Ends everything (force) and gives back everything but the state directory. Also from any wreck. */
 	int (*destroy)(struct rt_partition *p, bool force, struct err *e);
 };

@@ -284,13 +284,7 @@ static void watch_memory(const struct make *m, const struct rt_create_opts *o)
 	/* Else poll(2) would return at once (cgrp_oom_fd()). */
 	if (oom->empty >= 0)
 		cgrp_oom_read(oom->fd, &n);
-	if (oom->fd >= 0 && oom->to >= 0) {
-		const int both[] = { oom->fd, oom->empty };
-
-		fd_send(oom->to, "", 1, both, oom->empty >= 0 ? 2 : 1);
-		oom->fd = fd_close(oom->fd);
-		oom->empty = fd_close(oom->empty);
-	}
+	rt_oom_hand_over(oom);
 }
 
 static int build(struct make *m, const struct rt_create_opts *o, struct err *e)

@@ -53,6 +53,17 @@ int rt_stats(const struct rt_ctx *ctx, const char *id, char **line, struct err *
 	return r < 0 ? r : stats_line(p, line, e);
 }
 
+void rt_oom_hand_over(struct rt_oom *oom)
+{
+	const int both[] = { oom->fd, oom->empty };
+
+	if (oom->fd < 0 || oom->to < 0)
+		return;
+	fd_send(oom->to, "", 1, both, oom->empty >= 0 ? 2 : 1);
+	oom->fd = fd_close(oom->fd);
+	oom->empty = fd_close(oom->empty);
+}
+
 void rt_oom_read(struct rt_oom *oom)
 {
 	uint64_t n = 0;
@@ -102,42 +113,82 @@ static int send_oom(struct rt_partition *p, int (*line)(const char *text, void *
 	return line(text, arg);
 }
 
+struct oom_watch {
+	int fd;
+	short events;
+	bool counts; /* else each time that it wakes us is one */
+	uint64_t seen;
+};
+
+static int oom_count(const struct rt_partition *p, uint64_t *n)
+{
+	struct err ignored;
+
+	if (p->engine->oom_count)
+		return p->engine->oom_count(p, n, &ignored);
+	return p->cgroup ? cgrp_oom_count(p->cgroup, n, &ignored) : -ENODEV;
+}
+
 /*
  * v1's eventfd tells of each time. v2's memory.events changes for other reasons too, so that the number of
- * kills counts; the kernel may tell of a kill up to 10 ms late, so the last look comes after the end.
+ * kills counts.
  */
-static int look_for_oom(struct rt_partition *p, short how, bool woken, uint64_t *seen,
+static void watch_oom(const struct rt_partition *p, struct oom_watch *w)
+{
+	struct err ignored;
+
+	*w = (struct oom_watch){ .fd = -EBADF };
+	if (p->engine->oom_watch) {
+		w->fd = p->engine->oom_watch(p, &ignored);
+		w->events = POLLIN;
+		w->counts = true;
+	} else if (p->cgroup) {
+		w->fd = cgrp_oom_fd(p->cgroup, &w->events, &ignored);
+		w->counts = w->events == POLLPRI;
+	}
+	if (w->counts)
+		oom_count(p, &w->seen);
+}
+
+/* So that it does not wake us again. False: it never will. */
+static bool oom_seen(const struct rt_partition *p, const struct oom_watch *w, short got)
+{
+	char events[4096];
+
+	if (got & POLLHUP)
+		return false;
+	if (!p->engine->oom_watch)
+		return cgrp_oom_seen(w->fd, w->events);
+	return read(w->fd, events, sizeof(events)) > 0;
+}
+
+/* The kernel may tell of a kill up to 10 ms late, so the last look comes after the end. */
+static int look_for_oom(struct rt_partition *p, struct oom_watch *w, bool woken,
 	int (*line)(const char *text, void *arg), void *arg)
 {
 	uint64_t count;
-	struct err ignored;
 
-	if (how & POLLIN)
+	if (!w->counts)
 		return woken ? send_oom(p, line, arg) : 0;
-	if (cgrp_oom_count(p->cgroup, &count, &ignored) < 0 || count == *seen)
+	if (oom_count(p, &count) < 0 || count == w->seen)
 		return 0;
-	*seen = count;
+	w->seen = count;
 	return send_oom(p, line, arg);
 }
 
 static int follow(struct rt_partition *p, int interval_ms, int (*line)(const char *text, void *arg),
 	void *arg, struct err *e)
 {
-	_cleanup_close_ int pidfd = rt_pidfd(p), oom = -EBADF;
+	_cleanup_close_ int pidfd = rt_pidfd(p);
 	int64_t next = now_ms() + interval_ms;
-	uint64_t seen = 0;
-	struct err ignored;
-	short how = 0;
+	struct oom_watch oom;
 	bool ended = pidfd < 0;
 	int r = 0;
 
-	if (p->cgroup) {
-		oom = cgrp_oom_fd(p->cgroup, &how, &ignored);
-		cgrp_oom_count(p->cgroup, &seen, &ignored);
-	}
+	watch_oom(p, &oom);
 	while (r == 0 && !ended) {
 		struct pollfd poll_for[2] = { { .fd = pidfd, .events = POLLIN },
-			{ .fd = oom, .events = how } };
+			{ .fd = oom.fd, .events = oom.events } };
 		int64_t left = next - now_ms();
 
 		/* Also when a line is due: they may all be late, where a look takes longer than the interval.
@@ -145,10 +196,10 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 		poll(poll_for, 2, left > 0 ? (int)left : 0);
 		ended = poll_for[0].revents != 0;
 		/* A cgroup that is gone would wake us for ever. */
-		if (poll_for[1].revents && (!cgrp_oom_seen(oom, how) || (poll_for[1].revents & POLLHUP)))
-			oom = fd_close(oom);
-		if (p->cgroup && how && (ended || poll_for[1].revents))
-			r = look_for_oom(p, how, poll_for[1].revents != 0, &seen, line, arg);
+		if (poll_for[1].revents && !oom_seen(p, &oom, poll_for[1].revents))
+			oom.fd = fd_close(oom.fd);
+		if (ended || poll_for[1].revents)
+			r = look_for_oom(p, &oom, poll_for[1].revents != 0, line, arg);
 		if (r == 0 && !ended && now_ms() >= next) {
 			_cleanup_free_ char *text = NULL;
 
@@ -159,6 +210,7 @@ static int follow(struct rt_partition *p, int interval_ms, int (*line)(const cha
 				next = now_ms();
 		}
 	}
+	fd_close(oom.fd);
 	if (r == 0)
 		err_clear(e);
 	return r;

@@ -27,6 +27,8 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 	struct arena *a = arena_new();
 	struct spec_annotation *list = NULL;
 	enum rt_status status;
+	const char *why;
+	size_t n;
 	int r;
 
 	if (!a)
@@ -49,13 +51,17 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 		.pid = status == RT_STOPPED ? 0 : p->pid,
 		.scope = p->cgroup && cgrp_scope(p->cgroup) ? copy(a, cgrp_scope(p->cgroup)) : NULL,
 	};
-	if (p->n_annotations)
-		list = arena_calloc(a, p->n_annotations, sizeof(*list));
+	why = status == RT_STOPPED && p->engine->failure ? p->engine->failure(p) : NULL;
+	n = p->n_annotations + (why != NULL);
+	if (n)
+		list = arena_calloc(a, n, sizeof(*list));
 	for (size_t i = 0; list && i < p->n_annotations; i++)
 		list[i] = (struct spec_annotation){ .key = copy(a, p->annotations[i].key),
 			.value = copy(a, p->annotations[i].value) };
+	if (list && why)
+		list[n - 1] = (struct spec_annotation){ RT_FAILURE_ANNOTATION, copy(a, why) };
 	out->annotations = list;
-	out->n_annotations = list ? p->n_annotations : 0;
+	out->n_annotations = list ? n : 0;
 	return 0;
 }
 

@@ -371,12 +371,16 @@ static int stay(struct creation *c, int *status, struct err *e)
 {
 	struct rt_partition *p = c->p;
 	struct err busy = ERR_INIT;
+	const char *why;
 	int r;
 
 	if (c->l.master >= 0 && !p->spec->process.has_console_size)
 		attach_copy_size(c->l.master);
 	rt_partition_unlock(p);
 	r = attach_wait(p->pid, TAKE_FD(c->l.master), c->l.remote, c->o->oom, status, e);
+	why = r == 0 && p->engine->failure ? p->engine->failure(p) : NULL;
+	if (why)
+		log_warn("container \"%s\": %s", p->id, why);
 	if (r < 0 || c->o->keep)
 		return r;
 	if (!p->locked && rt_partition_relock(p, &busy) < 0) {

@@ -73,6 +73,8 @@ struct rt_oom {
 struct pollfd;
 void rt_oom_poll(const struct rt_oom *oom, struct pollfd *p);
 void rt_oom_look(struct rt_oom *oom, const struct pollfd *p);
+/* For engines: sends both to `to`, and keeps none, if there is somebody. */
+void rt_oom_hand_over(struct rt_oom *oom);
 /* At the end. Reads it, if that was not done, and closes all. */
 void rt_oom_read(struct rt_oom *oom);
 
@@ -154,6 +156,9 @@ int rt_signal_parse(const char *s, struct err *e);
 
 enum rt_status { RT_CREATING, RT_CREATED, RT_RUNNING, RT_PAUSED, RT_STOPPED };
 extern const char *const rt_status_names[];
+
+/* In the state of one that has ended by itself, not by its payload: why (engine.h). */
+#define RT_FAILURE_ANNOTATION "io.ringfence.failure"
 
 struct rt_info {
 	char *id, *bundle, *rootfs, *created /* RFC 3339, ns */, *owner, *oci_version, *engine;

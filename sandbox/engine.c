@@ -42,6 +42,7 @@
 #include "sandbox/ask.h"
 #include "sandbox/client.h"
 #include "sandbox/confine.h"
+#include "sandbox/fate.h"
 #include "sandbox/monitor.h"
 #include "sandbox/net.h"
 #include "sandbox/terminal.h"
@@ -261,6 +262,7 @@ static void undo(struct creation *c)
 		p->pid = 0;
 	}
 	unlinkat(p->dirfd, RT_START_SOCKET, 0);
+	unlinkat(p->dirfd, VM_FATE_FILE, 0);
 	if (p->cgroup) {
 		cgrp_kill(p->cgroup, SIGKILL, &ignored);
 		if (cgrp_destroy(p->cgroup, &e) < 0)
@@ -282,8 +284,8 @@ static int terminal(struct creation *c, struct err *e)
 static void be_monitor(struct creation *c)
 {
 	const struct vm_ask *ask = &c->ask;
-	int keep[] = { c->sync[1], c->birth.listener, c->birth.netns, c->birth.slave, ask->kvm, ask->kernel,
-		ask->guest };
+	int keep[] = { c->sync[1], c->birth.listener, c->birth.netns, c->birth.slave, c->birth.fate, ask->kvm,
+		ask->kernel, ask->guest };
 	size_t n = 0;
 
 	/* Our cgroup's descriptors are needed until we have joined. */
@@ -306,6 +308,9 @@ static int build(struct creation *c, struct err *e)
 		r = terminal(c, e);
 	if (r < 0)
 		return r;
+	c->birth.fate = vm_fate_make(p, e);
+	if (c->birth.fate < 0)
+		return c->birth.fate;
 	c->birth.listener = client_listen(p, e);
 	if (c->birth.listener < 0)
 		return c->birth.listener;
@@ -328,12 +333,24 @@ static int build(struct creation *c, struct err *e)
 	return r < 0 ? r : serve(c, e);
 }
 
+/* The count is the guest's kernel's. It stays readable: there is no need to watch. */
+static void watch_memory(const struct rt_partition *p, struct rt_oom *oom)
+{
+	struct err ignored;
+
+	if (!oom)
+		return;
+	oom->fd = vm_fate_open(p, &ignored);
+	rt_oom_hand_over(oom);
+}
+
 static int vm_create_(
 	struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
 {
-	struct creation c = {
-		.p = p, .l = l, .sync = { -EBADF, -EBADF }, .birth = { .listener = -EBADF, .slave = -EBADF }
-	};
+	struct creation c = { .p = p,
+		.l = l,
+		.sync = { -EBADF, -EBADF },
+		.birth = { .listener = -EBADF, .slave = -EBADF, .fate = -EBADF } };
 	int r;
 
 	l->sync = l->master = -EBADF;
@@ -363,6 +380,8 @@ static int vm_create_(
 		r = build(&c, e);
 		if (r < 0)
 			undo(&c);
+		else
+			watch_memory(p, o->oom);
 	}
 	vm_ask_free(&c.ask);
 	vm_filters_free(&c.filters);
@@ -370,6 +389,7 @@ static int vm_create_(
 	fd_close(c.sync[1]);
 	fd_close(c.birth.listener);
 	fd_close(c.birth.slave);
+	fd_close(c.birth.fate);
 	free(c.create);
 	free(c.config);
 	if (r < 0) {
@@ -422,12 +442,13 @@ static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 {
 	uint8_t data[8];
 
-	if (!all || sig == SIGKILL)
+	/* Those two would stop the monitor, which is pausing, and let a paused one go on. */
+	if (sig == SIGKILL || (!all && sig != SIGSTOP && sig != SIGCONT))
 		return ns_kill(p, sig, all, e);
 	if (!rt_alive(p))
-		return 0;
+		return all ? 0 : ns_kill(p, sig, all, e);
 	proto_put_u32(data, (uint32_t)sig);
-	proto_put_u32(data + 4, PROTO_ALL);
+	proto_put_u32(data + 4, all ? PROTO_ALL : 0);
 	/* As to what is frozen: they arrive when it goes on. */
 	if (is_stopped(p))
 		return sig == 0 ? 0 : client_tell(p, PROTO_SIGNAL, data, sizeof(data), e);
@@ -559,5 +580,8 @@ const struct rt_engine vm_engine = {
 	.status = vm_status,
 	.stats = ns_stats,
 	.usage = ns_usage,
+	.oom_watch = vm_fate_watch,
+	.oom_count = vm_fate_oom_count,
+	.failure = vm_fate_failure,
 	.destroy = vm_destroy,
 };

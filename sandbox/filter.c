@@ -15,6 +15,7 @@ static const struct vm_syscall own[] = {
 	{ "poll", -1, 0 },
 	{ "read", -1, 0 },
 	{ "write", -1, 0 },
+	{ "pwrite64", -1, 0 },
 	{ "close", -1, 0 },
 	{ "recvmsg", -1, 0 },
 	{ "sendmsg", -1, 0 },

@@ -27,6 +27,7 @@
 #include "namespaces/rootfs.h"
 #include "runtime/sync.h"
 #include "sandbox/confine.h"
+#include "sandbox/fate.h"
 #include "sandbox/initrd.h"
 #include "sandbox/net.h"
 #include "sandbox/p9.h"
@@ -95,13 +96,13 @@ void monitor_fail(struct monitor *m, const struct err *e)
 {
 	struct err told = *e;
 
-	if (m->phase < MON_CREATED) {
-		/* What the agent refuses it has reasons for; where the machine failed, its kernel may know.
-		 */
-		if (e->code == ECONNRESET || e->code == EPIPE || e->code == ETIMEDOUT)
-			add_console(m, &told);
+	/* What the agent refuses it has reasons for; where the machine failed, its kernel may know. */
+	if (e->code == ECONNRESET || e->code == EPIPE || e->code == ETIMEDOUT)
+		add_console(m, &told);
+	if (m->phase < MON_CREATED)
 		sync_send_err(m->sync, SYNC_ERROR, &told);
-	}
+	else if (m->phase < MON_ENDED)
+		vm_fate_write(m->b->fate, m->oom_kills, told.text);
 	monitor_exit(m, m->phase >= MON_ENDED ? m->status : 128 + SIGKILL);
 }
 
@@ -295,6 +296,19 @@ static int own_terminal(struct monitor *m, struct err *e)
 	return 0;
 }
 
+/* Whoever reads what the payload writes is to see its end, which is not ours. */
+static int leave_streams(struct err *e)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || dup2(null, i) < 0)
+			return err_set(e, errno, "open /dev/null");
+	if (null > 2)
+		close(null);
+	return 0;
+}
+
 static int take_signals(struct monitor *m, struct err *e)
 {
 	sigset_t set;
@@ -380,6 +394,9 @@ static int set_up(struct monitor *m, struct err *e)
 	proto_open(&m->guest, control[0]);
 	if (!monitor_proc_new(m, terminal_own(0), terminal_own(1), b->slave >= 0 ? -1 : terminal_own(2)))
 		return err_set(e, ENOMEM, "the sandbox's streams");
+	r = b->slave >= 0 ? 0 : leave_streams(e);
+	if (r < 0)
+		return r;
 	m->confined = true;
 	r = confine_monitor(e);
 	if (r == 0 && m->vm)

@@ -44,6 +44,7 @@ struct monitor_birth {
 	int netns;	    /* to join, or -1: a new one */
 	int sync;	    /* its end of the pair with the creator (runtime/sync.h) */
 	int listener;	    /* the socket for verbs */
+	int fate;	    /* fate.h */
 	int slave;	    /* the payload's terminal on the host's side, or -1: it has our 0, 1 and 2 */
 	bool has_hooks;	    /* the creator wants to run some, once the network namespace is there */
 };
@@ -110,6 +111,7 @@ struct monitor {
 	struct monitor_proc *procs;
 	struct monitor_client *clients;
 	int status;
+	uint64_t oom_kills;
 	int64_t deadline; /* ms, CLOCK_MONOTONIC; 0: none */
 };
 

@@ -161,8 +161,12 @@ bool monitor_answer(struct monitor *m, const struct proto_msg *msg)
 		return false;
 	c->ours = 0;
 	/* Its process may have ended before that, the guest says. */
-	if (c->asked == PROTO_START && m->phase == MON_STARTING)
+	if (c->asked == PROTO_START && m->phase == MON_STARTING) {
 		m->phase = msg->type == PROTO_DONE ? MON_UP : MON_ENDED;
+		/* It has never run, so it has no status of its own. */
+		if (m->phase == MON_ENDED)
+			m->status = 1;
+	}
 	if (c->asked == PROTO_START && msg->type == PROTO_DONE)
 		m->started = true;
 	if (c->asked == PROTO_EXEC && msg->type == PROTO_ERROR && c->proc) {
@@ -200,8 +204,10 @@ void monitor_clients_reap(struct monitor *m)
 			/* Nobody is there to read or write any more. */
 			c->proc->in = fd_close(c->proc->in);
 			c->proc->in_ended = true;
-			for (int i = 0; i < 2; i++)
+			for (int i = 0; i < 2; i++) {
 				c->proc->out[i].broken = true;
+				c->proc->out[i].fd = fd_close(c->proc->out[i].fd);
+			}
 		}
 		*at = c->next;
 		proto_close(&c->proto);

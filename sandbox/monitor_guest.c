@@ -10,6 +10,7 @@
 #include <termios.h>
 
 #include "runtime/sync.h"
+#include "sandbox/fate.h"
 
 #define SERIAL_SETUP  1
 #define SERIAL_CREATE 2
@@ -67,6 +68,8 @@ static int is_created(struct monitor *m)
 {
 	m->phase = MON_CREATED;
 	m->deadline = 0;
+	/* What it says from now on may be a reason; how it came up is none. */
+	m->said_len = 0;
 	return sync_send(m->sync, SYNC_CREATED, 0, NULL, -1);
 }
 
@@ -148,6 +151,8 @@ static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 	case PROTO_CREDIT:
 		return credit(m, msg, e);
 	case PROTO_OOM:
+		vm_fate_write(m->b->fate, ++m->oom_kills, NULL);
+		return 0;
 	case PROTO_LOG:
 		return 0;
 	default:

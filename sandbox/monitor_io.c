@@ -71,12 +71,20 @@ bool monitor_proc_done(const struct monitor_proc *p)
 	return p->exited && drained(&p->out[0]) && drained(&p->out[1]);
 }
 
+/* Nothing more will go there: whoever reads it sees its end. */
+static void settle(struct monitor_sink *s)
+{
+	if (s->broken || (s->ended && s->len == 0))
+		s->fd = fd_close(s->fd);
+}
+
 int monitor_sink_put(struct monitor_sink *s, const uint8_t *data, size_t len)
 {
 	if (s->ended)
 		return -EPROTO;
 	if (len == 0) {
 		s->ended = true;
+		settle(s);
 		return 0;
 	}
 	if (len > PROTO_WINDOW - s->len)
@@ -198,6 +206,7 @@ int monitor_proc_serve(struct monitor *m, struct monitor_proc *p, const struct p
 
 		if (s->len && (s->fd < 0 || s->broken || (at[1 + i].fd >= 0 && at[1 + i].revents)))
 			s->owed += push(s);
+		settle(s);
 	}
 	return r;
 }

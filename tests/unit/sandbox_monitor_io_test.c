@@ -325,6 +325,29 @@ static void identities(void **state)
 	tear_down(&s);
 }
 
+/* The descriptor is given up when all has been read, and not before. */
+static void end_of_output(void **state)
+{
+	struct stage s;
+	char text[8];
+
+	(void)state;
+	set_up(&s);
+	assert_int_equal(monitor_sink_put(&s.p->out[0], (const uint8_t *)"last", 4), 0);
+	assert_int_equal(monitor_sink_put(&s.p->out[0], NULL, 0), 0);
+	assert_true(s.p->out[0].fd >= 0);
+	turn(&s);
+	assert_int_equal(read(s.out, text, sizeof(text)), 4);
+	assert_true(s.p->out[0].fd < 0);
+	assert_int_equal(read(s.out, text, sizeof(text)), 0);
+	assert_int_equal(monitor_sink_put(&s.p->out[0], (const uint8_t *)"more", 4), -EPROTO);
+	/* With nothing left to be written, at once. */
+	assert_int_equal(monitor_sink_put(&s.p->out[1], NULL, 0), 0);
+	assert_true(s.p->out[1].fd < 0);
+	assert_int_equal(read(s.err, text, sizeof(text)), 0);
+	tear_down(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +359,7 @@ int main(void)
 		cmocka_unit_test(guest_that_does_not_read),
 		cmocka_unit_test(input_keeps_to_the_window),
 		cmocka_unit_test(end_of_input),
+		cmocka_unit_test(end_of_output),
 		cmocka_unit_test(no_input_before_the_start),
 		cmocka_unit_test(identities),
 	};

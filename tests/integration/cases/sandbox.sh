@@ -39,6 +39,9 @@ sandbox_run() {
 	s_over
 }
 
+# The state of the sandbox's first process, as its kernel has it.
+inner_state() { [[ $(rt exec "$ID" sed 's/.*) \(.\) .*/\1/' /proc/1/stat) =~ ^$1$ ]]; }
+
 tc sandbox_life 'sandbox: create, state, start, exec, signals, pause, kill, delete'
 sandbox_life() {
 	sandboxes
@@ -68,6 +71,12 @@ sandbox_life() {
 	good resume "$ID"
 	is running || die "not running again"
 	exec_good true
+	# It is the payload that stops, not the sandbox.
+	good kill "$ID" STOP
+	until_ok 10 inner_state T
+	is running || die "stopped as a whole"
+	good kill "$ID" CONT
+	until_ok 10 inner_state '[SR]'
 	good kill "$ID" TERM
 	until_is stopped
 	good delete "$ID"
@@ -195,6 +204,34 @@ sandbox_dies() {
 	pid=$(pgrep -P "$PID" -f qemu-system) || skip "no child to kill: it runs by KVM"
 	kill -9 "$pid"
 	until_is stopped
+	match "$(rt state "$ID" | jq -r '.annotations["io.ringfence.failure"]')" '(machine ended|control channel is closed)' "why, in state"
+	down
+	s_over
+}
+
+tc sandbox_ends 'sandbox: a stream that the payload closes has ended for who reads it; one that was killed for memory is told'
+sandbox_ends() {
+	sandboxes
+	need_cg memory
+	bundle
+	limit '.memory={limit:33554432}'
+	edit '.root.readonly=false'
+	script 'echo out; echo err >&2; exec >&-; until [ -e /tmp/go ]; do usleep 20000; done; rft alloc 80; echo "$?" >/tmp/status; exec rft pause'
+	mkfifo "$T/pipe"
+	cat "$T/pipe" >"$T/read" &
+	local reader=$!
+	rt create --bundle "$B" --isolation sandbox "$ID" >"$T/pipe" 2>/dev/null </dev/null
+	good start "$ID"
+	timeout $((20 * RF_SCALE)) tail --pid=$reader -f /dev/null || die "the reader has not seen the end"
+	eq "$(<"$T/read")" out
+	is running || die "ended, too"
+	"$RT" "${GOPTS[@]}" events --interval 200ms "$ID" >"$T/ev" 2>&1 </dev/null &
+	until_has 20 "$T/ev" stats
+	touch "$ROOTFS/tmp/go"
+	until_has 20 "$T/ev" '"type":"oom"'
+	until_ok 10 test -s "$ROOTFS/tmp/status"
+	eq "$(<"$ROOTFS/tmp/status")" 137
+	kill $!
 	down
 	s_over
 }
