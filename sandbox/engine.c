@@ -516,16 +516,29 @@ static int vm_status(const struct rt_partition *p, enum rt_status *out, struct e
 	return r;
 }
 
+/* Engines send all limits with every change. */
+static bool is_new(const struct spec_i64 *limit, const struct spec_i64 *had)
+{
+	return limit->has && limit->v != 0 && !(had && had->has && had->v == limit->v);
+}
+
 /* In the guest first, where the partition's own limits are; the host's have room above them. */
 static int vm_update(struct rt_partition *p, const struct spec_resources *r, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	const struct spec_resources *had;
+	struct spec_resources in = *r;
 	const char *text;
 	int err;
 
 	if (!w)
 		return err_set(e, ENOMEM, "update container \"%s\"", p->id);
-	if (r->mem_limit.has)
+	err = rt_partition_spec(p, e);
+	if (err < 0)
+		return err;
+	had = &p->spec->resources;
+	if (is_new(&r->mem_limit, &had->mem_limit) || is_new(&r->mem_swap, &had->mem_swap) ||
+		is_new(&r->mem_kernel, NULL) || is_new(&r->mem_kernel_tcp, NULL))
 		return err_text(e, EOPNOTSUPP,
 			"the memory of a sandbox is fixed when it is made: it cannot be updated; create it "
 			"again with another limit");
@@ -534,19 +547,17 @@ static int vm_update(struct rt_partition *p, const struct spec_resources *r, str
 			"container \"%s\" is paused: limits of a sandbox are changed by its own kernel, "
 			"which stands still; resume it first",
 			p->id);
-	spec_write_resources(w, NULL, r);
+	in.mem_limit.has = in.mem_swap.has = in.mem_kernel.has = in.mem_kernel_tcp.has = false;
+	spec_write_resources(w, NULL, &in);
 	text = json_writer_text(w, NULL);
 	if (!text)
 		return err_set(e, ENOMEM, "update container \"%s\"", p->id);
 	err = client_ask(p, PROTO_UPDATE, text, strlen(text), 0, NULL, NULL, e);
 	if (err < 0 || !p->cgroup)
 		return err;
-	{
-		struct spec_resources host = *r;
-
-		host.pids_limit.has = false;
-		return cgrp_update(p->cgroup, &host, e);
-	}
+	/* The host's has room for the machine's own. */
+	in.pids_limit.has = false;
+	return cgrp_update(p->cgroup, &in, e);
 }
 
 /* When nobody is left in the cgroup, nobody holds a tap. */

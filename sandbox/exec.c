@@ -209,6 +209,10 @@ static int refuse(const struct rt_exec_opts *o, struct err *e)
 			"sandbox");
 	if (o->cgroups && o->cgroups[0])
 		return err_text(e, EOPNOTSUPP, "--cgroup: a sandbox's cgroups are its own kernel's");
+	if (o->apparmor || o->process_label)
+		return err_text(e, EOPNOTSUPP,
+			"%s: labels of the host's mean nothing to the kernel of a sandbox",
+			o->apparmor ? "--apparmor" : "--process-label");
 	return 0;
 }
 
@@ -278,6 +282,11 @@ int client_exec(struct rt_partition *p, const struct rt_exec_opts *o, const stru
 	if (r == 0)
 		r = files_send_pidfd(o->pidfd_socket, pid, e);
 	slave = fd_close(slave);
+	/* Nobody knows of it: its process in the guest ends with it. */
+	if (r < 0 && pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 	if (r == 0 && !o->detach) {
 		if (master >= 0 && !proc->has_console_size)
 			attach_copy_size(master);

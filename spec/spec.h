@@ -415,7 +415,7 @@ int spec_parse_resources(
 /*
  * Back to JSON, as spec_parse_process() and spec_parse_resources() read it: a member `name` of an open
  * object. Of resources what `update` can change on a living partition but for devices: memory, cpu, pids. LSM
- * labels, which are those of one host, are left out.
+ * labels and execCPUAffinity, which are those of one host, are left out.
  */
 void spec_write_process(struct json_writer *w, const char *name, const struct spec_process *p);
 void spec_write_resources(struct json_writer *w, const char *name, const struct spec_resources *r);

@@ -213,7 +213,8 @@ static void test_annotations(void **state)
 	s.i.labels = STRV("a", "1", "org.opencontainers.image.author", "label", "run.oci.hooks.stdout",
 		"/etc/x", "org.systemd.property.ExecStartPre", "x", "krun.cpus", "9", "org.criu.config", "/x",
 		"run.oci.handler", "wasm", "ringfence.isolation", "host", "bundle", "/x",
-		"io.kubernetes.cri.container-type", "sandbox");
+		"io.kubernetes.cri.container-type", "sandbox", "io.ringfence.isolation", "partition",
+		"io.ringfence.sandbox.kernel", "/x");
 	s.o.labels = STRV("b=2", "flag", "run.oci.seccomp.receiver=/x");
 	m = made(&s);
 	assert_string_equal(spec_annotation(m.s, "a"), "1");
@@ -224,7 +225,7 @@ static void test_annotations(void **state)
 	assert_string_equal(spec_annotation(m.s, "org.opencontainers.image.os"), "linux");
 	for (size_t k = 0; k < m.s->n_annotations; k++) {
 		static const char *const never[] = { "run.oci.", "org.systemd.", "krun.", "org.criu.",
-			"ringfence.", "bundle", "io.kubernetes." };
+			"ringfence.", "io.ringfence.", "bundle", "io.kubernetes." };
 
 		for (size_t n = 0; n < ARRAY_SIZE(never); n++)
 			assert_false(str_starts(m.s->annotations[k].key, never[n]));

@@ -268,6 +268,27 @@ sandbox_limits() {
 	eq "$(tail -n 1 <<<"$OUT")" 1 "CPUs"
 }
 
+tc sandbox_updated 'sandbox: update of what it has inside; its memory is fixed, unless the limit is the one it has'
+sandbox_updated() {
+	sandboxes
+	bundle
+	edit '.linux.resources={memory:{limit:33554432},pids:{limit:20}}'
+	no_mount /sys/fs/cgroup
+	mount_entry /sys/fs/cgroup cgroup cgroup ro
+	s_up
+	good update --pids-limit 30 --memory 33554432 "$ID"
+	exec_good cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max
+	eq "$OUT" $'30\n33554432'
+	bad 'fixed' update --memory 67108864 "$ID"
+	bad 'fixed' update --memory-swap 67108864 "$ID"
+	bad 'apparmor' exec --apparmor x "$ID" true
+	bad 'pid' exec -d --pid-file "$T/none/pid" "$ID" sleep 77
+	until_ok 10 no_sleep
+	down
+	s_over
+}
+no_sleep() { ! rt exec "$ID" ps | grep -q 'sleep 77'; }
+
 tc sandbox_refused 'sandbox: what it cannot do is refused by name, and leaves nothing'
 sandbox_refused() {
 	sandboxes
