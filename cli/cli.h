@@ -49,6 +49,9 @@ int cli_for_each(const struct rt_ctx *ctx, const char *name, bool regex,
 	int (*act)(const struct rt_ctx *ctx, const char *id, const void *arg, struct err *e), const void *arg,
 	struct err *e);
 
+/* What is to be made: as the option says; without it (NULL) as the program's name does, or NULL again. */
+const char *cli_isolation(const char *option);
+
 /* The options of `ps`, which `top NAME` is, too. */
 struct cli_ps_options {
 	const char *format;

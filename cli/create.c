@@ -11,7 +11,7 @@ static int create(const struct rt_ctx *ctx, const void *values, char *const *arg
 	int r;
 
 	o.id = args[0];
-	r = vm_prefer(o.isolation, o.accel, e);
+	r = vm_prefer(cli_isolation(o.isolation), o.accel, e);
 	return r < 0 ? r : rt_create(ctx, &o, e);
 }
 

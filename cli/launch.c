@@ -146,6 +146,19 @@ static int failure(const struct err *e)
 	return LAUNCH_FAILED;
 }
 
+/* As the engine would find it by itself: but whether there is a user namespace hangs on it, too. */
+static const char *isolation(const struct launch_opts *o)
+{
+	static const char key[] = "io.ringfence.isolation=";
+	const char *found = cli_isolation(o->isolation);
+	char *const *s = found ? NULL : o->annotations;
+
+	for (; s && *s; s++)
+		if (str_starts(*s, key))
+			found = *s + strlen(key);
+	return found;
+}
+
 static int run(const struct rt_ctx *rt, const void *values, char *const *args, struct err *e)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_new();
@@ -157,6 +170,7 @@ static int run(const struct rt_ctx *rt, const void *values, char *const *args, s
 
 	if (r == 0)
 		r = read_args(args, &o, e);
+	o.isolation = isolation(&o);
 	if (r == 0)
 		r = launch_run(&ctx, &o, a, &name, &status, e);
 	if (r < 0)

@@ -294,6 +294,8 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &ours, NULL);
 }
 
+static bool called_sandbox;
+
 /* "ringfence-sandbox": what a RuntimeClass, containerd's BinaryName or docker's and podman's --runtime point
  * at. */
 static void choose_engine(const char *name)
@@ -301,8 +303,12 @@ static void choose_engine(const char *name)
 	const char *slash = name ? strrchr(name, '/') : NULL;
 
 	rt_register_engine(&vm_engine);
-	if (name && str_eq(slash ? slash + 1 : name, "ringfence-sandbox"))
-		vm_prefer("sandbox", NULL, NULL);
+	called_sandbox = name && str_eq(slash ? slash + 1 : name, "ringfence-sandbox");
+}
+
+const char *cli_isolation(const char *option)
+{
+	return option || !called_sandbox ? option : "sandbox";
 }
 
 int main(int argc, char **argv)

@@ -16,7 +16,7 @@ static int run(const struct rt_ctx *ctx, const void *values, char *const *args, 
 	int status = 0, r;
 
 	o.id = args[0];
-	r = vm_prefer(o.isolation, o.accel, e);
+	r = vm_prefer(cli_isolation(o.isolation), o.accel, e);
 	if (r == 0)
 		r = rt_run(ctx, &o, &status, e);
 	return r < 0 ? r : status;

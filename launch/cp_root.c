@@ -353,6 +353,12 @@ static int running_pid(const struct rt_ctx *rt, const char *name, pid_t *pid, st
 		return r;
 	if (info.status == RT_CREATING)
 		r = err_text(e, EBUSY, "partition \"%s\" is just being made; try again", name);
+	else if (info.status != RT_STOPPED && info.apart)
+		r = err_text(e, EOPNOTSUPP,
+			"partition \"%s\" runs in a sandbox, whose mounts are seen by its own kernel alone: "
+			"stop it "
+			"first, or send a tar stream through `ringfence exec %s tar`",
+			name, name);
 	else if (info.status != RT_STOPPED)
 		*pid = info.pid;
 	rt_info_free(&info);

@@ -18,6 +18,7 @@ struct rt_launch; /* launch.h */
 
 struct rt_engine {
 	const char *name; /* as in state.json */
+	bool apart;	  /* its processes are another kernel's: nothing of theirs is in the host's /proc */
 	/* True if this config or invocation asks for this engine (an annotation, the program's name). The
 	 * first match wins. */
 	bool (*wants)(const struct spec *s);

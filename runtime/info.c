@@ -49,6 +49,7 @@ static int fill(struct rt_partition *p, struct rt_info *out, struct err *e)
 		.engine = copy(a, p->engine->name),
 		.status = status,
 		.pid = status == RT_STOPPED ? 0 : p->pid,
+		.apart = p->engine->apart,
 		.scope = p->cgroup && cgrp_scope(p->cgroup) ? copy(a, cgrp_scope(p->cgroup)) : NULL,
 	};
 	why = status == RT_STOPPED && p->engine->failure ? p->engine->failure(p) : NULL;

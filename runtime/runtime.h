@@ -164,6 +164,7 @@ struct rt_info {
 	char *id, *bundle, *rootfs, *created /* RFC 3339, ns */, *owner, *oci_version, *engine;
 	enum rt_status status;
 	pid_t pid;   /* 0 when stopped */
+	bool apart;  /* the pid is not one of its own processes (engine.h) */
 	char *scope; /* systemd scope or NULL */
 	const struct spec_annotation *annotations;
 	size_t n_annotations;

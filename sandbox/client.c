@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -40,10 +41,21 @@ static int reach(struct rt_partition *p, struct err *e)
 	return sock < 0 ? err_set(e, -sock, "reach the monitor of container \"%s\"", p->id) : sock;
 }
 
-/* The next message, or somebody tells us to stop. */
-static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, struct err *e)
+static int64_t now_ms(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The next message, or somebody tells us to stop. `seconds` < 0: for ever. */
+static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, int seconds, struct err *e)
+{
+	int64_t until = now_ms() + (int64_t)seconds * 1000;
+
 	for (;;) {
+		int64_t left = until - now_ms();
 		struct pollfd at[2] = { { .fd = c->fd, .events = POLLIN },
 			{ .fd = stop_fd ? stop_fd : -1, .events = POLLIN } };
 		int r = proto_flush(c);
@@ -57,7 +69,13 @@ static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, struct er
 			return r < 0 ? err_set(e, -r, "talk to the monitor") : 0;
 		if (proto_waits(c))
 			at[0].events |= POLLOUT;
-		if (poll(at, 2, -1) < 0 && errno != EINTR)
+		if (seconds >= 0 && left <= 0)
+			return err_text(e, ETIMEDOUT,
+				"the sandbox's guest has not answered for %d s: it hangs, or does not want "
+				"to; "
+				"kill with signal KILL ends it in any case",
+				seconds);
+		if (poll(at, 2, seconds < 0 ? -1 : (int)left) < 0 && errno != EINTR)
 			return err_set(e, errno, "wait for the monitor");
 		if (at[1].revents)
 			return err_text(e, ECANCELED, "interrupted by a signal before the sandbox answered");
@@ -65,7 +83,7 @@ static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, struct er
 }
 
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
-	char **reply, bool *exec_failed, struct err *e)
+	bool *exec_failed, struct err *e)
 {
 	struct proto c;
 	struct proto_msg m;
@@ -76,17 +94,13 @@ int client_ask(struct rt_partition *p, enum proto_type what, const void *data, s
 	proto_open(&c, sock);
 	r = proto_send(&c, what, 0, 0, 1, data, len);
 	r = r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id)
-		  : wait_for(&c, &m, stop_fd, e);
+		  : wait_for(&c, &m, stop_fd, what == PROTO_START ? -1 : CLIENT_SECONDS, e);
 	if (r == 0 && m.type == PROTO_ERROR) {
 		if (exec_failed)
 			*exec_failed = proto_u32(&m, 4) & PROTO_EXEC_FAILED;
 		r = proto_error(&m, e);
 	} else if (r == 0 && m.type != PROTO_DONE) {
 		r = err_set(e, EPROTO, "talk to the monitor of container \"%s\"", p->id);
-	} else if (r == 0 && reply) {
-		*reply = strndup((const char *)m.data, m.len);
-		if (!*reply)
-			r = err_set(e, ENOMEM, "read the monitor's answer");
 	}
 	proto_close(&c);
 	return r;

@@ -16,10 +16,14 @@
 /* Makes the socket that the monitor listens on. */
 int client_listen(struct rt_partition *p, struct err *e);
 
-/* Asks the monitor something and waits for the answer; `stop_fd` (0: none): gives up when it is readable
- * (-ECANCELED). *reply (may be NULL) gets the answer's text, malloc()ed. *exec_failed as for rt_exec(). */
+/*
+ * Asks the monitor something and waits for the answer; `stop_fd` (0: none): gives up when it is readable
+ * (-ECANCELED). -ETIMEDOUT after CLIENT_SECONDS, but for what runs programs of the partition's, which take
+ * as long as they like (START). *exec_failed (may be NULL) as for rt_exec().
+ */
+#define CLIENT_SECONDS 60
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
-	char **reply, bool *exec_failed, struct err *e);
+	bool *exec_failed, struct err *e);
 
 /* Leaves it in the monitor's socket, for one that is paused and will read it when it goes on. */
 int client_tell(struct rt_partition *p, enum proto_type what, const void *data, size_t len, struct err *e);

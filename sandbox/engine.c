@@ -344,7 +344,7 @@ static void watch_memory(const struct rt_partition *p, struct rt_oom *oom)
 	rt_oom_hand_over(oom);
 }
 
-static int vm_create_(
+static int create_sandbox(
 	struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
 {
 	struct creation c = { .p = p,
@@ -410,9 +410,9 @@ static int vm_commit(struct rt_partition *p, struct rt_launch *l, struct err *e)
 		     : 0;
 }
 
-static int vm_start_(struct rt_partition *p, struct rt_launch *l, struct err *e)
+static int start_sandbox(struct rt_partition *p, struct rt_launch *l, struct err *e)
 {
-	int r = client_ask(p, PROTO_START, NULL, 0, l->stop_fd, NULL, &l->exec_failed, e);
+	int r = client_ask(p, PROTO_START, NULL, 0, l->stop_fd, &l->exec_failed, e);
 
 	/* Whatever the answer was: it has been told, unless it was not reached. */
 	l->told = r != -ESRCH;
@@ -452,7 +452,7 @@ static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 	/* As to what is frozen: they arrive when it goes on. */
 	if (is_stopped(p))
 		return sig == 0 ? 0 : client_tell(p, PROTO_SIGNAL, data, sizeof(data), e);
-	return client_ask(p, PROTO_SIGNAL, data, sizeof(data), 0, NULL, NULL, e);
+	return client_ask(p, PROTO_SIGNAL, data, sizeof(data), 0, NULL, e);
 }
 
 /*
@@ -552,7 +552,7 @@ static int vm_update(struct rt_partition *p, const struct spec_resources *r, str
 	text = json_writer_text(w, NULL);
 	if (!text)
 		return err_set(e, ENOMEM, "update container \"%s\"", p->id);
-	err = client_ask(p, PROTO_UPDATE, text, strlen(text), 0, NULL, NULL, e);
+	err = client_ask(p, PROTO_UPDATE, text, strlen(text), 0, NULL, e);
 	if (err < 0 || !p->cgroup)
 		return err;
 	/* The host's has room for the machine's own. */
@@ -578,10 +578,11 @@ static int vm_destroy(struct rt_partition *p, bool force, struct err *e)
 
 const struct rt_engine vm_engine = {
 	.name = "sandbox",
+	.apart = true,
 	.wants = vm_wanted,
-	.create = vm_create_,
+	.create = create_sandbox,
 	.commit = vm_commit,
-	.start = vm_start_,
+	.start = start_sandbox,
 	.exec = client_exec,
 	.kill = vm_kill,
 	.pause = vm_pause,

@@ -530,14 +530,18 @@ struct polls {
 	size_t n, room;
 };
 
-static struct pollfd *add(struct polls *p, size_t n)
+static struct pollfd *add(struct monitor *m, struct polls *p, size_t n)
 {
+	struct err e = ERR_INIT;
+
 	if (p->n + n > p->room) {
 		size_t room = p->room ? p->room * 2 : 16;
 		struct pollfd *bigger = realloc(p->at, room * sizeof(*bigger));
 
-		if (!bigger)
-			_exit(128 + SIGKILL);
+		if (!bigger) {
+			err_set(&e, ENOMEM, "wait for the sandbox's streams and callers");
+			monitor_fail(m, &e);
+		}
 		p->at = bigger;
 		p->room = room;
 	}
@@ -550,7 +554,7 @@ enum { P_SIGNALS, P_SYNC, P_LISTENER, P_GUEST, P_SERIAL, P_VM, P_FIXED };
 static void fill(struct monitor *m, struct polls *p)
 {
 	p->n = 0;
-	memcpy(add(p, P_FIXED),
+	memcpy(add(m, p, P_FIXED),
 		(struct pollfd[P_FIXED]){
 			[P_SIGNALS] = { .fd = m->signals, .events = POLLIN },
 			[P_SYNC] = { .fd = m->sync, .events = POLLIN },
@@ -563,9 +567,9 @@ static void fill(struct monitor *m, struct polls *p)
 		},
 		P_FIXED * sizeof(struct pollfd));
 	for (struct monitor_proc *q = m->procs; q; q = q->next)
-		monitor_proc_poll(m, q, add(p, MONITOR_POLLS));
+		monitor_proc_poll(m, q, add(m, p, MONITOR_POLLS));
 	for (struct monitor_client *c = m->clients; c; c = c->next)
-		*add(p, 1) = (struct pollfd){ .fd = c->gone ? -1 : c->proto.fd,
+		*add(m, p, 1) = (struct pollfd){ .fd = c->gone ? -1 : c->proto.fd,
 			.events = (short)(POLLIN | (proto_waits(&c->proto) ? POLLOUT : 0)) };
 }
 

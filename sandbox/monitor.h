@@ -86,7 +86,7 @@ struct monitor_client {
 	struct monitor_proc *proc; /* its exec's */
 	uint32_t ours, theirs;	   /* serials of the request under way, 0: none */
 	enum proto_type asked;
-	bool gone;
+	bool gone; /* without a descriptor; what is left is the place for an answer */
 };
 
 enum monitor_phase { MON_BOOT, MON_SETUP, MON_CREATE, MON_CREATED, MON_STARTING, MON_UP, MON_ENDED, MON_OFF };
@@ -112,6 +112,7 @@ struct monitor {
 	struct monitor_client *clients;
 	int status;
 	uint64_t oom_kills;
+	int warnings;	  /* that the creator was told */
 	int64_t deadline; /* ms, CLOCK_MONOTONIC; 0: none */
 };
 

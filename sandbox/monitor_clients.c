@@ -185,7 +185,25 @@ void monitor_client_exit(struct monitor *m, struct monitor_client *c, int status
 	answer(c, PROTO_EXIT, 0, data, sizeof(data));
 }
 
-/* Takes away who has gone. The process of an exec that went is killed, and reaped when that has happened. */
+/* Nobody is there to read, to write or to be told any more. */
+static void leave(struct monitor_client *c)
+{
+	proto_close(&c->proto);
+	if (!c->proc)
+		return;
+	c->proc->in = fd_close(c->proc->in);
+	c->proc->in_ended = true;
+	for (int i = 0; i < 2; i++) {
+		c->proc->out[i].broken = true;
+		c->proc->out[i].fd = fd_close(c->proc->out[i].fd);
+	}
+}
+
+/*
+ * Takes away who has gone: the descriptors at once, the rest when the guest has answered what was asked of
+ * it, so that its answer finds a place. The process of an exec is killed then; before, the guest may not have
+ * it.
+ */
 void monitor_clients_reap(struct monitor *m)
 {
 	struct monitor_client **at = &m->clients;
@@ -193,6 +211,8 @@ void monitor_clients_reap(struct monitor *m)
 	while (*at) {
 		struct monitor_client *c = *at;
 
+		if (c->gone && c->proto.fd >= 0)
+			leave(c);
 		if (!c->gone || c->ours) {
 			at = &c->next;
 			continue;
@@ -201,16 +221,8 @@ void monitor_clients_reap(struct monitor *m)
 			c->proc->owner = NULL;
 			if (!c->proc->exited)
 				monitor_send_signal(m, c->proc->id, SIGKILL, false, 0);
-			/* Nobody is there to read or write any more. */
-			c->proc->in = fd_close(c->proc->in);
-			c->proc->in_ended = true;
-			for (int i = 0; i < 2; i++) {
-				c->proc->out[i].broken = true;
-				c->proc->out[i].fd = fd_close(c->proc->out[i].fd);
-			}
 		}
 		*at = c->next;
-		proto_close(&c->proto);
 		free(c);
 	}
 }

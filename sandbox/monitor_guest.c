@@ -15,6 +15,8 @@
 #define SERIAL_SETUP  1
 #define SERIAL_CREATE 2
 
+#define WARNINGS_MAX  16
+
 int monitor_send_signal(struct monitor *m, uint32_t id, int sig, bool all, uint32_t serial)
 {
 	uint8_t data[8];
@@ -76,16 +78,14 @@ static int is_created(struct monitor *m)
 /* An answer to what the monitor asked by itself. */
 static int own_answer(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
+	bool setup = msg->serial == SERIAL_SETUP && m->phase == MON_SETUP;
 	int r;
 
+	if (!setup && !(msg->serial == SERIAL_CREATE && m->phase == MON_CREATE))
+		return bad(e, "an answer that nobody waits for");
 	if (msg->type == PROTO_ERROR)
 		return proto_error(msg, e);
-	if (msg->serial == SERIAL_SETUP && m->phase == MON_SETUP)
-		r = is_set_up(m);
-	else if (msg->serial == SERIAL_CREATE && m->phase == MON_CREATE)
-		r = is_created(m);
-	else
-		return bad(e, "an answer that nobody waits for");
+	r = setup ? is_set_up(m) : is_created(m);
 	return r < 0 ? err_set(e, -r, "talk to the sandbox's agent") : 0;
 }
 
@@ -132,6 +132,25 @@ static int credit(struct monitor *m, const struct proto_msg *msg, struct err *e)
 	return 0;
 }
 
+/* While somebody listens: what the runtime in the guest has to say of the config. */
+static void warn(struct monitor *m, const struct proto_msg *msg)
+{
+	char text[ERR_TEXT_MAX];
+	size_t n = 0;
+
+	if (m->phase >= MON_CREATED || m->warnings == WARNINGS_MAX)
+		return;
+	m->warnings++;
+	for (size_t i = 0; i < msg->len && n < sizeof(text) - 1; i++)
+		if (msg->data[i] >= ' ' && msg->data[i] <= '~')
+			text[n++] = (char)msg->data[i];
+		else if (msg->data[i] == '\n' && i + 1 < msg->len)
+			text[n++] = ' ';
+	text[n] = '\0';
+	if (n > 0)
+		sync_send(m->sync, SYNC_WARN, 0, text, -1);
+}
+
 static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	switch (msg->type) {
@@ -139,8 +158,10 @@ static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 		return is_ready(m, msg, e);
 	case PROTO_DONE:
 	case PROTO_ERROR:
-		/* Of what needs no answer: a signal that was handed on. */
-		if (msg->serial == 0 || monitor_answer(m, msg))
+		/* Not even of a caller who asks for nothing just now, and has serial 0. */
+		if (msg->serial == 0)
+			return bad(e, "an answer to nothing");
+		if (monitor_answer(m, msg))
 			return 0;
 		return own_answer(m, msg, e);
 	case PROTO_STDOUT:
@@ -154,6 +175,7 @@ static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 		vm_fate_write(m->b->fate, ++m->oom_kills, NULL);
 		return 0;
 	case PROTO_LOG:
+		warn(m, msg);
 		return 0;
 	default:
 		return bad(e, "an unknown message");

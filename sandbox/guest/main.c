@@ -45,6 +45,9 @@ int guest_put_file(const char *path, const void *data, size_t len, struct err *e
 void guest_say(struct guest *g, enum proto_type type, uint16_t flags, uint32_t id, uint32_t serial,
 	const void *data, size_t len)
 {
+	/* Nobody waits for it: a signal that was handed on. */
+	if (serial == 0 && (type == PROTO_DONE || type == PROTO_ERROR))
+		return;
 	if (!g->gone && proto_send(&g->port, type, flags, id, serial, data, len) < 0)
 		g->gone = true;
 }

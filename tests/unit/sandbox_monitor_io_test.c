@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "runtime/sync.h"
 #include "sandbox/monitor.h"
 
 struct stage {
@@ -348,6 +349,142 @@ static void end_of_output(void **state)
 	tear_down(&s);
 }
 
+/* A verb that has asked for something; its own end, or -1 for one that has gone. */
+static struct monitor_client *caller(
+	struct stage *s, enum proto_type asked, uint32_t serial, struct proto *end)
+{
+	struct monitor_client *c = calloc(1, sizeof(*c));
+	int fds[2];
+
+	assert_non_null(c);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	proto_open(&c->proto, fds[0]);
+	c->asked = asked;
+	c->ours = serial;
+	c->theirs = 1;
+	c->gone = !end;
+	c->next = s->m.clients;
+	s->m.clients = c;
+	if (end)
+		proto_open(end, fds[1]);
+	else
+		close(fds[1]);
+	return c;
+}
+
+/* The guest says this; what the monitor makes of it. */
+static int hears(struct stage *s, enum proto_type type, uint32_t serial, const void *data, size_t len)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(proto_send(&s->guest, type, 0, 0, serial, data, len), 0);
+	return monitor_guest_serve(&s->m, &e);
+}
+
+/* Of who is gone nothing is kept but the place for an answer, which can be given once. */
+static void callers_who_are_gone(void **state)
+{
+	struct stage s;
+	struct monitor_client *c;
+
+	(void)state;
+	set_up(&s);
+	s.m.phase = MON_STARTING;
+	caller(&s, PROTO_SIGNAL, 16, NULL);
+	c = caller(&s, PROTO_START, 17, NULL);
+	monitor_clients_reap(&s.m);
+	assert_ptr_equal(s.m.clients, c);
+	assert_non_null(c->next);
+	assert_true(c->proto.fd < 0 && c->next->proto.fd < 0);
+	assert_int_equal(hears(&s, PROTO_DONE, 16, NULL, 0), 0);
+	monitor_clients_reap(&s.m);
+	assert_null(c->next);
+	/* From this one something follows. */
+	assert_int_equal(hears(&s, PROTO_DONE, 17, NULL, 0), 0);
+	assert_int_equal(s.m.phase, MON_UP);
+	monitor_clients_reap(&s.m);
+	assert_null(s.m.clients);
+	assert_int_equal(hears(&s, PROTO_DONE, 17, NULL, 0), -EPROTO);
+	tear_down(&s);
+}
+
+/* Its process may only come to be after it has gone: it is killed then, and its streams are closed before. */
+static void exec_that_is_gone(void **state)
+{
+	struct proto_msg msg;
+	struct monitor_client *c;
+	struct stage s;
+	int out[2];
+
+	(void)state;
+	set_up(&s);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	c = caller(&s, PROTO_EXEC, 16, NULL);
+	c->proc = monitor_proc_new(&s.m, -1, out[1], -1);
+	assert_non_null(c->proc);
+	monitor_clients_reap(&s.m);
+	assert_int_equal(read(out[0], &msg, 1), 0);
+	assert_int_equal(proto_next(&s.guest, &msg), 0);
+	assert_int_equal(hears(&s, PROTO_DONE, 16, NULL, 0), 0);
+	monitor_clients_reap(&s.m);
+	assert_null(s.m.clients);
+	assert_int_equal(proto_next(&s.guest, &msg), 1);
+	assert_int_equal(msg.type, PROTO_SIGNAL);
+	assert_int_equal(proto_u32(&msg, 0), SIGKILL);
+	close(out[0]);
+	tear_down(&s);
+}
+
+/* One whose exec runs, and which asks for nothing just now, is not meant by any answer. */
+static void answers_to_nothing(void **state)
+{
+	struct stage s;
+	struct proto end;
+	struct monitor_client *c;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		enum proto_type type = i ? PROTO_ERROR : PROTO_DONE;
+
+		set_up(&s);
+		c = caller(&s, PROTO_EXEC, 0, &end);
+		c->proc = monitor_proc_new(&s.m, -1, -1, -1);
+		assert_int_equal(hears(&s, type, 0, "\0\0\0\0\0\0\0\0", 8), -EPROTO);
+		assert_non_null(c->proc);
+		assert_int_equal(hears(&s, type, 16, "\0\0\0\0\0\0\0\0", 8), -EPROTO);
+		assert_int_equal(hears(&s, type, 1, "\0\0\0\0\0\0\0\0", 8), -EPROTO);
+		c->gone = true;
+		monitor_clients_reap(&s.m);
+		proto_close(&end);
+		tear_down(&s);
+	}
+}
+
+/* What the runtime in the guest says of a config is printable, short, and for the creator. */
+static void warnings(void **state)
+{
+	struct sync_frame f;
+	struct stage s;
+	int sync[2], fd;
+
+	(void)state;
+	set_up(&s);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sync), 0);
+	s.m.sync = sync[0];
+	s.m.phase = MON_CREATE;
+	assert_int_equal(hears(&s, PROTO_LOG, 0, "one\n\033[2Jtwo\n", 12), 0);
+	assert_int_equal(sync_recv(sync[1], &f, &fd), SYNC_WARN);
+	assert_string_equal(f.text, "one [2Jtwo");
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(hears(&s, PROTO_LOG, 0, "again", 5), 0);
+	for (int i = 1; i < 16; i++)
+		assert_int_equal(sync_recv(sync[1], &f, &fd), SYNC_WARN);
+	assert_true(recv(sync[1], &f, sizeof(f), MSG_DONTWAIT) < 0);
+	close(sync[0]);
+	close(sync[1]);
+	tear_down(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +497,10 @@ int main(void)
 		cmocka_unit_test(input_keeps_to_the_window),
 		cmocka_unit_test(end_of_input),
 		cmocka_unit_test(end_of_output),
+		cmocka_unit_test(callers_who_are_gone),
+		cmocka_unit_test(exec_that_is_gone),
+		cmocka_unit_test(answers_to_nothing),
+		cmocka_unit_test(warnings),
 		cmocka_unit_test(no_input_before_the_start),
 		cmocka_unit_test(identities),
 	};

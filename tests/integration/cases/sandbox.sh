@@ -394,9 +394,37 @@ sandbox_launched() {
 	ne "$(l logs "$ID" | sed -n 1p)" "$(</proc/version)" "the kernel"
 	lgood exec "$ID" cat /kept
 	eq "$OUT" kept
+	lbad 'runs in a sandbox' cp "$ID:/kept" "$T/"
 	lgood stop -t 30 "$ID"
+	lgood cp "$ID:/kept" "$T/"
+	eq "$(<"$T/kept")" kept
 	lgood restart "$ID"
 	until_ok 30 says '^kept'
+	over
+	s_over
+}
+
+tc sandbox_chosen 'sandbox: launch by annotation, by the name of the program, and not; a kill for memory is told'
+sandbox_chosen() {
+	local eat='x=x; while :; do x=$x$x; done'
+	sandboxes
+	# shellcheck source=../lib-launch.sh disable=SC2119
+	source "$RF_HERE/lib-launch.sh"
+	images
+	lgood launch --rm --annotation io.ringfence.isolation=sandbox bb -- cat /proc/version
+	ne "$OUT" "$(</proc/version)" "the kernel, by annotation"
+	lgood launch --rm --isolation partition --annotation io.ringfence.isolation=sandbox bb -- cat /proc/version
+	eq "$OUT" "$(</proc/version)" "the kernel, of a partition"
+	ln -s "$RT" "$T/ringfence-sandbox"
+	export RINGFENCE_GUEST_AGENT
+	RINGFENCE_GUEST_AGENT=$(dirname "$RT")/ringfence-guest
+	RT=$T/ringfence-sandbox
+	lgood launch --rm --isolation partition bb -- cat /proc/version
+	eq "$OUT" "$(</proc/version)" "the kernel, of a partition that the name does not choose"
+	grab l launch -m 16M --memory-swap 16M bb "$ID" -- sh -c "cat /proc/version; $eat"
+	ne "$OUT" "$(</proc/version)" "the kernel, by name"
+	eq "$RC" 137
+	eq "$(of "$ID" .oomKilled)" true
 	over
 	s_over
 }
