@@ -23,7 +23,9 @@
 #define VM_PORTS_MAX 24
 #define VM_DISKS_MAX 40
 #define VM_NICS_MAX  4
+#define VM_TREES_MAX 1 /* the kernel reads 2 KiB of command line, of which each device takes 35 bytes */
 #define VM_VCPUS_MAX 8
+#define VM_TAG_MAX   32 /* bytes */
 
 /* A port of the one virtio-console device, which has VIRTIO_CONSOLE_F_MULTIPORT. No console: the guest finds
  * it by name below /sys/class/virtio-ports. */
@@ -43,6 +45,12 @@ struct vm_nic {
 	uint16_t mtu;
 };
 
+/* A directory of the host's by virtio-9p, with a mount tag. By KVM only; under QEMU 9p goes by a port. */
+struct vm_tree {
+	const char *tag;
+	int fd; /* the server's peer: a non-blocking stream socket that carries 9P2000.L */
+};
+
 struct vm_config {
 	int kernel, initrd;  /* read-only; initrd -1: none */
 	const char *cmdline; /* the caller's part; the machine adds what the kernel must know of it */
@@ -55,7 +63,8 @@ struct vm_config {
 	struct vm_port ports[VM_PORTS_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_nic nics[VM_NICS_MAX];
-	unsigned n_ports, n_disks, n_nics;
+	struct vm_tree trees[VM_TREES_MAX];
+	unsigned n_ports, n_disks, n_nics, n_trees;
 };
 
 /* --- by KVM, in this process ------------------------------------------------------------------- */
@@ -68,8 +77,8 @@ struct vm;
  * success, and stay the caller's on failure. What can open a file or make a thread is done by vm_start() at
  * the latest, so that the caller may confine itself in between.
  *
- * Devices are, in the order of their addresses: the console if there are ports, the disks, the interfaces, a
- * source of random numbers.
+ * Devices are, in the order of their addresses: the console if there are ports, the disks, the interfaces,
+ * the directories, a source of random numbers.
  */
 int vm_create(const struct vm_config *c, int kvm, struct vm **out, struct err *e);
 /* Starts the vCPUs' threads. Each calls confine(arg) first, unless that is NULL; 0 or -errno. What they need

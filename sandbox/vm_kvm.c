@@ -244,6 +244,23 @@ static int add_nic(struct vm *vm, const struct vm_nic *nic, bool any_length, str
 	return add_device(vm, d, any_length, e);
 }
 
+static int add_tree(struct vm *vm, const struct vm_tree *tree, bool any_length, struct err *e)
+{
+	struct vm_tree copy = *tree;
+	struct virtio_dev *d = NULL;
+	int r;
+
+	r = dup_fd(tree->fd, &copy.fd, e);
+	if (r < 0)
+		return r;
+	r = virtio_9p_new(&vm->mem, &vm->loop, &copy, &d, e);
+	if (r < 0) {
+		fd_close(copy.fd);
+		return r;
+	}
+	return add_device(vm, d, any_length, e);
+}
+
 static int make_devices(struct vm *vm, const struct vm_config *c, int kvm, struct err *e)
 {
 	bool any_length = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
@@ -255,6 +272,8 @@ static int make_devices(struct vm *vm, const struct vm_config *c, int kvm, struc
 		r = add_disk(vm, &c->disks[i], any_length, e);
 	for (unsigned i = 0; r == 0 && i < c->n_nics; i++)
 		r = add_nic(vm, &c->nics[i], any_length, e);
+	for (unsigned i = 0; r == 0 && i < c->n_trees; i++)
+		r = add_tree(vm, &c->trees[i], any_length, e);
 	if (r == 0)
 		r = virtio_rng_new(&vm->mem, &vm->loop, &rng, e);
 	return r < 0 ? r : add_device(vm, rng, any_length, e);
@@ -337,6 +356,8 @@ static int check_config(const struct vm_config *c, struct err *e)
 	if (c->n_ports > VM_PORTS_MAX || c->n_disks > VM_DISKS_MAX || c->n_nics > VM_NICS_MAX)
 		return err_text(e, EINVAL, "a guest has at most %d ports, %d disks and %d network interfaces",
 			VM_PORTS_MAX, VM_DISKS_MAX, VM_NICS_MAX);
+	if (c->n_trees > VM_TREES_MAX)
+		return err_text(e, EINVAL, "a guest has at most %d directories by 9p", VM_TREES_MAX);
 	return 0;
 }
 
@@ -350,6 +371,8 @@ static void close_config(const struct vm_config *c)
 		fd_close(c->disks[i].fd);
 	for (unsigned i = 0; i < c->n_nics; i++)
 		fd_close(c->nics[i].fd);
+	for (unsigned i = 0; i < c->n_trees; i++)
+		fd_close(c->trees[i].fd);
 }
 
 static struct vm *new_vm(unsigned vcpus)
