@@ -52,7 +52,8 @@ ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a l
 	-lseccomp -lcap $(YAJL_LIBS) -lm
 ringfence_guest_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_LINK
-ringfence_guest_LDFLAGS += -static
+# Without symbols: each guest has it in memory twice, for a moment.
+ringfence_guest_LDFLAGS += -static -s
 endif
 # Plays its monitor.
 check_PROGRAMS += tests/sandbox/driver
