@@ -92,14 +92,21 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 	} else {
 		ask->memory = VM_MEMORY_DEFAULT;
 	}
-	if (ask->memory < VM_MEMORY_MIN)
-		ask->memory = VM_MEMORY_MIN;
 	/* Far from where sums of sizes overflow; annotations may be an image's. */
 	if (ask->memory > MEMORY_MAX)
 		return err_text(e, EINVAL, "a sandbox of %llu MiB: more than any machine has",
 			(unsigned long long)(ask->memory / MIB));
 	ask->memory = round_up(ask->memory);
 	return 0;
+}
+
+/* How little works depends on the machine. */
+static void at_least(struct vm_ask *ask)
+{
+	uint64_t least = ask->accel == VM_ACCEL_KVM ? VM_MEMORY_LEAST : VM_MEMORY_LEAST_TCG;
+
+	if (ask->memory < least)
+		ask->memory = least;
 }
 
 static int ask_vcpus(const struct spec *s, struct vm_ask *ask, struct err *e)
@@ -245,6 +252,7 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 		r = open_agent(out, e);
 	if (r == 0)
 		r = choose_accel(s, out, e);
+	at_least(out);
 	if (r == 0)
 		r = vm_share_open(p, &out->shares, &out->n_shares, e);
 	if (r < 0)

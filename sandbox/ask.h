@@ -23,10 +23,11 @@
 #include "runtime/runtime.h"
 #include "sandbox/vm.h"
 
-#define VM_ANNOTATION	  "io.ringfence.sandbox."
-#define VM_MEMORY_DEFAULT (512ULL << 20) /* bytes; what of it is never touched costs nothing */
-#define VM_MEMORY_MIN	  (48ULL << 20)
-#define VM_GUEST_OWN	  (40ULL << 20) /* what kernel and agent need beside the partition's own limit */
+#define VM_ANNOTATION	    "io.ringfence.sandbox."
+#define VM_MEMORY_DEFAULT   (512ULL << 20) /* bytes; what of it is never touched costs nothing */
+#define VM_MEMORY_LEAST	    (32ULL << 20)  /* by KVM; docs/sandbox.md, Figures, has what was measured */
+#define VM_MEMORY_LEAST_TCG (48ULL << 20)  /* in QEMU the same kernel takes about 10 MiB more */
+#define VM_GUEST_OWN	    (40ULL << 20)  /* what kernel and agent need beside the partition's own limit */
 
 enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 extern const char *const vm_accel_names[];
