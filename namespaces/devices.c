@@ -95,13 +95,16 @@ bool mnt_is_device(int fd, mode_t type, unsigned int major, unsigned int minor)
 /* The host's node as a tree: at the same path, or where udev keeps one for every number. */
 static int open_host_node(const struct mnt_device *d, struct err *e)
 {
-	char by_number[64];
-	const char *paths[] = { d->path, by_number };
+	char by_number[64], by_name[280];
+	const char *paths[] = { d->path, by_number, by_name };
+	const char *name = strrchr(d->path, '/');
 	bool other = false;
 	int r = -ENOENT;
 
 	snprintf(by_number, sizeof(by_number), "/dev/%s/%u:%u", d->type == 'b' ? "block" : "char",
 		(unsigned int)d->major, (unsigned int)d->minor);
+	/* Under the name that it has here, wherever it is to be inside; what counts are the numbers. */
+	snprintf(by_name, sizeof(by_name), "/dev/%.250s", name ? name + 1 : d->path);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		r = sys_clone_tree(AT_FDCWD, paths[i], 0);
 		if (r == -EPERM)
@@ -117,7 +120,7 @@ static int open_host_node(const struct mnt_device *d, struct err *e)
 	if (r == -EPERM)
 		return err_set(e, EPERM, "open the host's device %s", d->path);
 	return err_text(e, ENODEV,
-		"linux.devices: %s (%c %lld:%lld) cannot be made in a user namespace, and the host has %s to "
+		"linux.devices: %s (%c %lld:%lld) cannot be made here, and the host has %s to "
 		"bind in its place",
 		d->path, d->type, (long long)d->major, (long long)d->minor,
 		other ? "a different node there" : "no such node");
@@ -254,13 +257,18 @@ static int make_device(struct mnt_ctx *c, struct mnt_device *d, struct err *e)
 {
 	_cleanup_close_ int own = -EBADF;
 	const char *name;
-	int dir = find_parent(c, d->path, &own, &name);
+	int dir = find_parent(c, d->path, &own, &name), r = 0;
 
 	if (dir < 0)
 		return err_set(e, -dir, "open the directory of device %s", d->path);
 	if (d->type == 'p' || !c->user_ns)
-		return make_node(dir, name, d, e);
-	return bind_node(c, dir, name, d, e);
+		r = make_node(dir, name, d, e);
+	/* Where we are root and still may not: without CAP_MKNOD, or on 9p in a sandbox. */
+	if (d->type != 'p' && (c->user_ns || r == -EPERM)) {
+		err_clear(e);
+		r = bind_node(c, dir, name, d, e);
+	}
+	return r;
 }
 
 static int make_links(struct mnt_ctx *c, struct err *e)

@@ -94,7 +94,6 @@ static int check_preserved(int n, struct err *e)
 	return 0;
 }
 
-/* Only used by a later exec, but told to who wrote it. */
 static int check_affinity(const char *list, const char *name, struct err *e)
 {
 	_cleanup_free_ unsigned char *mask = NULL;
@@ -102,6 +101,13 @@ static int check_affinity(const char *list, const char *name, struct err *e)
 	int r = list ? sec_parse_list(list, &mask, &bytes, e) : 0;
 
 	return r < 0 ? err_wrap(e, "process.execCPUAffinity.%s", name) : 0;
+}
+
+int payload_check_affinity(const struct spec_process *proc, struct err *e)
+{
+	int r = check_affinity(proc->cpu_affinity_initial, "initial", e);
+
+	return r < 0 ? r : check_affinity(proc->cpu_affinity_final, "final", e);
 }
 
 static void warn_caps(const struct spec_caps *wanted, uint64_t dropped)
@@ -132,9 +138,7 @@ int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
 	pl->keep_fds = o->preserve_fds + inherited;
 	r = check_preserved(pl->keep_fds, e);
 	if (r == 0)
-		r = check_affinity(proc->cpu_affinity_initial, "initial", e);
-	if (r == 0)
-		r = check_affinity(proc->cpu_affinity_final, "final", e);
+		r = payload_check_affinity(proc, e);
 	if (r < 0)
 		return r;
 	r = build_env(pl, inherited);

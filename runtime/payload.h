@@ -62,6 +62,8 @@ struct payload_opts {
 	bool listen_fds;  /* pass LISTEN_FDS on (the first process only) */
 };
 
+/* process.execCPUAffinity is only used by a later exec, but told to who wrote it. -EINVAL. */
+int payload_check_affinity(const struct spec_process *proc, struct err *e);
 int payload_prepare(struct payload *pl, struct arena *a, const struct spec *s,
 	const struct spec_process *proc, const struct payload_opts *o, struct err *e);
 void payload_free(struct payload *pl);

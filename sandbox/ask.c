@@ -333,15 +333,14 @@ char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask,
 	json_put_string(w, "id", p->id);
 	json_put_bool(w, "stdin", true);
 	for (size_t i = 0; i < ask->n_shares; i++)
-		if (ask->shares[i].mount < 0) {
-			snprintf(path, sizeof(path), VM_SHARE_TARGET "/%s", ask->shares[i].name);
-			json_put_string(w, "root", path);
-		}
+		if (ask->shares[i].mount < 0)
+			json_put_string(w, "root", vm_share_links[VM_SHARES_ROOT].target);
 	json_open_array(w, "sources");
 	for (size_t i = 0; i < ask->n_shares; i++) {
 		if (ask->shares[i].mount < 0)
 			continue;
-		snprintf(path, sizeof(path), VM_SHARE_TARGET "/%s", ask->shares[i].name);
+		snprintf(path, sizeof(path), "%s/%s", vm_share_links[VM_SHARES_BINDS].target,
+			ask->shares[i].name);
 		json_open_object(w, NULL);
 		json_put_i64(w, "index", ask->shares[i].mount);
 		if (ask->shares[i].kind == VM_SHARE_SHM)

@@ -145,9 +145,10 @@ static int own_fds(struct err *e)
 	return fd < 0 ? err_set(e, errno, "open the server's /proc/self/fd") : fd;
 }
 
-static int serve_files(struct monitor_birth *b, int sock, struct err *e)
+static int serve_files(struct monitor_birth *b, const int *socks, unsigned n, struct err *e)
 {
-	struct p9_export export = { .sock = sock };
+	static const char *const dirs[VM_SHARES] = { "/" VM_SHARE_ROOT, "/" };
+	struct p9_export exports[VM_SHARES];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds, r;
 
 	for (int i = 0; i < 3; i++)
@@ -163,18 +164,21 @@ static int serve_files(struct monitor_birth *b, int sock, struct err *e)
 	vm_share_close(b->ask->shares, b->ask->n_shares);
 	if (r < 0)
 		return r;
-	export.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (export.fd < 0)
-		return err_set(e, errno, "open the directory that is served");
+	for (unsigned i = 0; i < n; i++) {
+		exports[i] = (struct p9_export){ .sock = socks[i],
+			.fd = open(dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC) };
+		if (exports[i].fd < 0)
+			return err_set(e, errno, "open a directory that is served");
+	}
 	r = confine_server(e);
 	if (r < 0)
 		return r;
 	/* From here on nobody hears why; and the creator is to notice the monitor's end. */
 	b->sync = fd_close(b->sync);
-	return p9_serve(&export, 1, fds, true, e);
+	return p9_serve(exports, n, fds, true, e);
 }
 
-static int start_server(struct monitor *m, int sock, int other, struct err *e)
+static int start_server(struct monitor *m, const int *socks, const int *others, unsigned n, struct err *e)
 {
 	struct clone_args args = { .flags = CLONE_NEWPID, .exit_signal = SIGCHLD };
 	struct monitor_birth *b = m->b;
@@ -184,13 +188,16 @@ static int start_server(struct monitor *m, int sock, int other, struct err *e)
 	if (pid < 0)
 		return err_set(e, errno, "make the server of directories");
 	if (pid == 0) {
-		int keep[] = { sock, b->sync };
+		int keep[VM_SHARES + 1] = { b->sync };
 
-		fd_close(other);
+		for (unsigned i = 0; i < n; i++) {
+			fd_close(others[i]);
+			keep[1 + i] = socks[i];
+		}
 		prctl(PR_SET_NAME, "ringfence-files");
-		confine_keep(keep, ARRAY_SIZE(keep), b->ask->shares, b->ask->n_shares);
+		confine_keep(keep, n + 1, b->ask->shares, b->ask->n_shares);
 		fd_cloexec(b->sync, true);
-		if (serve_files(b, sock, &why) < 0)
+		if (serve_files(b, socks, n, &why) < 0)
 			sync_send_err(b->sync, SYNC_ERROR, &why);
 		_exit(why.code ? 1 : 0);
 	}
@@ -215,8 +222,20 @@ static int pair(int fds[2], struct err *e)
 		       : 0;
 }
 
+/* The server's end may block: it has nothing else to do. */
+static int pair_of(int *ours, int *theirs, struct err *e)
+{
+	int fds[2], r = pair(fds, e);
+
+	if (r < 0)
+		return r;
+	*ours = fds[0];
+	*theirs = fds[1];
+	return fcntl(fds[1], F_SETFL, 0) < 0 ? err_set(e, errno, "set up a socket") : 0;
+}
+
 /* The SETUP document, and the machine's network cards. */
-static int write_setup(struct monitor *m, struct vm_config *c, struct err *e)
+static int write_setup(struct monitor *m, unsigned n_shares, struct vm_config *c, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	struct timespec t;
@@ -229,12 +248,14 @@ static int write_setup(struct monitor *m, struct vm_config *c, struct err *e)
 	json_open_object(w, NULL);
 	json_put_i64(w, "time", (int64_t)t.tv_sec * 1000000000 + t.tv_nsec);
 	json_open_array(w, "shares");
-	json_open_object(w, NULL);
-	json_put_string(w, "tag", "s0");
-	json_put_string(w, "port", VM_SHARE_PORT);
-	json_put_string(w, "target", VM_SHARE_TARGET);
-	json_put_bool(w, "readonly", false);
-	json_close_object(w);
+	for (unsigned i = 0; i < n_shares; i++) {
+		json_open_object(w, NULL);
+		json_put_string(w, "tag", vm_share_links[i].tag);
+		json_put_string(w, "port", vm_share_links[i].port);
+		json_put_string(w, "target", vm_share_links[i].target);
+		json_put_bool(w, "exclusive", vm_share_links[i].exclusive);
+		json_close_object(w);
+	}
 	json_close_array(w);
 	json_open_object(w, "network");
 	r = vm_net_connect(c->nics, &c->n_nics, w, e);
@@ -354,7 +375,8 @@ static int set_up(struct monitor *m, struct err *e)
 {
 	struct monitor_birth *b = m->b;
 	struct vm_config c = { .kernel = -EBADF, .initrd = -EBADF, .serial = -EBADF };
-	int control[2], files[2], r;
+	unsigned n = vm_share_links_needed(b->ask->shares, b->ask->n_shares);
+	int control[2], ours[VM_SHARES], theirs[VM_SHARES], r;
 
 	setsid();
 	all_descriptors();
@@ -369,25 +391,24 @@ static int set_up(struct monitor *m, struct err *e)
 		r = enter_network(b, e);
 	if (r == 0)
 		r = pair(control, e);
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = pair_of(&ours[i], &theirs[i], e);
 	if (r == 0)
-		r = pair(files, e);
-	/* Its end may block: it has nothing else to do. */
-	if (r == 0 && fcntl(files[1], F_SETFL, 0) < 0)
-		r = err_set(e, errno, "set up a socket");
-	if (r == 0)
-		r = start_server(m, files[1], files[0], e);
+		r = start_server(m, theirs, ours, n, e);
 	if (r < 0)
 		return r;
-	close(files[1]);
+	for (unsigned i = 0; i < n; i++)
+		close(theirs[i]);
 	vm_share_close(b->ask->shares, b->ask->n_shares);
 	r = run_hooks(b, e);
 	if (r == 0)
-		r = write_setup(m, &c, e);
+		r = write_setup(m, n, &c, e);
 	if (r < 0)
 		return r;
 	c.ports[0] = (struct vm_port){ PROTO_PORT, control[1] };
-	c.ports[1] = (struct vm_port){ VM_SHARE_PORT, files[0] };
-	c.n_ports = 2;
+	for (unsigned i = 0; i < n; i++)
+		c.ports[1 + i] = (struct vm_port){ vm_share_links[i].port, ours[i] };
+	c.n_ports = 1 + n;
 	r = make_machine(m, &c, e);
 	if (r < 0)
 		return r;

@@ -12,7 +12,8 @@
  *                                    stream: the agent makes a socket pair, mounts trans=fd on one
  *                                    end and copies between the other end and the port
  *         "target": "/run/ringfence-guest/s0",
- *         "readonly": true } ],
+ *         "exclusive": true,         nobody else changes it: the guest may cache it; missing: false
+ *         "readonly": true } ],      missing: false
  *     "disks": [                     virtio-blk, in the order of their devices: vda, vdb, ...
  *       { "fs": "erofs",
  *         "target": "/run/ringfence-guest/d0",

@@ -6,9 +6,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "namespaces/mount_options.h"
 #include "runtime/notify.h"
+#include "runtime/payload.h"
 
 static int no(struct err *e, const char *what)
 {
@@ -115,6 +117,17 @@ static int check_mounts(const struct spec *s, struct arena *a, struct err *e)
 	return 0;
 }
 
+/* Which processor of the host's a vCPU runs on is no matter of the guest's, nor of who execs there. */
+static int check_affinity(const struct spec *s, struct err *e)
+{
+	const struct spec_process *proc = &s->process;
+	int r = s->has_process ? payload_check_affinity(proc, e) : 0;
+
+	if (r == 0 && s->has_process && (proc->cpu_affinity_initial || proc->cpu_affinity_final))
+		log_warn("process.execCPUAffinity is not applied: the processors of a sandbox are its own");
+	return r;
+}
+
 int vm_refuse(const struct rt_partition *p, const struct rt_create_opts *o, struct err *e)
 {
 	const struct spec *s = p->spec;
@@ -142,5 +155,7 @@ int vm_refuse(const struct rt_partition *p, const struct rt_create_opts *o, stru
 		r = check_devices(s, e);
 	if (r == 0)
 		r = check_hooks(s, e);
+	if (r == 0)
+		r = check_affinity(s, e);
 	return r < 0 ? r : check_mounts(s, p->arena, e);
 }

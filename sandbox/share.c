@@ -18,6 +18,19 @@
 #include "namespaces/mount_calls.h"
 #include "namespaces/rootfs.h"
 
+const struct vm_share_link vm_share_links[VM_SHARES] = {
+	[VM_SHARES_ROOT] = { "s0", "ringfence.s0", PLAN_DIR "/s0", true },
+	[VM_SHARES_BINDS] = { "s1", "ringfence.s1", PLAN_DIR "/s1", false },
+};
+
+unsigned vm_share_links_needed(const struct vm_share *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].mount >= 0 && list[i].kind == VM_SHARE_FILES)
+			return VM_SHARES;
+	return VM_SHARES_ROOT + 1;
+}
+
 /* Nothing in it but what is mounted; unreadable is not empty. */
 static bool is_empty(int tree)
 {
@@ -75,7 +88,7 @@ int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, str
 			.fd = out[i].tree, .is_dir = out[i].is_dir, .mount = out[i].mount
 		};
 		if (out[i].mount < 0)
-			snprintf(shares[i].name, sizeof(shares[i].name), "root");
+			snprintf(shares[i].name, sizeof(shares[i].name), VM_SHARE_ROOT);
 		else
 			snprintf(shares[i].name, sizeof(shares[i].name), "m%d", out[i].mount);
 		look(&shares[i], p->spec);

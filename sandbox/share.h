@@ -21,8 +21,19 @@
 #include "sandbox/ask.h"
 #include "sandbox/plan.h"
 
-#define VM_SHARE_PORT	"ringfence.s0" /* the virtio-serial port that it goes through */
-#define VM_SHARE_TARGET PLAN_DIR "/s0" /* where the guest has it */
+/*
+ * Two connections to one server. The root file system is the sandbox's alone while it runs, so the guest may
+ * remember what it has seen and write back when it likes; the rest is others' too, and is asked for each
+ * time.
+ */
+enum { VM_SHARES_ROOT, VM_SHARES_BINDS, VM_SHARES };
+struct vm_share_link {
+	const char *tag, *port, *target; /* port: of virtio-serial; target: where the guest has it */
+	bool exclusive;
+};
+extern const struct vm_share_link vm_share_links[VM_SHARES];
+/* How many of them it takes. */
+unsigned vm_share_links_needed(const struct vm_share *list, size_t n);
 
 /* The list is the partition's; its descriptors are the caller's. */
 int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e);
@@ -30,8 +41,9 @@ void vm_share_close(struct vm_share *list, size_t n);
 
 /*
  * In a process that has a mount namespace of its own: makes its root a directory with all of them in it, and
- * nothing else in reach.
+ * nothing else in reach. The root file system is in "/" VM_SHARE_ROOT.
  */
+#define VM_SHARE_ROOT "root"
 int vm_share_enter(const struct vm_share *list, size_t n, struct err *e);
 
 #endif

@@ -18,9 +18,10 @@
 
 /*
  * How every share is mounted. The kernel checks permissions by itself (p9.h), so that one attach serves all
- * users; pages are cached for mmap(2) only, for the host changes files behind our back.
+ * users. Where the host changes files behind our back, pages are cached for mmap(2) only, and names not at
+ * all.
  */
-#define P9_OPTIONS "version=9p2000.L,access=client,cache=mmap,msize=65536"
+#define P9_OPTIONS "version=9p2000.L,access=client,msize=65536,cache="
 
 /* Optional members: absent is NULL, false, 0. */
 static int get_string(const struct json *j, const char *name, const char **out, struct err *e)
@@ -60,7 +61,7 @@ static int set_clock(const struct json *setup, struct err *e)
 
 struct share {
 	const char *tag, *port, *target;
-	bool readonly;
+	bool readonly, exclusive;
 	int sock; /* 9p's end */
 };
 
@@ -75,6 +76,8 @@ static int read_share(const struct json *j, struct share *s, struct err *e)
 		r = get_string(j, "target", &s->target, e);
 	if (r == 0)
 		r = get_bool(j, "readonly", &s->readonly, e);
+	if (r == 0)
+		r = get_bool(j, "exclusive", &s->exclusive, e);
 	if (r == 0 && (!s->tag || !s->target || !path_is_normal(s->target)))
 		r = err_text(e, EINVAL, "shares: each needs a tag, and a target that is an absolute path");
 	return r;
@@ -114,16 +117,17 @@ static int start_relay(const struct share *shares, unsigned n_shares, const stru
 static int mount_share(const struct share *s, struct err *e)
 {
 	unsigned long flags = MS_NOATIME | (s->readonly ? MS_RDONLY : 0);
+	const char *cache = s->exclusive ? "loose" : "mmap";
 	char options[200];
 	int r = path_make(s->target, 0755, e);
 
 	if (r < 0)
 		return r;
 	if (s->port)
-		snprintf(
-			options, sizeof(options), "trans=fd,rfdno=%d,wfdno=%d," P9_OPTIONS, s->sock, s->sock);
+		snprintf(options, sizeof(options), "trans=fd,rfdno=%d,wfdno=%d," P9_OPTIONS "%s", s->sock,
+			s->sock, cache);
 	else
-		snprintf(options, sizeof(options), "trans=virtio," P9_OPTIONS);
+		snprintf(options, sizeof(options), "trans=virtio," P9_OPTIONS "%s", cache);
 	if (mount(s->tag, s->target, "9p", flags, options) < 0)
 		return err_set(e, errno, "mount share \"%s\" on %s", s->tag, s->target);
 	return 0;

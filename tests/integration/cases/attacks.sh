@@ -281,7 +281,7 @@ traced() {
 	bundle
 	edit '.process.capabilities|=map_values(.+["CAP_SYS_PTRACE"])'
 	edit "$1"
-	args rft trace-joins 3
+	args rft trace-joins "${RF_DIFFERENCES:+3}3"
 	up
 	until_has 10 "$T/out" ready
 	for n in {1..25}; do "$RT" "${GOPTS[@]}" exec "$ID" true >"$T/o" 2>&1 </dev/null || die "exec: $(<"$T/o")"; done
