@@ -22,7 +22,7 @@
 		"do not become the reaper of orphans while attached" }, \
 	{ "preserve-fds", 0, OPT_COUNT, CREATE_AT(preserve_fds), "N", "also hand on descriptors 3 to 3+N-1" }, \
 	{ "isolation", 0, OPT_STRING, CREATE_AT(isolation), "KIND", "partition (default) or sandbox: a kernel of its own" }, \
-	{ "accel", 0, OPT_STRING, CREATE_AT(accel), "KIND", "of a sandbox's machine: auto (default), kvm or tcg" }
+	{ "accel", 0, OPT_STRING, CREATE_AT(accel), "KIND", "of a sandbox's machine: auto (default), kvm, tcg or qemu" }
 /* clang-format on */
 
 #endif

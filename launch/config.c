@@ -388,8 +388,9 @@ static int refuse(const struct launch_opts *o, struct err *e)
 	if (o->accel && !(o->isolation && str_eq(o->isolation, "sandbox")))
 		return err_text(
 			e, EINVAL, "--accel is about a sandbox's machine: it needs --isolation sandbox");
-	if (o->accel && !str_eq(o->accel, "auto") && !str_eq(o->accel, "kvm") && !str_eq(o->accel, "tcg"))
-		return err_text(e, EINVAL, "--accel %.100s: must be auto, kvm or tcg", o->accel);
+	if (o->accel && !str_eq(o->accel, "auto") && !str_eq(o->accel, "kvm") && !str_eq(o->accel, "tcg") &&
+		!str_eq(o->accel, "qemu"))
+		return err_text(e, EINVAL, "--accel %.100s: must be auto, kvm, tcg or qemu", o->accel);
 	if (o->boot && o->init)
 		return err_text(e, EINVAL, "--boot and --init contradict each other: systemd is the init");
 	return 0;

@@ -88,7 +88,7 @@ struct launch_opts {
 	const char *stop_signal;
 	int stop_timeout;      /* seconds; -1: not said (10) */
 	const char *isolation; /* partition or sandbox */
-	const char *accel;     /* of a sandbox: auto, kvm or tcg */
+	const char *accel;     /* of a sandbox: auto, kvm, tcg or qemu */
 	const char *pull;      /* missing, always, never */
 	const char *shm_size;
 	const char *pid_file, *cidfile;

@@ -16,14 +16,14 @@
 
 #define KERNEL_BUILT "/var/cache/ringfence/guest-kernel/current/vmlinux"
 #define MIB	     (1ULL << 20)
-/* What the monitor and the server of directories take, beside the guest's memory; QEMU's translated code and
- * tables. */
-#define HOST_OWN_KVM (64 * MIB)
-#define HOST_OWN_TCG (384 * MIB)
-#define HOST_PIDS    64
-#define MEMORY_MAX   (1ULL << 44)
+/* What the monitor and the server of directories take, beside the guest's memory; QEMU, its translated code
+ * and tables. */
+#define HOST_OWN_KVM  (64 * MIB)
+#define HOST_OWN_QEMU (384 * MIB)
+#define HOST_PIDS     64
+#define MEMORY_MAX    (1ULL << 44)
 
-const char *const vm_accel_names[] = { "auto", "kvm", "tcg", NULL };
+const char *const vm_accel_names[] = { "auto", "kvm", "tcg", "qemu", NULL };
 
 static struct {
 	bool sandbox, partition;
@@ -46,7 +46,7 @@ int vm_prefer(const char *isolation, const char *accel, struct err *e)
 			preferred.accel = (enum vm_accel)i;
 			return 0;
 		}
-	return err_text(e, EINVAL, "option --accel must be auto, kvm or tcg, not \"%.100s\"", accel);
+	return err_text(e, EINVAL, "option --accel must be auto, kvm, tcg or qemu, not \"%.100s\"", accel);
 }
 
 bool vm_wanted(const struct spec *s)
@@ -103,7 +103,7 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 /* How little works depends on the machine. */
 static void at_least(struct vm_ask *ask)
 {
-	uint64_t least = ask->accel == VM_ACCEL_KVM ? VM_MEMORY_LEAST : VM_MEMORY_LEAST_TCG;
+	uint64_t least = ask->accel == VM_ACCEL_KVM ? VM_MEMORY_LEAST : VM_MEMORY_LEAST_QEMU;
 
 	if (ask->memory < least)
 		ask->memory = least;
@@ -208,7 +208,8 @@ static int choose_accel(const struct spec *s, struct vm_ask *ask, struct err *e)
 	for (int i = 0; text && wanted == VM_ACCEL_AUTO; i++) {
 		if (!vm_accel_names[i])
 			return err_text(e, EINVAL,
-				"annotation " VM_ANNOTATION "accel must be auto, kvm or tcg, not \"%.100s\"",
+				"annotation " VM_ANNOTATION
+				"accel must be auto, kvm, tcg or qemu, not \"%.100s\"",
 				text);
 		if (str_eq(text, vm_accel_names[i])) {
 			wanted = (enum vm_accel)i;
@@ -219,14 +220,18 @@ static int choose_accel(const struct spec *s, struct vm_ask *ask, struct err *e)
 		found = vm_kvm_probe("/dev/kvm", ask->why);
 	else
 		snprintf(ask->why, sizeof(ask->why), "software emulation was asked for");
-	if (wanted == VM_ACCEL_KVM && found != VM_KVM_NATIVE)
+	if ((wanted == VM_ACCEL_KVM || wanted == VM_ACCEL_QEMU) && found != VM_KVM_NATIVE)
 		return err_text(e, EOPNOTSUPP,
-			"--accel kvm: KVM cannot run a guest's kernel here: %s; with --accel auto the "
+			"--accel %s: KVM cannot run a guest's kernel here: %s; with --accel auto the "
 			"sandbox runs under "
 			"software emulation",
-			ask->why);
-	ask->accel = found == VM_KVM_NATIVE ? VM_ACCEL_KVM : VM_ACCEL_TCG;
-	if (ask->accel == VM_ACCEL_TCG)
+			vm_accel_names[wanted], ask->why);
+	if (found != VM_KVM_NATIVE)
+		ask->accel = VM_ACCEL_TCG;
+	else
+		ask->accel = wanted == VM_ACCEL_QEMU ? VM_ACCEL_QEMU : VM_ACCEL_KVM;
+	/* QEMU opens its own. */
+	if (ask->accel != VM_ACCEL_KVM)
 		return 0;
 	ask->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	return ask->kvm < 0 ? err_set(e, errno, "open /dev/kvm") : 0;
@@ -301,7 +306,7 @@ static int allow_devices(struct arena *a, struct spec_resources *r, struct err *
 int vm_host_resources(
 	const struct rt_partition *p, const struct vm_ask *ask, struct spec_resources *out, struct err *e)
 {
-	int64_t own = (int64_t)(ask->accel == VM_ACCEL_KVM ? HOST_OWN_KVM : HOST_OWN_TCG);
+	int64_t own = (int64_t)(ask->accel == VM_ACCEL_KVM ? HOST_OWN_KVM : HOST_OWN_QEMU);
 
 	*out = p->spec->resources;
 	if (out->mem_limit.has && out->mem_limit.v > 0) {

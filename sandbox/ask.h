@@ -5,7 +5,7 @@
  *
  * Annotations (all optional):
  *   io.ringfence.isolation            "sandbox" chooses this engine
- *   io.ringfence.sandbox.accel        auto (default), kvm, tcg
+ *   io.ringfence.sandbox.accel        auto (default), kvm, tcg, qemu
  *   io.ringfence.sandbox.memory       the machine's memory, a size ("256M"); otherwise the memory limit and
  *                                     VM_GUEST_OWN more, or VM_MEMORY_DEFAULT without a limit
  *   io.ringfence.sandbox.vcpus        1 to VM_VCPUS_MAX; otherwise as many as the CPU quota fills, or one
@@ -23,13 +23,14 @@
 #include "runtime/runtime.h"
 #include "sandbox/vm.h"
 
-#define VM_ANNOTATION	    "io.ringfence.sandbox."
-#define VM_MEMORY_DEFAULT   (512ULL << 20) /* bytes; what of it is never touched costs nothing */
-#define VM_MEMORY_LEAST	    (32ULL << 20)  /* by KVM; docs/sandbox.md, Figures, has what was measured */
-#define VM_MEMORY_LEAST_TCG (48ULL << 20)  /* in QEMU the same kernel takes about 10 MiB more */
-#define VM_GUEST_OWN	    (40ULL << 20)  /* what kernel and agent need beside the partition's own limit */
+#define VM_ANNOTATION	     "io.ringfence.sandbox."
+#define VM_MEMORY_DEFAULT    (512ULL << 20) /* bytes; what of it is never touched costs nothing */
+#define VM_MEMORY_LEAST	     (32ULL << 20)  /* by KVM; docs/sandbox.md, Figures, has what was measured */
+#define VM_MEMORY_LEAST_QEMU (48ULL << 20)  /* in QEMU the same kernel takes about 10 MiB more */
+#define VM_GUEST_OWN	     (40ULL << 20)  /* what kernel and agent need beside the partition's own limit */
 
-enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
+/* KVM: our own machine; TCG, QEMU: QEMU's microvm, by software emulation, and by KVM, to be compared with. */
+enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG, VM_ACCEL_QEMU };
 extern const char *const vm_accel_names[];
 
 /* Something of the host's that is shown to the guest, under its own name in the served directory. */

@@ -42,7 +42,7 @@
 #define BOOT_MS_TCG 180000
 #define OFF_MS	    3000
 #define FULL_MS	    100 /* before the next try to accept who calls, for want of descriptors or memory */
-#define CMDLINE	    "console=ttyS0 quiet random.trust_cpu=on dummy.numdummies=0"
+#define CMDLINE	    "console=ttyS0 quiet random.trust_cpu=on dummy.numdummies=0 percpu_alloc=page"
 
 static int64_t now_ms(void)
 {
@@ -292,7 +292,7 @@ static int make_machine(struct monitor *m, struct vm_config *c, struct err *e)
 	if (ask->accel == VM_ACCEL_KVM) {
 		r = vm_create(c, ask->kvm, &m->vm, e);
 	} else {
-		r = qemu_start(c, &m->qemu, e);
+		r = qemu_start(c, ask->accel == VM_ACCEL_QEMU, &m->qemu, e);
 		for (unsigned i = 0; i < c->n_ports; i++)
 			fd_close(c->ports[i].fd);
 		for (unsigned i = 0; i < c->n_nics; i++)

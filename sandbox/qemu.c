@@ -91,16 +91,19 @@ static void add_nics(struct args *a, const struct vm_config *c)
 	}
 }
 
-static void build_args(struct args *a, const struct vm_config *c)
+static void build_args(struct args *a, const struct vm_config *c, bool kvm)
 {
-	static const char *const fixed[] = { "-M", "microvm,acpi=off,pit=on,pic=on,rtc=off,isa-serial=on",
-		"-accel", "tcg,tb-size=64", "-cpu", "max", "-nodefaults", "-no-user-config", "-display",
-		"none", "-no-reboot", "-global", "virtio-mmio.force-legacy=false", "-sandbox",
+	static const char *const fixed[] = { "-M", "microvm,acpi=off,pit=on,pic=on,rtc=on,isa-serial=on",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-global",
+		"virtio-mmio.force-legacy=false", "-sandbox",
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-kernel",
 		"/kernel", "-initrd", "/initrd", "-device", "virtio-rng-device", NULL };
+	static const char *const by_tcg[] = { "-accel", "tcg,tb-size=64", "-cpu", "max", NULL };
+	static const char *const by_kvm[] = { "-accel", "kvm", "-cpu", "host", NULL };
 
 	add(a, "%s", PROGRAM);
 	add_words(a, fixed);
+	add_words(a, kvm ? by_kvm : by_tcg);
 	add(a, "-m");
 	add(a, "%lluM", (unsigned long long)(c->memory / MIB));
 	add(a, "-smp");
@@ -177,14 +180,27 @@ static int show_file(int root, const char *name, int tree, struct err *e)
 	return r < 0 ? err_set(e, -r, "give QEMU its %s", name) : 0;
 }
 
-static int enter_root(const struct vm_config *c, int kernel, struct err *e)
+/* QEMU opens it by its path, as nobody. */
+static int show_kvm(int root, struct err *e)
+{
+	struct stat st;
+
+	if (stat("/dev/kvm", &st) < 0 || !S_ISCHR(st.st_mode))
+		return err_set(e, errno ? errno : ENODEV, "look at /dev/kvm");
+	if (mkdirat(root, "dev", 0755) < 0 || mknodat(root, "dev/kvm", S_IFCHR | 0666, st.st_rdev) < 0 ||
+		fchmodat(root, "dev/kvm", 0666, 0) < 0)
+		return err_set(e, errno, "give QEMU its /dev/kvm");
+	return 0;
+}
+
+static int enter_root(const struct vm_config *c, bool kvm, int kernel, struct err *e)
 {
 	static const char *const shown[] = { "/usr", "/lib", "/lib64", "/bin", NULL };
 	_cleanup_close_ int fs = sys_fsopen("tmpfs"), root = -EBADF;
 	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
 
 	if (r == 0)
-		root = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+		root = sys_fsmount(fs, kvm ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (r < 0 || root < 0)
 		return err_set(e, r < 0 ? -r : -root, "make QEMU's root");
 	r = sys_attach(root, AT_FDCWD, "/");
@@ -198,6 +214,8 @@ static int enter_root(const struct vm_config *c, int kernel, struct err *e)
 	r = show_file(root, "kernel", kernel, e);
 	if (r == 0)
 		r = copy(root, "initrd", c->initrd, e);
+	if (r == 0 && kvm)
+		r = show_kvm(root, e);
 	if (r < 0)
 		return r;
 	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
@@ -230,7 +248,7 @@ static bool is_orphan(int tell)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-static void run(const struct vm_config *c, const struct args *a, int kernel, int tell)
+static void run(const struct vm_config *c, bool kvm, const struct args *a, int kernel, int tell)
 {
 	static char *const env[] = { NULL };
 	struct err e = ERR_INIT;
@@ -251,7 +269,7 @@ static void run(const struct vm_config *c, const struct args *a, int kernel, int
 	if (r == 0)
 		r = confine_namespaces(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, &e);
 	if (r == 0)
-		r = enter_root(c, kernel, &e);
+		r = enter_root(c, kvm, kernel, &e);
 	if (r == 0)
 		r = confine_identity(&e);
 	/* After the change of user, which takes it back. */
@@ -264,7 +282,7 @@ static void run(const struct vm_config *c, const struct args *a, int kernel, int
 	_exit(1);
 }
 
-int qemu_start(const struct vm_config *c, pid_t *pid, struct err *e)
+int qemu_start(const struct vm_config *c, bool kvm, pid_t *pid, struct err *e)
 {
 	/* In the mount namespace that it was opened in: the child has one of its own. */
 	_cleanup_close_ int kernel = sys_clone_tree(c->kernel, "", 0);
@@ -281,7 +299,7 @@ int qemu_start(const struct vm_config *c, pid_t *pid, struct err *e)
 		return r;
 	if (kernel < 0)
 		return err_set(e, -kernel, "show the guest's kernel to QEMU");
-	build_args(&a, c);
+	build_args(&a, c, kvm);
 	if (a.failed)
 		return err_set(e, ENOMEM, "QEMU's command line");
 	if (pipe2(tell, O_CLOEXEC) < 0)
@@ -289,7 +307,7 @@ int qemu_start(const struct vm_config *c, pid_t *pid, struct err *e)
 	child = (pid_t)syscall(SYS_clone3, &clone_args, sizeof(clone_args));
 	if (child == 0) {
 		close(tell[0]);
-		run(c, &a, kernel, tell[1]);
+		run(c, kvm, &a, kernel, tell[1]);
 	}
 	r = child < 0 ? err_set(e, errno, "make a process for QEMU") : 0;
 	close(tell[1]);

@@ -2,6 +2,7 @@
 /* Memory map, initrd, command line and start_info of a guest. */
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -26,8 +27,9 @@ enum { START_MAGIC = 0x336ec578, RANGE_RAM = 1, RANGE_RESERVED = 2, RANGES_MAX =
 #define MEMMAP_AT  (VM_START_INFO + 0x200)
 #define CMDLINE_AT (VM_START_INFO + 0x1000)
 
-#define ALIGN	   0x200000ULL
-#define PAGE	   4096ULL
+/* A small guest's tables: of its pages, per CPU, of hashes, and its first page tables; bytes. */
+#define TABLES 0x400000ULL
+#define PAGE   4096ULL
 
 unsigned vm_device_irq(unsigned device)
 {
@@ -40,7 +42,7 @@ unsigned vm_device_irq(unsigned device)
 
 int vm_mem_split(uint64_t bytes, uint64_t *low, uint64_t *high, struct err *e)
 {
-	if (bytes % ALIGN != 0)
+	if (bytes % VM_HUGE_PAGE != 0)
 		return err_text(e, EINVAL, "a guest's memory of %llu bytes is no multiple of 2 MiB",
 			(unsigned long long)bytes);
 	if (bytes < VM_MEMORY_MIN || bytes > VM_MEMORY_MAX)
@@ -65,6 +67,14 @@ static int read_whole(int fd, uint8_t *to, uint64_t size)
 	return 0;
 }
 
+void vm_mem_prefer_huge(const struct vm_mem *mem, uint64_t start, uint64_t end)
+{
+	start = (start + VM_HUGE_PAGE - 1) & ~(VM_HUGE_PAGE - 1);
+	end &= ~(VM_HUGE_PAGE - 1);
+	if (start < end && end <= mem->low)
+		(void)madvise(mem->base + start, end - start, MADV_HUGEPAGE);
+}
+
 int vm_initrd_load(int fd, const struct vm_mem *mem, const struct vm_kernel *kernel, struct vm_initrd *out,
 	struct err *e)
 {
@@ -86,6 +96,9 @@ int vm_initrd_load(int fd, const struct vm_mem *mem, const struct vm_kernel *ker
 		return err_hint(e, "give it more memory");
 	}
 	gpa = (mem->low - size) & ~(PAGE - 1);
+	/* It is the first to be there, and the kernel's own tables come below it. */
+	if (gpa >= kernel->end + TABLES)
+		vm_mem_prefer_huge(mem, gpa - TABLES, mem->low);
 	to = gpa >= kernel->end ? vm_mem_at(mem, gpa, size) : NULL;
 	if (!to)
 		return err_text(e, ENOMEM, "the guest's initrd does not fit beside its kernel");

@@ -39,6 +39,14 @@ unsigned vm_device_irq(unsigned device);
 
 /* --- memory -------------------------------------------------------------------------------------- */
 
+#define VM_HUGE_PAGE 0x200000ULL /* bytes */
+
+/*
+ * Huge pages for what lies in [start, end) of memory that the guest uses all of anyway: a boot mostly waits
+ * for pages to be mapped one by one.
+ */
+void vm_mem_prefer_huge(const struct vm_mem *mem, uint64_t start, uint64_t end);
+
 #define VM_MEMORY_MIN (16ULL << 20)
 #define VM_MEMORY_MAX (1ULL << 40)
 

@@ -3,12 +3,9 @@
 #include <elf.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "sandbox/vm_boot.h"
-
-#define HUGE_PAGE ((uintptr_t)2 << 20)
 
 enum {
 	PHDRS_MAX = 64,
@@ -103,26 +100,13 @@ static int check_segment(const struct loader *l, unsigned i, struct err *e)
 	return 0;
 }
 
-/*
- * Huge pages for what a segment fills of them: they take no memory that the file would not, and a boot is a
- * fifth shorter, which mostly waits for pages to be mapped one by one.
- */
-static void prefer_huge(const uint8_t *to, uint64_t len)
-{
-	uintptr_t start = ((uintptr_t)to + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-	uintptr_t end = ((uintptr_t)to + len) & ~(HUGE_PAGE - 1);
-
-	if (start < end)
-		(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
-}
-
-static int load_segments(const struct loader *l, struct vm_kernel *k, struct err *e)
+/* Where they are, all of them checked. */
+static int find_segments(const struct loader *l, struct vm_kernel *k, struct err *e)
 {
 	k->start = UINT64_MAX;
 	k->end = 0;
 	for (unsigned i = 0; i < l->n; i++) {
 		const Elf64_Phdr *p = &l->phdrs[i];
-		void *to;
 		int r;
 
 		if (p->p_type != PT_LOAD || p->p_memsz == 0)
@@ -130,16 +114,6 @@ static int load_segments(const struct loader *l, struct vm_kernel *k, struct err
 		r = check_segment(l, i, e);
 		if (r < 0)
 			return r;
-		if (p->p_filesz > 0) {
-			to = vm_mem_at(l->mem, p->p_paddr, p->p_filesz);
-			if (!to)
-				return err_text(e, ENOEXEC, "load the guest's kernel: segment %u", i);
-			prefer_huge(to, p->p_filesz);
-			r = read_at(l->fd, to, p->p_filesz, p->p_offset);
-			if (r < 0)
-				return read_failed(r, e);
-		}
-		/* What is not in the file is zero, as fresh memory is. */
 		if (p->p_paddr < k->start)
 			k->start = p->p_paddr;
 		if (p->p_paddr + p->p_memsz > k->end)
@@ -147,6 +121,26 @@ static int load_segments(const struct loader *l, struct vm_kernel *k, struct err
 	}
 	if (k->end == 0)
 		return err_text(e, ENOEXEC, "load the guest's kernel: it has nothing to load");
+	return 0;
+}
+
+static int load_segments(const struct loader *l, struct err *e)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		const Elf64_Phdr *p = &l->phdrs[i];
+		void *to;
+		int r;
+
+		/* What is not in the file is zero, as fresh memory is. */
+		if (p->p_type != PT_LOAD || p->p_filesz == 0)
+			continue;
+		to = vm_mem_at(l->mem, p->p_paddr, p->p_filesz);
+		if (!to)
+			return err_text(e, ENOEXEC, "load the guest's kernel: segment %u", i);
+		r = read_at(l->fd, to, p->p_filesz, p->p_offset);
+		if (r < 0)
+			return read_failed(r, e);
+	}
 	return 0;
 }
 
@@ -254,7 +248,11 @@ int vm_elf_load(int fd, const struct vm_mem *mem, struct vm_kernel *out, struct 
 	r = read_entry(&l, &entry, e);
 	if (r < 0)
 		return r;
-	r = load_segments(&l, &k, e);
+	r = find_segments(&l, &k, e);
+	if (r < 0)
+		return r;
+	vm_mem_prefer_huge(mem, k.start, k.end);
+	r = load_segments(&l, e);
 	if (r < 0)
 		return r;
 	if (!in_segment(&l, entry) || entry > UINT32_MAX)

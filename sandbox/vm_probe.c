@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "sandbox/vm_internal.h"
 
-enum { ROUNDS = 300, TRIES = 5, SLOW_NS = 500, CODE_SIZE = 4096 };
+enum { ROUNDS = 1000, TRIES = 4, SLOW_NS = 500, CODE_SIZE = 4096 };
 
 /* inc %eax; dec %ecx; jnz -4; hlt */
 static const uint8_t loop_code[] = { 0x40, 0x49, 0x75, 0xFC, 0xF4 };

@@ -160,7 +160,7 @@ _ringfence()
 	--network) opts='none host bridge pasta' ;;
 	--type) opts='partition image' ;;
 	--isolation) opts='partition sandbox' ;;
-	--accel) opts='auto kvm tcg' ;;
+	--accel) opts='auto kvm tcg qemu' ;;
 	--userns) opts='auto host' ;;
 	--policy) opts='always missing' ;;
 	--restart-policy) opts='no always on-success on-failure on-abnormal on-abort on-watchdog' ;;

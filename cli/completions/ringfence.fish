@@ -131,7 +131,7 @@ complete -c ringfence -n '__ringfence_in launch' -l sysctl -x -d 'kernel paramet
 complete -c ringfence -n '__ringfence_in launch' -l init -d 'a first process that reaps the others'
 complete -c ringfence -n '__ringfence_in launch' -l boot -d 'run the image\'s init (systemd), as systemd-nspawn --boot'
 complete -c ringfence -n '__ringfence_in launch' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox: a kernel of its own'
-complete -c ringfence -n '__ringfence_in launch' -l accel -xa 'auto kvm tcg' -d 'of a sandbox: auto (default), kvm or tcg'
+complete -c ringfence -n '__ringfence_in launch' -l accel -xa 'auto kvm tcg qemu' -d 'of a sandbox: auto (default), kvm, tcg or qemu'
 complete -c ringfence -n '__ringfence_in launch' -l stop-signal -x -d 'what stop sends (default: the image\'s, or TERM)'
 complete -c ringfence -n '__ringfence_in launch' -l stop-timeout -x -d 'until stop kills (default 10)'
 complete -c ringfence -n '__ringfence_in launch' -l log-max -x -d 'of its log before it is rotated; -1 for no limit'
@@ -176,7 +176,7 @@ complete -c ringfence -n '__ringfence_in run' -l no-new-keyring -d 'keep the cal
 complete -c ringfence -n '__ringfence_in run' -l no-subreaper -d 'do not become the reaper of orphans while attached'
 complete -c ringfence -n '__ringfence_in run' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
 complete -c ringfence -n '__ringfence_in run' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox: a kernel of its own'
-complete -c ringfence -n '__ringfence_in run' -l accel -xa 'auto kvm tcg' -d 'of a sandbox: auto (default), kvm or tcg'
+complete -c ringfence -n '__ringfence_in run' -l accel -xa 'auto kvm tcg qemu' -d 'of a sandbox: auto (default), kvm, tcg or qemu'
 complete -c ringfence -n '__ringfence_in run' -s d -l detach -d 'return as soon as the command runs'
 complete -c ringfence -n '__ringfence_in run' -l keep -d 'do not delete the partition when it has ended'
 complete -c ringfence -n '__ringfence_in run' -s h -l help -d 'show this help'
@@ -192,7 +192,7 @@ complete -c ringfence -n '__ringfence_in create' -l no-new-keyring -d 'keep the 
 complete -c ringfence -n '__ringfence_in create' -l no-subreaper -d 'do not become the reaper of orphans while attached'
 complete -c ringfence -n '__ringfence_in create' -l preserve-fds -x -d 'also hand on descriptors 3 to 3+N-1'
 complete -c ringfence -n '__ringfence_in create' -l isolation -xa 'partition sandbox' -d 'partition (default) or sandbox: a kernel of its own'
-complete -c ringfence -n '__ringfence_in create' -l accel -xa 'auto kvm tcg' -d 'of a sandbox: auto (default), kvm or tcg'
+complete -c ringfence -n '__ringfence_in create' -l accel -xa 'auto kvm tcg qemu' -d 'of a sandbox: auto (default), kvm, tcg or qemu'
 complete -c ringfence -n '__ringfence_in create' -s h -l help -d 'show this help'
 
 # start
