@@ -216,11 +216,27 @@ static int refuse(const struct rt_exec_opts *o, struct err *e)
 	return 0;
 }
 
-static int await_report(int from, pid_t pid, bool *exec_failed, struct err *e)
+/* False: a signal told us to stop first. */
+static bool comes(int from, int stop)
+{
+	struct pollfd at[2] = { { .fd = from, .events = POLLIN }, { .fd = stop, .events = POLLIN } };
+
+	while (stop >= 0 && poll(at, 2, -1) < 0 && errno == EINTR)
+		;
+	return !at[1].revents;
+}
+
+/* In a paused sandbox that may take for ever, or until we are told to stop (`stop`, or -1). */
+static int await_report(int from, int stop, pid_t pid, bool *exec_failed, struct err *e)
 {
 	struct report report;
 	ssize_t n;
 
+	if (!comes(from, stop)) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return err_text(e, ECANCELED, "interrupted by a signal before the sandbox answered");
+	}
 	do
 		n = read(from, &report, sizeof(report));
 	while (n < 0 && errno == EINTR);
@@ -236,8 +252,11 @@ static int await_report(int from, pid_t pid, bool *exec_failed, struct err *e)
 static int begin(
 	struct stand_in *s, const struct rt_exec_opts *o, pid_t *pid, bool *exec_failed, struct err *e)
 {
+	_cleanup_close_ int stop = o->ignore_paused ? attach_stop_fd(e) : -EBADF;
 	int pipe_[2], r;
 
+	if (o->ignore_paused && stop < 0)
+		return stop;
 	if (pipe2(pipe_, O_CLOEXEC) < 0)
 		return err_set(e, errno, "make a pipe");
 	s->tell = pipe_[1];
@@ -251,7 +270,7 @@ static int begin(
 	}
 	close(pipe_[1]);
 	r = *pid < 0 ? err_set(e, errno, "make a process to stand in for the command")
-		     : await_report(pipe_[0], *pid, exec_failed, e);
+		     : await_report(pipe_[0], stop, *pid, exec_failed, e);
 	close(pipe_[0]);
 	return r;
 }
