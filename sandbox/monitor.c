@@ -251,7 +251,8 @@ static int write_setup(struct monitor *m, unsigned n_shares, struct vm_config *c
 	for (unsigned i = 0; i < n_shares; i++) {
 		json_open_object(w, NULL);
 		json_put_string(w, "tag", vm_share_links[i].tag);
-		json_put_string(w, "port", vm_share_links[i].port);
+		if (m->b->ask->accel != VM_ACCEL_KVM)
+			json_put_string(w, "port", vm_share_links[i].port);
 		json_put_string(w, "target", vm_share_links[i].target);
 		json_put_bool(w, "exclusive", vm_share_links[i].exclusive);
 		json_close_object(w);
@@ -406,9 +407,13 @@ static int set_up(struct monitor *m, struct err *e)
 	if (r < 0)
 		return r;
 	c.ports[0] = (struct vm_port){ PROTO_PORT, control[1] };
+	c.n_ports = 1;
+	/* microvm's own 9p device would have QEMU open the files itself. */
 	for (unsigned i = 0; i < n; i++)
-		c.ports[1 + i] = (struct vm_port){ vm_share_links[i].port, ours[i] };
-	c.n_ports = 1 + n;
+		if (b->ask->accel == VM_ACCEL_KVM)
+			c.trees[c.n_trees++] = (struct vm_tree){ vm_share_links[i].tag, ours[i] };
+		else
+			c.ports[c.n_ports++] = (struct vm_port){ vm_share_links[i].port, ours[i] };
 	r = make_machine(m, &c, e);
 	if (r < 0)
 		return r;

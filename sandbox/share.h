@@ -28,7 +28,9 @@
  */
 enum { VM_SHARES_ROOT, VM_SHARES_BINDS, VM_SHARES };
 struct vm_share_link {
-	const char *tag, *port, *target; /* port: of virtio-serial; target: where the guest has it */
+	const char *tag;    /* of a virtio-9p device, by KVM */
+	const char *port;   /* of virtio-serial, in QEMU */
+	const char *target; /* where the guest has it */
 	bool exclusive;
 };
 extern const struct vm_share_link vm_share_links[VM_SHARES];

@@ -5,8 +5,8 @@
  * writable part of the same chain. The driver is Linux's net/9p/trans_virtio.c, which finds the device by its
  * tag.
  *
- * One device is one connection, and so one attach; a sandbox has one, since all of its shares are mounts
- * below one directory that the server exports (share.h).
+ * One device is one connection, and so one attach. A sandbox has two: its root file system, and one directory
+ * with all of its other shares in it (share.h).
  *
  * Theory of operation
  *   The server stays a process of its own, and the device knows no more of 9p than the seven bytes that every

@@ -23,7 +23,7 @@
 #define VM_PORTS_MAX 24
 #define VM_DISKS_MAX 40
 #define VM_NICS_MAX  4
-#define VM_TREES_MAX 1 /* the kernel reads 2 KiB of command line, of which each device takes 35 bytes */
+#define VM_TREES_MAX 2 /* the kernel reads 2 KiB of command line, of which each device takes 35 bytes */
 #define VM_VCPUS_MAX 8
 #define VM_TAG_MAX   32 /* bytes */
 
