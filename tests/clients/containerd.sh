@@ -81,12 +81,13 @@ containerd_runtime() {
 
 tc containerd_output 'run: streams, environment, directory, megabytes, stdin, exit codes'
 containerd_output() {
-	local n
+	local n got
 	run --env 'A=x y' --cwd /srv -- sh -c 'echo "$A,$FROM_IMAGE,$(pwd),$$"; echo wrong >&2' >out 2>err || die "exit status $?"
 	eq "$(<out)" "x y,yes,/srv,1"
 	has "$(<err)" wrong
 	eq "$(run head -c 4000000 /dev/zero | wc -c)" 4000000
-	eq "$(printf 'a\nb\n' | run sh -c 'read x; read y; echo "$y$x"')" ba
+	got=$(printf 'a\nb\n' | run sh -c 'read x; read y; echo "$y$x"' 2>err; echo "status $?")
+	eq "$got" $'ba\nstatus 0' "what it read ($(<err))"
 	eq "$(run strays)" "" "stray descriptors"
 	for n in 0 3 255; do code $n run sh -c "exit $n"; done
 }
