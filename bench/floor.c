@@ -5,7 +5,9 @@
  * devices, pivot_root, execve. What a runtime takes longer than this, in one paired run, is the runtime's own
  * cost.
  *
- *   floor ROOTFS CMD [ARG...]
+ *   floor [-n NAME] [-d] ROOTFS CMD [ARG...]     NAME: of the cgroups (default: floor-PID); -d: leave it
+ * running floor -x NAME CMD [ARG...]                   run something in one that was left running floor -k
+ * NAME                                end it, and remove its cgroups
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +15,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +41,13 @@ static const char *const v1[] = { "cpu", "cpuacct", "cpuset", "blkio", "memory",
 	"pids" };
 #define N_V1 (sizeof(v1) / sizeof(v1[0]))
 
-static char dirs[N_V1][128];
+static char dirs[N_V1][256];
 static int n_dirs;
+static const char *name;
 
 static void put(const char *dir, const char *file, const char *text, size_t len)
 {
-	char path[256];
+	char path[512];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
@@ -69,27 +73,110 @@ static void inherit_cpuset(const char *dir, const char *file)
 	put(dir, file, text, (size_t)n);
 }
 
-static void make_cgroups(int v2)
+/* What they are called, of those that this host has. */
+static void name_cgroups(int v2)
 {
-	if (v2) {
-		snprintf(dirs[0], sizeof(dirs[0]), ROOT "/floor-%d", (int)getpid());
-		need(mkdir(dirs[0], 0755), dirs[0]);
-		n_dirs = 1;
-		return;
+	char own[32];
+
+	if (!name) {
+		snprintf(own, sizeof(own), "floor-%d", (int)getpid());
+		name = own;
 	}
-	for (size_t i = 0; i < N_V1; i++) {
-		snprintf(dirs[n_dirs], sizeof(dirs[0]), ROOT "/%s/floor-%d", v1[i], (int)getpid());
-		if (mkdir(dirs[n_dirs], 0755) < 0) {
-			if (errno == ENOENT)
-				continue;
-			need(-1, dirs[n_dirs]);
-		}
-		if (strcmp(v1[i], "cpuset") == 0) {
-			inherit_cpuset(dirs[n_dirs], "cpuset.cpus");
-			inherit_cpuset(dirs[n_dirs], "cpuset.mems");
-		}
+	for (size_t i = 0; i < (v2 ? 1 : N_V1); i++) {
+		snprintf(dirs[n_dirs], sizeof(dirs[0]), ROOT "%s%s", v2 ? "" : "/", v2 ? "" : v1[i]);
+		if (access(dirs[n_dirs], F_OK) < 0)
+			continue;
+		snprintf(dirs[n_dirs] + strlen(dirs[n_dirs]), sizeof(dirs[0]) - strlen(dirs[n_dirs]), "/%s",
+			name);
 		n_dirs++;
 	}
+	name = NULL;
+}
+
+static void make_cgroups(void)
+{
+	for (int i = 0; i < n_dirs; i++) {
+		need(mkdir(dirs[i], 0755), dirs[i]);
+		if (strncmp(dirs[i], ROOT "/cpuset/", sizeof(ROOT "/cpuset/") - 1) == 0) {
+			inherit_cpuset(dirs[i], "cpuset.cpus");
+			inherit_cpuset(dirs[i], "cpuset.mems");
+		}
+	}
+}
+
+/* "0" by the one thread itself: the way that does not wait for an RCU grace period. */
+static void join_cgroups(int v2)
+{
+	for (int i = 0; i < n_dirs; i++)
+		put(dirs[i], v2 ? "cgroup.procs" : "tasks", "0", 1);
+}
+
+/* False once all are gone, or after 5 s. */
+static bool remove_cgroups(void)
+{
+	for (int i = 0; i < n_dirs; i++)
+		for (int tries = 0; rmdir(dirs[i]) < 0 && errno == EBUSY; tries++) {
+			if (tries == 100000)
+				return true;
+			usleep(50);
+		}
+	return false;
+}
+
+/* The processes of one that was left running, a number a line. */
+static FILE *members(void)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dirs[0]);
+	f = n_dirs ? fopen(path, "re") : NULL;
+	need(f ? 0 : -1, path);
+	return f;
+}
+
+static int end_it(void)
+{
+	FILE *f = members();
+	int pid;
+
+	while (fscanf(f, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	fclose(f);
+	return remove_cgroups() ? 125 : 0;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	need(waitpid(pid, &status, 0), "wait");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int enter(int v2, char **argv)
+{
+	FILE *f = members();
+	long pid, fd;
+	int first;
+
+	if (fscanf(f, "%d", &first) != 1) {
+		fprintf(stderr, "floor: nothing runs in %s\n", dirs[0]);
+		return 125;
+	}
+	fclose(f);
+	join_cgroups(v2);
+	fd = syscall(SYS_pidfd_open, first, 0);
+	need(fd, "pidfd_open");
+	need(setns((int)fd, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET),
+		"setns");
+	pid = vfork();
+	need(pid, "vfork");
+	if (pid == 0) {
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return wait_for((pid_t)pid);
 }
 
 static void make_root(const char *rootfs)
@@ -130,30 +217,46 @@ int main(int argc, char **argv)
 		.exit_signal = SIGCHLD,
 	};
 	struct statfs fs;
-	int v2, status;
+	bool detach = false, exec = false, end = false;
+	int v2, status, opt;
 	long pid;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: floor ROOTFS CMD [ARG...]\n");
+	while ((opt = getopt(argc, argv, "+n:dx:k:")) != -1) {
+		if (opt == '?')
+			return 2;
+		if (opt == 'd')
+			detach = true;
+		else
+			name = optarg;
+		exec |= opt == 'x';
+		end |= opt == 'k';
+	}
+	if (argc - optind < (end ? 0 : exec ? 1 : 2)) {
+		fprintf(stderr,
+			"usage: floor [-n NAME] [-d] ROOTFS CMD [ARG...] | -x NAME CMD [ARG...] | -k NAME\n");
 		return 2;
 	}
+	argv += optind;
 	need(statfs(ROOT, &fs), ROOT);
 	v2 = fs.f_type == CGROUP2_SUPER_MAGIC;
-	make_cgroups(v2);
+	name_cgroups(v2);
+	if (end)
+		return end_it();
+	if (exec)
+		return enter(v2, argv);
+	make_cgroups();
 	pid = syscall(SYS_clone3, &clone, sizeof(clone));
 	need(pid, "clone3");
 	if (pid == 0) {
-		/* "0" by the one thread itself: the way that does not wait for an RCU grace period. */
-		for (int i = 0; i < n_dirs; i++)
-			put(dirs[i], v2 ? "cgroup.procs" : "tasks", "0", 1);
-		make_root(argv[1]);
+		join_cgroups(v2);
+		make_root(argv[0]);
 		need(sethostname("floor", 5), "hostname");
-		execv(argv[2], argv + 2);
+		execv(argv[1], argv + 1);
 		_exit(127);
 	}
-	need(waitpid((pid_t)pid, &status, 0), "wait");
-	for (int i = 0; i < n_dirs; i++)
-		while (rmdir(dirs[i]) < 0 && errno == EBUSY)
-			usleep(50);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (detach)
+		return 0;
+	status = wait_for((pid_t)pid);
+	remove_cgroups();
+	return status;
 }
