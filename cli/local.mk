@@ -5,7 +5,7 @@ ringfence_SOURCES = \
 	cli/cli.h cli/common.c cli/create.c cli/create_options.h cli/delete.c cli/doctor.c cli/doctor.h cli/doctor_host.c cli/doctor_sandbox.c cli/events.c cli/exec.c cli/features.c cli/kill.c \
 	cli/list.c cli/main.c cli/network_hook.c cli/options.c cli/options.h cli/pause.c cli/port.c cli/print.c cli/print.h cli/ps.c cli/resume.c cli/run.c \
 	cli/spec.c cli/start.c cli/state.c cli/update.c cli/verb.c cli/verb.h \
-	cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
+	cli/bench_exec.c cli/bench_exec.h cli/image_exec.c cli/image_exec.h cli/image/verbs.h \
 	cli/commit.c cli/cp.c cli/stats.c cli/top.c cli/volume.c \
 	cli/attach.c cli/generate.c cli/launched.c cli/launched.h cli/logs.c cli/rename.c cli/restart.c cli/stop.c cli/supervise.c cli/wait.c
 # libcgroups.a a second time: it has what a static libdbus wants of libsystemd.
@@ -26,7 +26,7 @@ endif
 endif
 EXTRA_DIST += cli/entry.c cli/entry.h
 
-dist_man_MANS += docs/ringfence.8 docs/ringfence-image.8
+dist_man_MANS += docs/ringfence.8 docs/ringfence-bench.8 docs/ringfence-image.8
 
 zshcompdir = $(datadir)/zsh/site-functions
 dist_zshcomp_DATA = cli/completions/_ringfence

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/bench_exec.h"
 #include "cli/image_exec.h"
 #include "runtime/seal.h"
 #include "sandbox/ask.h"
@@ -139,6 +140,7 @@ static void describe_program(struct strbuf *out)
 		if (!verbs[i]->hidden)
 			cli_list_verb(verbs[i]->name, verbs[i]->summary, out);
 	image_exec_list(out);
+	bench_exec_list(out);
 	strbuf_puts(out, "\nOptions:\n");
 	options_describe(global_table, out);
 	strbuf_puts(out,
@@ -203,6 +205,15 @@ static int run_image_verb(const struct global_options *o, char **argv, struct er
 	return image_exec(&o->log, o->data, o->store, str_eq(argv[0], "help") ? ask : argv, e);
 }
 
+/* `bench`, and `help bench`: another program's too. It takes none of the global options: it calls us as users
+ * do. */
+static int run_bench(char **argv, struct err *e)
+{
+	char help[] = "--help", *ask[] = { argv[1], help, NULL };
+
+	return bench_exec(str_eq(argv[0], "help") ? ask : argv, e);
+}
+
 static int run_command(const struct rt_ctx *ctx, int argc, char **argv, char **whole, struct err *e)
 {
 	const struct cli_verb *v = find_verb(argv[0]);
@@ -253,6 +264,9 @@ static int run(int argc, char **argv, struct err *e)
 	if (is_image_verb(argv[first]) ||
 		(str_eq(argv[first], "help") && first + 1 < argc && is_image_verb(argv[first + 1])))
 		return run_image_verb(&o, argv + first, e);
+	if (bench_exec_knows(argv[first]) ||
+		(str_eq(argv[first], "help") && first + 1 < argc && bench_exec_knows(argv[first + 1])))
+		return run_bench(argv + first, e);
 	r = parse_manager(&o, &ctx.manager, e);
 	if (r == 0)
 		r = parse_rootless(o.rootless, &ctx.rootless, e);

@@ -54,7 +54,7 @@ _ringfence_images()
 _ringfence()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i positional=0 opts=''
-	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features doctor cp port stats top commit volume help'
+	local verbs='launch ls rm inspect run create start exec kill delete state list ps pause resume update events spec features doctor cp port stats top commit volume bench help'
 	local images='pull load save import images history tag untag rmi prune du store login logout prepare'
 	local launched='logs attach stop restart wait rename generate'
 	local globals='--root --data --store --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu
@@ -104,6 +104,8 @@ _ringfence()
 		[inspect]='--type --format --platform --help'
 		[commit]='--message --author --change --pause --squash --quiet --format --help'
 		[volume]='--format --quiet --label --force --all --help'
+		[bench]='--design --count --warmup --concurrency --guest-memory --timeout --pin --out --work --runtime
+			--kernel --quiet --help'
 		# for images
 		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'
 		[history]='--format --no-trunc --quiet --help'
@@ -189,6 +191,8 @@ _ringfence()
 			[[ $verb != generate || $positional -gt 0 ]] || opts=systemd
 		elif [[ $verb == rm ]]; then
 			opts=$(_ringfence_partitions)
+		elif [[ $verb == bench ]]; then
+			opts='start exec all clean'
 		elif [[ $verb == store ]]; then
 			opts=check
 		elif [[ " launch prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then

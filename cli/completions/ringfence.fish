@@ -427,6 +427,24 @@ complete -c ringfence -n '__ringfence_in rmi' -s f -l force -d 'also an image th
 complete -c ringfence -n '__ringfence_in rmi' -s a -l all -d 'all images'
 complete -c ringfence -n '__ringfence_in rmi' -s h -l help -d 'show this help'
 
+# bench
+complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a bench -d 'Measure partitions and sandboxes against other designs'
+complete -c ringfence -n '__ringfence_in help' -a bench
+complete -c ringfence -n '__ringfence_in bench' -a 'start exec all clean'
+complete -c ringfence -n '__ringfence_in bench' -l design -x -d 'which'
+complete -c ringfence -n '__ringfence_in bench' -l count -x -d 'rounds'
+complete -c ringfence -n '__ringfence_in bench' -l warmup -x -d 'rounds before that, which do not count'
+complete -c ringfence -n '__ringfence_in bench' -l concurrency -x -d 'how many starts at once, besides one at a time'
+complete -c ringfence -n '__ringfence_in bench' -l guest-memory -x -d 'of a virtual machine'
+complete -c ringfence -n '__ringfence_in bench' -l timeout -x -d 'for a start'
+complete -c ringfence -n '__ringfence_in bench' -l pin -x -d 'run all of it on these processors, as 0,2-3'
+complete -c ringfence -n '__ringfence_in bench' -l out -rF -d 'where results are written'
+complete -c ringfence -n '__ringfence_in bench' -l work -rF -d 'where instances and their files live meanwhile'
+complete -c ringfence -n '__ringfence_in bench' -l runtime -rF -d 'the ringfence to measure'
+complete -c ringfence -n '__ringfence_in bench' -l kernel -rF -d 'for guests'
+complete -c ringfence -n '__ringfence_in bench' -l quiet -d 'no progress, no tables'
+complete -c ringfence -n '__ringfence_in bench' -s h -l help -d 'show this help'
+
 # prune
 complete -c ringfence -n '__ringfence_in prune' -s a -l all -d 'also images with names that no partition uses'
 complete -c ringfence -n '__ringfence_in prune' -l dry-run -d 'only say what would be removed'
