@@ -45,7 +45,7 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 # The agent: pid 1 of the guest.
 pkglibexec_PROGRAMS += ringfence-guest
 ringfence_guest_SOURCES = \
-	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/process.c \
+	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/partitions.c sandbox/guest/process.c \
 	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/without.c sandbox/guest/work.c
 # Neither libcgroup nor libdbus (sandbox/guest/without.c).
 ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \

@@ -32,11 +32,17 @@
  *                                    or a tmpfs of so many bytes; 0: half of the memory
  *                                    or "cgroup": true: left out; the partition's cgroups, which it would
  *                                    have been below, are writable instead
+ *                                    or "shm": 65536000: the tmpfs that the partitions of a pod share, which
+ *                                    the first of them makes, of so many bytes
  *     "stdin": true,                 (the default) false: the payload's is /dev/null
  *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ] }
  *                                    may be missing: then root is used as it is; else the root file
  *                                    system is an overlay of these, topmost first, with a tmpfs on top
  *   }
+ * With a number other than 0 (proto.h) also:
+ *     "config": { ... }              config.json: there is no CONFIG
+ *     "join": [ "ipc", "uts" ]       namespaces to share with partition 0: ipc, pid, uts
+ * and no "overlay".
  * A mount of type overlay on "/", as the first of config.json's, is left out: the host has made it, or
  * "overlay" stands for it. Everything else is taken from config.json as the caller wrote it, but for what the
  * agent replaces or drops itself (guest/adapt.c):
@@ -52,7 +58,8 @@
  *
  * EXEC
  *   what struct rt_exec_opts has, by these names, all of which may be missing:
- *   { "args": [ ... ], "cwd": "...", "env": [ "A=b" ], "tty": true, "user": "UID:GID",
+ *   { "partition": 7,                the number of the partition; missing: 0
+ *     "args": [ ... ], "cwd": "...", "env": [ "A=b" ], "tty": true, "user": "UID:GID",
  *     "additionalGids": [ "5", 6 ], "caps": [ ... ], "noNewPrivileges": true,
  *     "process": { ... },            instead of all these but "tty": an object as in a process.json
  *     "stdin": true }                as in CREATE

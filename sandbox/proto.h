@@ -9,10 +9,13 @@
  * is not 0 and is answered once, with the same number: PROTO_DONE or PROTO_ERROR. What happens by itself
  * (output, an exit) has serial 0.
  *
- *   `id` names a process: 0 is the partition's first one, others are given out by the monitor for exec and
- * used once. The order of a process's life: its EXEC (or START) is answered; STDOUT and STDERR frames come
- * until an empty one, which is the end of that stream; EXIT is the last frame of an id, after both ends. A
- * process that could not be started has an ERROR and no EXIT.
+ *   `id` names a process: 0 is the partition's first one, others are given out by the monitor and used once:
+ * for exec, and for the first process of each further partition that shares the machine, a pod's. That is
+ * such a partition's number, too, by which START, SIGNAL, UPDATE, STATS, PIDS, PAUSE and RESUME name it;
+ * CREATE with a number other than 0 makes one, its config in the document. The order of a process's life: its
+ * EXEC (or START) is answered; STDOUT and STDERR frames come until an empty one, which is the end of that
+ * stream; EXIT is the last frame of an id, after both ends. A process that could not be started has an ERROR
+ * and no EXIT.
  *
  *   Nobody sends more than PROTO_WINDOW bytes of a stream ahead of what the other side has taken (CREDIT), so
  * that neither side needs more memory than that for a stream, and one that is not read holds up none of the
@@ -50,7 +53,9 @@ enum proto_type {
 	PROTO_UPDATE,  /* JSON: linux.resources */
 	PROTO_STATS,   /* DONE has the "data" object of an `events` line */
 	PROTO_PIDS,    /* DONE has a JSON array of pids as the guest counts them */
-	PROTO_OFF,     /* end everything, sync, power off; no answer */
+	PROTO_PAUSE,   /* by the guest's kernel; one of several partitions */
+	PROTO_RESUME,
+	PROTO_OFF, /* end everything, sync, power off; no answer */
 
 	/* Either way: u32 bytes of the stream in `flags` have been taken (0 stdin, 1 stdout, 2 stderr). */
 	PROTO_CREDIT = 64,

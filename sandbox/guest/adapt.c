@@ -14,10 +14,11 @@
 #include "namespaces/sysctl.h"
 #include "sandbox/guest/guest.h"
 
-int guest_plan_read(const struct guest *g, struct arena *a, struct guest_plan *out, struct err *e)
+int guest_plan_parse(const struct guest *g, const char *text, size_t len, struct arena *a,
+	struct guest_plan *out, struct err *e)
 {
 	struct guest_plan p = { .g = g };
-	int r = json_parse(a, g->plan ? g->plan : "", g->plan_len, "CREATE", &p.json, e);
+	int r = json_parse(a, text, len, "CREATE", &p.json, e);
 
 	if (r == 0 && !json_get(p.json, "id"))
 		return err_text(e, EINVAL, "CREATE: id is missing");
@@ -90,11 +91,12 @@ static void writable_cgroups(struct spec *s)
 static int replace_source(struct spec *s, const struct json *j, bool *drop, struct err *e)
 {
 	const struct json *index = json_get(j, "index"), *source = json_get(j, "source"),
-			  *own = json_get(j, "tmpfs"), *cgroup = json_get(j, "cgroup");
+			  *own = json_get(j, "tmpfs"), *cgroup = json_get(j, "cgroup"),
+			  *shm = json_get(j, "shm");
 	uint64_t i;
 	int r;
 
-	if (!index || (!source && !own && !cgroup))
+	if (!index || (!source && !own && !cgroup && !shm))
 		return err_text(e, EINVAL, "CREATE: sources: index or source is missing");
 	r = json_as_u64(index, "sources: index", &i, e);
 	if (r == 0 && i >= s->n_mounts)
@@ -105,6 +107,10 @@ static int replace_source(struct spec *s, const struct json *j, bool *drop, stru
 		return json_as_string(source, "sources: source", &s->mounts[i].source, e);
 	if (own)
 		return own_tmpfs(s, &s->mounts[i], own, e);
+	if (shm) {
+		s->mounts[i].source = GUEST_SHM;
+		return 0;
+	}
 	return json_as_bool(cgroup, "sources: cgroup", &drop[i], e);
 }
 
@@ -208,6 +214,8 @@ int guest_make_upper(const struct guest_plan *plan, struct err *e)
 
 	if (!overlay)
 		return 0;
+	if (plan->number != 0)
+		return err_text(e, EINVAL, "CREATE: overlay: only for the sandbox's own partition");
 	if (!lower || !lower->first)
 		return err_text(e, EINVAL, "CREATE: overlay: lower is missing");
 	r = json_as_string(lower->first, "overlay: lower", &top, e);
@@ -230,10 +238,59 @@ int guest_make_upper(const struct guest_plan *plan, struct err *e)
 	return 0;
 }
 
+int guest_make_shm(const struct guest_plan *plan, struct err *e)
+{
+	const struct json *j;
+	char size[40];
+	uint64_t bytes;
+	int r;
+
+	json_each (j, json_get(plan->json, "sources")) {
+		if (!json_get(j, "shm"))
+			continue;
+		r = json_as_u64(json_get(j, "shm"), "sources: shm", &bytes, e);
+		if (r < 0)
+			return r;
+		if (mkdir(GUEST_SHM, 01777) < 0)
+			return errno == EEXIST ? 0 : err_set(e, errno, "make " GUEST_SHM);
+		snprintf(size, sizeof(size), "mode=1777,size=%llu", (unsigned long long)bytes);
+		if (mount("shm", GUEST_SHM, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, size) < 0) {
+			r = err_set(e, errno, "mount a tmpfs on " GUEST_SHM);
+			rmdir(GUEST_SHM);
+			return r;
+		}
+	}
+	return 0;
+}
+
 /* --- namespaces, sysctl ------------------------------------------------------------------------------------
  */
 
-static int adapt_namespaces(struct spec *s, struct err *e)
+static int join_pod(struct spec *s, const struct guest_plan *plan, struct err *e)
+{
+	const struct json *j;
+	const char *name;
+	char path[64];
+
+	json_each (j, json_get(plan->json, "join")) {
+		int kind = 0, r = json_as_string(j, "join", &name, e);
+
+		if (r < 0)
+			return r;
+		while (kind < SPEC_NS_KINDS && !str_eq(spec_ns_names[kind], name))
+			kind++;
+		if (kind == SPEC_NS_KINDS || plan->number == 0 || plan->first <= 0)
+			return err_text(e, EINVAL, "CREATE: join: there is no \"%.50s\" to be joined", name);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)plan->first, spec_ns_proc_names[kind]);
+		s->ns[kind].present = true;
+		s->ns[kind].path = arena_strdup(s->arena, path);
+		if (!s->ns[kind].path)
+			return err_set(e, ENOMEM, "join");
+	}
+	return 0;
+}
+
+static int adapt_namespaces(struct spec *s, const struct guest_plan *plan, struct err *e)
 {
 	if (s->ns[SPEC_NS_USER].path && !s->n_uid_map)
 		return err_text(e, EOPNOTSUPP,
@@ -246,6 +303,21 @@ static int adapt_namespaces(struct spec *s, struct err *e)
 	s->ns[SPEC_NS_MOUNT].present = true;
 	/* The guest's own is the partition's. */
 	s->ns[SPEC_NS_NETWORK] = (struct spec_ns_entry){ 0 };
+	return join_pod(s, plan, e);
+}
+
+static int own_cgroup(struct spec *s, const struct guest_plan *plan, struct err *e)
+{
+	size_t size = strlen(plan->g->cgroup) + 16;
+	char *path = arena_calloc(s->arena, 1, size);
+
+	if (!path)
+		return err_set(e, ENOMEM, "cgroupsPath");
+	if (plan->number == 0)
+		snprintf(path, size, "%s", plan->g->cgroup);
+	else
+		snprintf(path, size, "%s-%u", plan->g->cgroup, plan->number);
+	s->cgroups_path = path;
 	return 0;
 }
 
@@ -357,14 +429,15 @@ int guest_adapt(struct spec *s, void *arg, struct err *e)
 	if (r == 0)
 		r = set_root(s, plan, e);
 	if (r == 0)
-		r = adapt_namespaces(s, e);
+		r = adapt_namespaces(s, plan, e);
+	if (r == 0)
+		r = own_cgroup(s, plan, e);
 	if (r == 0)
 		r = adapt_sysctl(s, plan, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
 		s->hooks.n[hosts[i]] = 0;
-	s->cgroups_path = plan->g->cgroup;
 	s->n_net_devices = 0;
 	s->intel_rdt.present = false;
 	s->memory_policy.present = false;

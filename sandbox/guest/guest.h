@@ -36,10 +36,11 @@
 #include "sandbox/proto.h"
 #include "spec/spec.h"
 
-#define GUEST_BUNDLE PLAN_DIR "/bundle"
-#define GUEST_UPPER  PLAN_DIR "/upper" /* a tmpfs: what the payload writes where its root is read-only */
-#define GUEST_ROOT   PLAN_DIR "/root"  /* where a root of layers is mounted, in the partition's namespace */
-#define GUEST_STATE  "/run/ringfence"  /* the runtime's --root */
+#define GUEST_BUNDLE PLAN_DIR "/bundle" /* below it a directory for each partition, named by its number */
+#define GUEST_UPPER  PLAN_DIR "/upper"	/* a tmpfs: what the payload writes where its root is read-only */
+#define GUEST_ROOT   PLAN_DIR "/root"	/* where a root of layers is mounted, in the partition's namespace */
+#define GUEST_SHM    PLAN_DIR "/shm"	/* the memory that the partitions of a pod share */
+#define GUEST_STATE  "/run/ringfence"	/* below it the runtime's --root of each, likewise */
 
 /* --- what a worker brings ------------------------------------------------------------------------------ */
 
@@ -64,6 +65,9 @@ enum guest_work {
 	WORK_UPDATE,
 	WORK_STATS,
 	WORK_PIDS,
+	WORK_PAUSE,
+	WORK_RESUME,
+	WORK_DELETE, /* of ourselves: nobody asked, nobody is answered */
 	WORK_OFF,
 };
 
@@ -108,22 +112,32 @@ struct guest_process {
 	struct winsize size;
 };
 
+/* --- partitions ---------------------------------------------------------------------------------------- */
+
+/* Its first process has the same number: 0 is the sandbox's own, others joined it (a pod's). */
+struct guest_partition {
+	struct guest_partition *next;
+	uint32_t id;
+	enum { GUEST_EMPTY, GUEST_CREATED, GUEST_STARTED } phase;
+	bool under_way; /* from this phase to the next one */
+	bool removed;	/* what it left behind is gone, or never was */
+	int oom, oom_polled;
+	short oom_how;
+	uint64_t oom_seen;
+};
+
 struct guest {
 	struct proto port;
 	bool machine;	    /* we are its pid 1; else a test's */
-	const char *cgroup; /* the partition's */
+	const char *cgroup; /* the first partition's; those of others are beside it, with their numbers */
 	bool gone;	    /* the monitor is, or says what we do not understand */
 	bool held;	    /* its requests wait for workers to end */
 	bool off;	    /* it has been asked for */
 	int64_t off_until;  /* ms: no more patience */
-	enum { GUEST_BOOTED, GUEST_SET_UP, GUEST_CREATED, GUEST_STARTED } phase;
-	bool under_way; /* from this phase to the next one */
-	char *plan;	/* CREATE, as it came */
-	size_t plan_len;
+	bool set_up, setting_up;
+	struct guest_partition *partitions;
 	pid_t relay;
-	int signals, oom, oom_polled;
-	short oom_how;
-	uint64_t oom_seen;
+	int signals;
 	struct guest_worker *workers;
 	unsigned n_workers;
 	struct guest_process *processes;
@@ -174,18 +188,32 @@ _Noreturn void guest_relay(const struct guest_pair *pairs, unsigned n);
 
 struct guest_plan {
 	const struct guest *g;
+	uint32_t number; /* of the partition */
+	pid_t first;	 /* the process whose namespaces it may be told to join: that of number 0 */
 	const struct json *json;
 	const char *id, *root;
 	bool creating; /* what belongs to the whole guest is to be set */
 };
 
-/* Of g->plan, into the arena. */
-int guest_plan_read(const struct guest *g, struct arena *a, struct guest_plan *out, struct err *e);
+/* For number 0 of g, into the arena. */
+int guest_plan_parse(const struct guest *g, const char *text, size_t len, struct arena *a,
+	struct guest_plan *out, struct err *e);
+/* Keeps what CREATE says for those that come after it, and the config that comes with it, if one does. */
+int guest_plan_keep(const struct proto_msg *create, struct arena *a, struct err *e);
+/* What has been kept for that partition, into the arena. -ESRCH: nothing. */
+int guest_plan_read(
+	const struct guest *g, uint32_t number, struct arena *a, struct guest_plan *out, struct err *e);
+/* Where the files of a partition are, and its state. */
+#define GUEST_PATH_MAX 64
+void guest_bundle(uint32_t number, const char *file, char path[GUEST_PATH_MAX]);
+void guest_state(uint32_t number, char path[GUEST_PATH_MAX]);
 /* For rt_set_adapter(); arg: struct guest_plan. */
 int guest_adapt(struct spec *s, void *arg, struct err *e);
 void guest_adapt_resources(struct spec_resources *r);
 /* The tmpfs for what is written to a root of read-only layers. */
 int guest_make_upper(const struct guest_plan *plan, struct err *e);
+/* The memory that a pod shares, if it has not been made yet. */
+int guest_make_shm(const struct guest_plan *plan, struct err *e);
 /* The text of a process.json, without what only means something on the host. NULL: no memory. */
 char *guest_adapt_process(const struct json *process);
 
@@ -239,7 +267,16 @@ void guest_processes_serve(struct guest *g);
 /* ms until guest_processes_serve() must be called though nothing has happened; -1: never. */
 int guest_processes_due(const struct guest *g);
 
+/* --- partitions.c --------------------------------------------------------------------------------------- */
+
+/* With its directory. NULL: errno says why not. */
+struct guest_partition *guest_partition_new(struct guest *g, uint32_t id);
+struct guest_partition *guest_partition_find(const struct guest *g, uint32_t id);
+/* With its files. */
+void guest_partition_free(struct guest *g, struct guest_partition *p);
 /* Out of memory: what there is of news is told. */
-void guest_look_for_oom(struct guest *g);
+void guest_look_for_oom(struct guest *g, struct guest_partition *p);
+void guest_partitions_poll(struct guest *g);
+void guest_partitions_serve(struct guest *g);
 
 #endif

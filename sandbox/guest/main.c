@@ -120,48 +120,6 @@ short guest_polled(const struct guest *g, int place)
 	return place < 0 ? 0 : g->polls[place].revents;
 }
 
-/* --- the partition's memory
- * -------------------------------------------------------------------------------------- */
-
-/* v2 counts, in a file that changes for other reasons, too; v1's eventfd is each time. */
-static bool new_oom(struct guest *g)
-{
-	char text[512];
-	const char *at;
-	uint64_t n = 0;
-	ssize_t len;
-
-	if (g->oom_how & POLLIN)
-		return read(g->oom, &n, sizeof(n)) == sizeof(n) && n > 0;
-	len = pread(g->oom, text, sizeof(text) - 1, 0);
-	if (len < 0)
-		return false;
-	text[len] = '\0';
-	at = strstr(text, "oom_kill ");
-	n = at ? strtoull(at + strlen("oom_kill "), NULL, 10) : 0;
-	if (n == g->oom_seen)
-		return false;
-	g->oom_seen = n;
-	return true;
-}
-
-void guest_look_for_oom(struct guest *g)
-{
-	if (g->oom >= 0 && new_oom(g))
-		guest_say(g, PROTO_OOM, 0, 0, 0, NULL, 0);
-}
-
-static void serve_oom(struct guest *g)
-{
-	short got = guest_polled(g, g->oom_polled);
-
-	if (got)
-		guest_look_for_oom(g);
-	/* A cgroup that is gone would wake us for ever; v2 says POLLERR with every change. */
-	if ((got & POLLHUP) || (got && (g->oom_how & POLLIN) && !(got & POLLIN)))
-		g->oom = fd_close(g->oom);
-}
-
 /* --- children
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -205,7 +163,7 @@ static void fill_polls(struct guest *g, int *channel, int *signals)
 	g->n_polls = 0;
 	*signals = guest_poll_add(g, g->signals, POLLIN);
 	*channel = guest_poll_add(g, g->gone || !events ? -1 : g->port.fd, events);
-	g->oom_polled = guest_poll_add(g, g->oom, g->oom_how);
+	guest_partitions_poll(g);
 	for (struct guest_worker *w = g->workers; w; w = w->next)
 		w->polled = guest_poll_add(g, w->sock, POLLIN);
 	if (!g->gone)
@@ -233,7 +191,7 @@ static void turn(struct guest *g)
 		answers |= guest_polled(g, w->polled) != 0;
 	if (answers)
 		guest_take_answers(g);
-	serve_oom(g);
+	guest_partitions_serve(g);
 	if (guest_polled(g, signals))
 		serve_signals(g);
 	if ((guest_polled(g, channel) & ~POLLOUT) || (g->held && listens(g)))
@@ -280,6 +238,8 @@ static int begin(struct guest *g, int fd, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (!guest_partition_new(g, 0))
+		return err_set(e, errno, "make the directories of the partition");
 	g->signals = open_signals();
 	if (g->signals < 0)
 		return err_set(e, errno, "make a signalfd");
@@ -300,7 +260,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	static struct guest g = { .cgroup = "/partition", .oom = -EBADF, .oom_polled = -1 };
+	static struct guest g = { .cgroup = "/partition" };
 	struct err e = ERR_INIT;
 	int fd = -EBADF, r = 0;
 

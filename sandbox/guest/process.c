@@ -262,6 +262,7 @@ void guest_process_credit(struct guest *g, uint32_t id, unsigned stream, uint32_
 void guest_process_ended(struct guest *g, pid_t pid, int status)
 {
 	struct guest_process *p = g->processes;
+	const struct guest_partition *of;
 
 	while (p && p->pid != pid)
 		p = p->next;
@@ -274,20 +275,34 @@ void guest_process_ended(struct guest *g, pid_t pid, int status)
 	p->in = fd_close(p->in);
 	forget_input(g, p);
 	/* Killed before it was started: there is no answer to wait for. */
-	if (p->id == 0 && g->phase == GUEST_CREATED && !g->under_way)
+	of = guest_partition_find(g, p->id);
+	if (of && of->phase == GUEST_CREATED && !of->under_way)
 		p->answered = true;
 }
 
 static void tell_end(struct guest *g, struct guest_process *p)
 {
+	struct guest_partition *of = guest_partition_find(g, p->id);
 	uint8_t status[4];
 
 	end_stream(g, p, 0);
 	end_stream(g, p, 1);
-	if (p->id == 0)
-		guest_look_for_oom(g);
+	if (of)
+		guest_look_for_oom(g, of);
+	/* With the first one the machine ends. What others leave behind is removed before anybody hears. */
+	if (of && of->id != 0 && !of->removed && !g->off) {
+		const struct proto_msg none = { .id = of->id };
+
+		if (of->under_way)
+			return;
+		of->under_way = guest_work(g, WORK_DELETE, &none, NULL) == 0;
+		if (of->under_way)
+			return;
+	}
 	proto_put_u32(status, p->status);
 	guest_say(g, PROTO_EXIT, 0, p->id, 0, status, sizeof(status));
+	if (of && of->id != 0)
+		guest_partition_free(g, of);
 	guest_process_free(g, p);
 }
 

@@ -27,12 +27,12 @@ static bool work(struct guest *g, enum guest_work what, const struct proto_msg *
 }
 
 /* Requests that lead from one phase to the next come one by one, and in their order. */
-static bool in_order(struct guest *g, const struct proto_msg *m, int phase)
+static bool in_order(struct guest *g, const struct proto_msg *m, bool is, bool under_way)
 {
-	if (!g->under_way && (int)g->phase == phase)
+	if (is && !under_way)
 		return true;
-	refuse(g, m, g->under_way ? EBUSY : EINVAL,
-		g->under_way
+	refuse(g, m, under_way ? EBUSY : EINVAL,
+		under_way
 			? "the guest is still at the request before this one"
 			: "the guest is not in a state for this: SETUP, CREATE and START come in this order");
 	return false;
@@ -40,34 +40,54 @@ static bool in_order(struct guest *g, const struct proto_msg *m, int phase)
 
 static void config(struct guest *g, const struct proto_msg *m)
 {
+	const struct guest_partition *p = guest_partition_find(g, 0);
+	char path[GUEST_PATH_MAX];
+
 	/* There is no answer to this one: CREATE will miss it. */
-	unlink(GUEST_BUNDLE "/config.json");
-	if (g->phase == GUEST_SET_UP && !g->under_way)
-		guest_put_file(GUEST_BUNDLE "/config.json", m->data, m->len, NULL);
+	guest_bundle(0, "config.json", path);
+	unlink(path);
+	if (m->id == 0 && g->set_up && p->phase == GUEST_EMPTY && !p->under_way)
+		guest_put_file(path, m->data, m->len, NULL);
 }
 
+/* The first one, and those that join it in its machine. */
 static void create(struct guest *g, const struct proto_msg *m)
 {
-	if (!in_order(g, m, GUEST_SET_UP))
+	struct guest_partition *p = guest_partition_find(g, m->id);
+	const struct guest_partition *first = guest_partition_find(g, 0);
+	bool ready = p ? p->phase == GUEST_EMPTY : first->phase != GUEST_EMPTY;
+
+	if (!in_order(g, m, g->set_up && ready, p && p->under_way))
 		return;
-	free(g->plan);
-	g->plan = malloc(m->len + 1);
-	if (!g->plan) {
-		refuse(g, m, ENOMEM, "the guest has no memory for this");
+	if (!p && guest_process_find(g, m->id)) {
+		refuse(g, m, EEXIST, "CREATE: this id is another process's");
 		return;
 	}
-	memcpy(g->plan, m->data, m->len);
-	g->plan_len = m->len;
-	g->under_way = work(g, WORK_CREATE, m);
+	if (!p && !(p = guest_partition_new(g, m->id))) {
+		refuse(g, m, errno, "the guest has no room for another partition");
+		return;
+	}
+	p->under_way = work(g, WORK_CREATE, m);
+	if (!p->under_way && p->id != 0)
+		guest_partition_free(g, p);
+}
+
+static void start(struct guest *g, const struct proto_msg *m)
+{
+	struct guest_partition *p = guest_partition_find(g, m->id);
+
+	if (in_order(g, m, p && p->phase == GUEST_CREATED, p && p->under_way))
+		p->under_way = work(g, WORK_START, m);
 }
 
 static void exec(struct guest *g, const struct proto_msg *m)
 {
 	struct guest_process *p;
 
-	if (g->phase < GUEST_CREATED)
+	/* Which partition it is for is in what only the worker reads. */
+	if (guest_partition_find(g, 0)->phase < GUEST_CREATED)
 		refuse(g, m, ESRCH, "there is no partition yet");
-	else if (m->id == 0 || guest_process_find(g, m->id))
+	else if (m->id == 0 || guest_process_find(g, m->id) || guest_partition_find(g, m->id))
 		refuse(g, m, EEXIST, "EXEC: this id is another process's");
 	else if (!(p = guest_process_new(g, m->id)))
 		refuse(g, m, ENOMEM, "the guest has no memory for this");
@@ -78,6 +98,7 @@ static void exec(struct guest *g, const struct proto_msg *m)
 static void send_signal(struct guest *g, const struct proto_msg *m)
 {
 	struct guest_process *p = guest_process_find(g, m->id);
+	const struct guest_partition *of = guest_partition_find(g, m->id);
 	uint32_t sig = proto_u32(m, 0), flags = proto_u32(m, 4);
 
 	if (m->len != 8 || sig > 64) {
@@ -85,7 +106,7 @@ static void send_signal(struct guest *g, const struct proto_msg *m)
 		return;
 	}
 	/* The runtime knows what a final signal must reach where there is no pid namespace. */
-	if (g->phase >= GUEST_CREATED && ((flags & PROTO_ALL) || (p && p->id == 0 && sig == SIGKILL)))
+	if (of && of->phase >= GUEST_CREATED && ((flags & PROTO_ALL) || (p && sig == SIGKILL)))
 		work(g, WORK_SIGNAL, m);
 	else if (!p || p->pid <= 0 || kill(p->pid, (int)sig) < 0)
 		refuse(g, m, ESRCH, "container not running: no such process");
@@ -95,7 +116,9 @@ static void send_signal(struct guest *g, const struct proto_msg *m)
 
 static void of_partition(struct guest *g, enum guest_work what, const struct proto_msg *m)
 {
-	if (g->phase < GUEST_CREATED)
+	const struct guest_partition *p = guest_partition_find(g, m->id);
+
+	if (!p || p->phase < GUEST_CREATED)
 		refuse(g, m, ESRCH, "there is no partition yet");
 	else
 		work(g, what, m);
@@ -107,8 +130,8 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 
 	switch (m->type) {
 	case PROTO_SETUP:
-		if (in_order(g, m, GUEST_BOOTED))
-			g->under_way = work(g, WORK_SETUP, m);
+		if (in_order(g, m, !g->set_up, g->setting_up))
+			g->setting_up = work(g, WORK_SETUP, m);
 		break;
 	case PROTO_CONFIG:
 		config(g, m);
@@ -117,8 +140,7 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 		create(g, m);
 		break;
 	case PROTO_START:
-		if (in_order(g, m, GUEST_CREATED))
-			g->under_way = work(g, WORK_START, m);
+		start(g, m);
 		break;
 	case PROTO_EXEC:
 		exec(g, m);
@@ -148,6 +170,12 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 	case PROTO_PIDS:
 		of_partition(g, WORK_PIDS, m);
 		break;
+	case PROTO_PAUSE:
+		of_partition(g, WORK_PAUSE, m);
+		break;
+	case PROTO_RESUME:
+		of_partition(g, WORK_RESUME, m);
+		break;
 	case PROTO_OFF:
 		g->off = true;
 		break;
@@ -162,37 +190,41 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 
 static bool set_up(struct guest *g, const struct guest_worker *w)
 {
-	g->under_way = false;
+	g->setting_up = false;
 	if (w->a.error.code)
 		return false;
 	g->relay = w->a.pid;
-	g->phase = GUEST_SET_UP;
+	g->set_up = true;
 	return true;
 }
 
 static bool created(struct guest *g, struct guest_worker *w)
 {
-	struct guest_process *p = w->a.error.code ? NULL : guest_process_new(g, 0);
+	struct guest_process *p = w->a.error.code ? NULL : guest_process_new(g, w->id);
+	struct guest_partition *of = guest_partition_find(g, w->id);
 
-	g->under_way = false;
+	of->under_way = false;
 	if (!p) {
 		if (!w->a.error.code)
 			err_set(&w->a.error, ENOMEM, "CREATE");
+		if (of->id != 0)
+			guest_partition_free(g, of);
 		return false;
 	}
 	guest_process_adopt(p, w);
-	g->oom = TAKE_FD(w->fds[GUEST_OOM]);
-	g->oom_how = w->a.oom_how;
-	g->phase = GUEST_CREATED;
+	of->oom = TAKE_FD(w->fds[GUEST_OOM]);
+	of->oom_how = w->a.oom_how;
+	of->phase = GUEST_CREATED;
 	return true;
 }
 
 static bool started(struct guest *g, const struct guest_worker *w)
 {
-	struct guest_process *p = guest_process_find(g, 0);
+	struct guest_process *p = guest_process_find(g, w->id);
+	struct guest_partition *of = guest_partition_find(g, w->id);
 
-	g->under_way = false;
-	g->phase = GUEST_STARTED;
+	of->under_way = false;
+	of->phase = GUEST_STARTED;
 	if (p && w->a.error.code)
 		guest_process_free(g, p);
 	else if (p)
@@ -228,6 +260,13 @@ void guest_answered(struct guest *g, struct guest_worker *w)
 		well = executed(g, w);
 	else if (w->what == WORK_OFF) {
 		g->off_until = 0;
+		return;
+	} else if (w->what == WORK_DELETE) {
+		struct guest_partition *of = guest_partition_find(g, w->id);
+
+		/* Whatever came of it: it is not tried again. */
+		of->under_way = false;
+		of->removed = true;
 		return;
 	}
 	if (well)

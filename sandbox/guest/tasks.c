@@ -14,7 +14,8 @@
 #include "runtime/partition.h"
 #include "sandbox/guest/guest.h"
 
-static const struct rt_ctx context = { .root = GUEST_STATE, .manager = CGRP_CGROUPFS, .rootless = 0 };
+static char state[GUEST_PATH_MAX];
+static const struct rt_ctx context = { .root = state, .manager = CGRP_CGROUPFS, .rootless = 0 };
 
 static int no_memory(struct err *e)
 {
@@ -121,12 +122,19 @@ static int get_bool(const struct json *j, const char *name, bool *out, struct er
 }
 
 /* With the plan, by which the snapshot is read. */
-static int know(struct guest_task *t, struct guest_plan *plan, struct err *e)
+static int know_number(struct guest_task *t, uint32_t number, struct guest_plan *plan, struct err *e)
 {
-	int r = guest_plan_read(t->g, t->arena, plan, e);
+	int r = guest_plan_read(t->g, number, t->arena, plan, e);
 
+	guest_state(number, state);
 	rt_set_adapter(guest_adapt, plan);
 	return r;
+}
+
+/* Of the partition that the request names. */
+static int know(struct guest_task *t, struct guest_plan *plan, struct err *e)
+{
+	return know_number(t, t->m->id, plan, e);
 }
 
 static int do_setup(struct guest_task *t, struct err *e)
@@ -142,8 +150,11 @@ static int wants_terminal(struct guest_task *t, bool *terminal, struct err *e)
 	_cleanup_free_ char *text = NULL;
 	const struct json *config;
 	size_t len;
-	int r = fd_read_at(AT_FDCWD, GUEST_BUNDLE "/config.json", SPEC_FILE_MAX, &text, &len);
+	char path[GUEST_PATH_MAX];
+	int r;
 
+	guest_bundle(t->m->id, "config.json", path);
+	r = fd_read_at(AT_FDCWD, path, SPEC_FILE_MAX, &text, &len);
 	if (r < 0)
 		return err_set(e, -r, "read the config: was CONFIG sent?");
 	r = json_parse(t->arena, text, len, "config.json", &config, e);
@@ -162,16 +173,22 @@ static void watch_memory(struct guest_task *t, const char *id)
 static int do_create(struct guest_task *t, struct err *e)
 {
 	struct stdio s = { .input = true, .listener = -EBADF };
-	struct rt_create_opts o = { .bundle = GUEST_BUNDLE, .detach = true };
+	char bundle[GUEST_PATH_MAX];
+	struct rt_create_opts o = { .bundle = bundle, .detach = true };
 	struct guest_plan plan;
-	int r = know(t, &plan, e);
+	int r = guest_plan_keep(t->m, t->arena, e);
 
+	guest_bundle(t->m->id, "", bundle);
+	if (r == 0)
+		r = know(t, &plan, e);
 	if (r == 0)
 		r = get_bool(plan.json, "stdin", &s.input, e);
 	if (r == 0)
 		r = wants_terminal(t, &s.terminal, e);
 	if (r == 0)
 		r = guest_make_upper(&plan, e);
+	if (r == 0)
+		r = guest_make_shm(&plan, e);
 	if (r == 0)
 		r = make_stdio(t, &s, e);
 	if (r == 0) {
@@ -188,7 +205,7 @@ static int do_create(struct guest_task *t, struct err *e)
 		else
 			watch_memory(t, plan.id);
 	}
-	if (r < 0)
+	if (r < 0 && t->m->id == 0)
 		umount2(GUEST_UPPER, MNT_DETACH);
 	end_stdio(&s);
 	return r;
@@ -288,11 +305,14 @@ static int do_exec(struct guest_task *t, struct err *e)
 	struct rt_exec_opts o = { .tty = -1, .detach = true };
 	const struct json *j, *process;
 	struct guest_plan plan;
+	uint64_t number = 0;
 	char file[64];
-	int r = know(t, &plan, e), status;
+	int r = parse(t, "EXEC", &j, e), status;
 
+	if (r == 0 && json_get(j, "partition"))
+		r = json_as_u64(json_get(j, "partition"), "partition", &number, e);
 	if (r == 0)
-		r = parse(t, "EXEC", &j, e);
+		r = know_number(t, (uint32_t)number, &plan, e);
 	if (r == 0)
 		r = read_exec(t, j, &o, &s.input, e);
 	if (r < 0)
@@ -406,14 +426,49 @@ static int do_pids(struct guest_task *t, struct err *e)
 	return 0;
 }
 
+static int do_pause(struct guest_task *t, struct err *e)
+{
+	struct guest_plan plan;
+	int r = know(t, &plan, e);
+
+	return r < 0 ? r : rt_pause(&context, plan.id, e);
+}
+
+static int do_resume(struct guest_task *t, struct err *e)
+{
+	struct guest_plan plan;
+	int r = know(t, &plan, e);
+
+	return r < 0 ? r : rt_resume(&context, plan.id, e);
+}
+
+static int do_delete(struct guest_task *t, struct err *e)
+{
+	struct guest_plan plan;
+	int r = know(t, &plan, e);
+
+	return r < 0 ? r : rt_delete(&context, plan.id, true, e);
+}
+
 static int do_off(struct guest_task *t, struct err *e)
 {
 	struct guest_plan plan;
-	int r = t->g->plan ? know(t, &plan, e) : 0;
+	int r = 0;
 
-	/* What it has open would keep mounts busy. */
-	if (r == 0 && t->g->plan)
-		r = rt_delete(&context, plan.id, true, e);
+	/* What they have open would keep mounts busy. Those that joined were put in front of the first. */
+	for (const struct guest_partition *p = t->g->partitions; p; p = p->next) {
+		struct err why = ERR_INIT;
+		int one = 0;
+
+		if (p->phase != GUEST_EMPTY || p->under_way)
+			one = know_number(t, p->id, &plan, &why);
+		if (one == 0 && p->phase != GUEST_EMPTY)
+			one = rt_delete(&context, plan.id, true, &why);
+		if (one < 0 && r == 0) {
+			r = one;
+			*e = why;
+		}
+	}
 	if (t->g->machine)
 		guest_take_down();
 	return r;
@@ -430,6 +485,9 @@ int guest_do(enum guest_work what, struct guest_task *t, struct err *e)
 		[WORK_UPDATE] = do_update,
 		[WORK_STATS] = do_stats,
 		[WORK_PIDS] = do_pids,
+		[WORK_PAUSE] = do_pause,
+		[WORK_RESUME] = do_resume,
+		[WORK_DELETE] = do_delete,
 		[WORK_OFF] = do_off,
 	};
 

@@ -12,6 +12,7 @@
 
 static struct guest guest = { .cgroup = "/partition" };
 static struct arena *arena;
+static uint32_t number; /* of the partition */
 
 /* What guest_adapt() makes of `config` with the members `plan` of CREATE. */
 static int adapt(const char *plan, const char *config, struct spec **s, struct err *e)
@@ -22,9 +23,9 @@ static int adapt(const char *plan, const char *config, struct spec **s, struct e
 
 	*e = (struct err)ERR_INIT;
 	snprintf(text, sizeof(text), "{\"id\":\"x\"%s%s}", *plan ? "," : "", plan);
-	guest.plan = text;
-	guest.plan_len = strlen(text);
-	assert_int_equal(guest_plan_read(&guest, arena, &p, e), 0);
+	assert_int_equal(guest_plan_parse(&guest, text, strlen(text), arena, &p, e), 0);
+	p.number = number;
+	p.first = number ? 42 : 0;
 	r = spec_parse(config, strlen(config), s, e);
 	if (r < 0)
 		fail_msg("%s", e->text);
