@@ -317,6 +317,7 @@ static void choose_engine(const char *name)
 	const char *slash = name ? strrchr(name, '/') : NULL;
 
 	rt_register_engine(&vm_engine);
+	rt_register_engine(&vm_member_engine);
 	called_sandbox = name && str_eq(slash ? slash + 1 : name, "ringfence-sandbox");
 }
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "runtime/program.h"
+#include "sandbox/pod.h"
 #include "sandbox/refuse.h"
 #include "sandbox/share.h"
 
@@ -89,6 +90,9 @@ static int ask_memory(const struct spec *s, struct vm_ask *ask, struct err *e)
 				(unsigned long long)(VM_GUEST_OWN / MIB));
 	} else if (limited) {
 		ask->memory = (uint64_t)limit->v + VM_GUEST_OWN;
+	} else if (ask->pod && vm_pod_memory(s)) {
+		ask->memory =
+			vm_pod_memory(s) < MEMORY_MAX ? vm_pod_memory(s) + VM_GUEST_OWN : MEMORY_MAX + 1;
 	} else {
 		ask->memory = VM_MEMORY_DEFAULT;
 	}
@@ -114,7 +118,7 @@ static int ask_vcpus(const struct spec *s, struct vm_ask *ask, struct err *e)
 	const char *text = spec_annotation(s, VM_ANNOTATION "vcpus");
 	const struct spec_resources *r = &s->resources;
 	uint64_t period = r->cpu_period.has && r->cpu_period.v ? r->cpu_period.v : 100000;
-	uint64_t n = 1;
+	uint64_t n = 1, quota;
 	cpu_set_t ours;
 
 	if (text && (str_to_u64(text, &n) < 0 || n < 1 || n > VM_VCPUS_MAX))
@@ -123,6 +127,8 @@ static int ask_vcpus(const struct spec *s, struct vm_ask *ask, struct err *e)
 			VM_VCPUS_MAX, text);
 	if (!text && r->cpu_quota.has && r->cpu_quota.v > 0)
 		n = ((uint64_t)r->cpu_quota.v + period - 1) / period;
+	else if (!text && ask->pod && vm_pod_cpu(s, &quota, &period))
+		n = quota / period + (quota % period != 0);
 	/* More than the host has would only wait for each other. */
 	if (!text && sched_getaffinity(0, sizeof(ours), &ours) == 0 && n > (uint64_t)CPU_COUNT(&ours))
 		n = (uint64_t)CPU_COUNT(&ours);
@@ -245,7 +251,9 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 	const struct spec *s = p->spec;
 	int r;
 
-	*out = (struct vm_ask){ .kvm = -EBADF, .kernel = -EBADF, .guest = -EBADF };
+	*out = (struct vm_ask){
+		.pod = vm_role(s, NULL) == VM_POD, .kvm = -EBADF, .kernel = -EBADF, .guest = -EBADF
+	};
 	r = vm_refuse(p, o, e);
 	if (r == 0)
 		r = ask_memory(s, out, e);
@@ -324,39 +332,66 @@ int vm_host_resources(
 	return allow_devices(p->arena, out, e);
 }
 
-char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask, struct err *e)
+void vm_stand_in_resources(const struct rt_partition *p, struct spec_resources *out)
+{
+	*out = p->spec->resources;
+	if (out->pids_limit.has && out->pids_limit.v >= 0 && out->pids_limit.v < HOST_PIDS)
+		out->pids_limit.v = HOST_PIDS;
+}
+
+static void put_source(struct json_writer *w, const char *dir, const struct vm_share *share, bool shared)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, share->name);
+	json_open_object(w, NULL);
+	json_put_i64(w, "index", share->mount);
+	if (share->kind == VM_SHARE_SHM)
+		json_put_u64(w, shared ? "shm" : "tmpfs", share->shm_size);
+	else if (share->kind == VM_SHARE_CGROUP)
+		json_put_bool(w, "cgroup", true);
+	else
+		json_put_string(w, "source", path);
+	json_close_object(w);
+}
+
+static void put_join(struct json_writer *w, unsigned join)
+{
+	json_open_array(w, "join");
+	for (int i = 0; i < SPEC_NS_KINDS; i++)
+		if (join & (1U << i))
+			json_put_string(w, NULL, spec_ns_names[i]);
+	json_close_array(w);
+}
+
+char *vm_create_document(
+	const struct rt_partition *p, const struct vm_ask *ask, bool member, unsigned join, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
-	const char *text;
-	char path[64], *copy;
+	const char *binds = vm_share_links[VM_SHARES_BINDS].target, *text;
+	char own[NAME_MAX + 64], root[NAME_MAX + 80], *copy;
 
 	if (!w) {
 		err_set(e, ENOMEM, "write the plan of the sandbox");
 		return NULL;
 	}
+	snprintf(own, sizeof(own), "%s/" VM_POD_DIR "/%s", binds, p->id);
+	snprintf(root, sizeof(root), "%s/" VM_SHARE_ROOT, own);
 	json_open_object(w, NULL);
 	json_put_string(w, "id", p->id);
 	json_put_bool(w, "stdin", true);
 	for (size_t i = 0; i < ask->n_shares; i++)
 		if (ask->shares[i].mount < 0)
-			json_put_string(w, "root", vm_share_links[VM_SHARES_ROOT].target);
+			json_put_string(w, "root", member ? root : vm_share_links[VM_SHARES_ROOT].target);
 	json_open_array(w, "sources");
-	for (size_t i = 0; i < ask->n_shares; i++) {
-		if (ask->shares[i].mount < 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", vm_share_links[VM_SHARES_BINDS].target,
-			ask->shares[i].name);
-		json_open_object(w, NULL);
-		json_put_i64(w, "index", ask->shares[i].mount);
-		if (ask->shares[i].kind == VM_SHARE_SHM)
-			json_put_u64(w, "tmpfs", ask->shares[i].shm_size);
-		else if (ask->shares[i].kind == VM_SHARE_CGROUP)
-			json_put_bool(w, "cgroup", true);
-		else
-			json_put_string(w, "source", path);
-		json_close_object(w);
-	}
+	for (size_t i = 0; i < ask->n_shares; i++)
+		if (ask->shares[i].mount >= 0)
+			put_source(w, member ? own : binds, &ask->shares[i], member || ask->pod);
 	json_close_array(w);
+	if (member) {
+		put_join(w, join);
+		json_put_json(w, "config", p->spec->json);
+	}
 	json_close_object(w);
 	text = json_writer_text(w, NULL);
 	copy = text ? strdup(text) : NULL;

@@ -11,6 +11,7 @@
  *   io.ringfence.sandbox.vcpus        1 to VM_VCPUS_MAX; otherwise as many as the CPU quota fills, or one
  *   io.ringfence.sandbox.kernel       path of an uncompressed kernel with a PVH entry (or vm.kernel.path)
  *   io.ringfence.sandbox.kernel-args  words for its command line, after ours
+ * and those by which engines make pods (pod.h).
  */
 #ifndef SANDBOX_ASK_H
 #define SANDBOX_ASK_H
@@ -24,6 +25,7 @@
 #include "sandbox/vm.h"
 
 #define VM_ANNOTATION	     "io.ringfence.sandbox."
+#define VM_ACCEL_ANNOTATION  VM_ANNOTATION "accel"
 #define VM_MEMORY_DEFAULT    (512ULL << 20) /* bytes; what of it is never touched costs nothing */
 #define VM_MEMORY_LEAST	     (32ULL << 20)  /* by KVM; docs/sandbox.md, Figures, has what was measured */
 #define VM_MEMORY_LEAST_QEMU (48ULL << 20)  /* in QEMU the same kernel takes about 10 MiB more */
@@ -45,6 +47,7 @@ struct vm_share {
 };
 
 struct vm_ask {
+	bool pod;	      /* it is made to be shared (pod.h) */
 	enum vm_accel accel;  /* never AUTO any more */
 	char why[VM_WHY_MAX]; /* about accel */
 	uint64_t memory;
@@ -73,7 +76,12 @@ void vm_ask_free(struct vm_ask *ask);
 int vm_host_resources(
 	const struct rt_partition *p, const struct vm_ask *ask, struct spec_resources *out, struct err *e);
 
-/* The CREATE document (plan.h). malloc()ed. */
-char *vm_create_document(const struct rt_partition *p, const struct vm_ask *ask, struct err *e);
+/* Those of a process that only stands for what runs in a pod's sandbox. */
+void vm_stand_in_resources(const struct rt_partition *p, struct spec_resources *out);
+
+/* The CREATE document (plan.h); member: of one that joins a pod, whose config goes along, and which shares
+ * these namespaces (bits of enum spec_ns) with it. malloc()ed. */
+char *vm_create_document(
+	const struct rt_partition *p, const struct vm_ask *ask, bool member, unsigned join, struct err *e);
 
 #endif

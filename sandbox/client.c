@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/str.h"
+#include "sandbox/engine.h"
+#include "sandbox/pod.h"
 
 int client_listen(struct rt_partition *p, struct err *e)
 {
@@ -29,12 +32,41 @@ int client_listen(struct rt_partition *p, struct err *e)
 	return TAKE_FD(sock);
 }
 
+static const char *annotation(const struct rt_partition *p, const char *key)
+{
+	for (size_t i = 0; i < p->n_annotations; i++)
+		if (str_eq(p->annotations[i].key, key))
+			return p->annotations[i].value;
+	return NULL;
+}
+
+int client_dir(const struct rt_partition *p)
+{
+	const char *pod = p->engine == &vm_member_engine ? annotation(p, VM_POD_ANNOTATION) : NULL;
+	int fd = pod ? openat(p->rootfd, pod, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		     : fcntl(p->dirfd, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? -errno : fd;
+}
+
+uint32_t client_number(const struct rt_partition *p)
+{
+	const char *text = p->engine == &vm_member_engine ? annotation(p, VM_NUMBER_ANNOTATION) : NULL;
+	uint64_t n;
+
+	return text && str_to_u64(text, &n) == 0 ? (uint32_t)n : 0;
+}
+
 static int reach(struct rt_partition *p, struct err *e)
 {
-	int sock = fd_connect_unix(p->dirfd, CLIENT_SOCKET, SOCK_STREAM);
+	_cleanup_close_ int dir = client_dir(p);
+	int sock = dir < 0 ? dir : fd_connect_unix(dir, CLIENT_SOCKET, SOCK_STREAM);
 
-	if (sock == -ENOENT)
-		sock = fd_connect_unix(p->dirfd, RT_START_SOCKET, SOCK_STREAM);
+	/* A pod may have been made again under its name, and know nobody of ours. */
+	if (p->engine == &vm_member_engine && !rt_alive(p))
+		sock = (fd_close(sock), -ENOENT);
+	else if (dir >= 0 && sock == -ENOENT)
+		sock = fd_connect_unix(dir, RT_START_SOCKET, SOCK_STREAM);
 	if (sock == -ENOENT || sock == -ECONNREFUSED)
 		return err_text(e, ESRCH,
 			"container not running: no such process: the monitor of \"%s\" has ended", p->id);
@@ -92,7 +124,7 @@ int client_ask(struct rt_partition *p, enum proto_type what, const void *data, s
 	if (sock < 0)
 		return sock;
 	proto_open(&c, sock);
-	r = proto_send(&c, what, 0, 0, 1, data, len);
+	r = proto_send(&c, what, 0, client_number(p), 1, data, len);
 	r = r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id)
 		  : wait_for(&c, &m, stop_fd, what == PROTO_START ? -1 : CLIENT_SECONDS, e);
 	if (r == 0 && m.type == PROTO_ERROR) {
@@ -114,7 +146,7 @@ int client_tell(struct rt_partition *p, enum proto_type what, const void *data, 
 	if (sock < 0)
 		return sock;
 	proto_open(&c, sock);
-	r = proto_send(&c, what, 0, 0, 1, data, len);
+	r = proto_send(&c, what, 0, client_number(p), 1, data, len);
 	proto_close(&c);
 	return r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id) : 0;
 }

@@ -13,6 +13,14 @@
 
 #define CLIENT_SOCKET "control.sock"
 
+/*
+ * Where the monitor's sockets are: its own state directory, or its pod's (pod.h); a descriptor of the
+ * caller's, -errno.
+ */
+int client_dir(const struct rt_partition *p);
+/* By which number the monitor knows it (proto.h). */
+uint32_t client_number(const struct rt_partition *p);
+
 /* Makes the socket that the monitor listens on. */
 int client_listen(struct rt_partition *p, struct err *e);
 

@@ -27,7 +27,7 @@ int confine_namespaces(int flags, struct err *e)
 
 int confine_root(struct err *e)
 {
-	return vm_share_enter(NULL, 0, e);
+	return vm_share_enter(NULL, 0, false, e);
 }
 
 static int set_caps(uint64_t keep, struct err *e)

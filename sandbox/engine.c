@@ -41,28 +41,18 @@
 #include "runtime/sync.h"
 #include "sandbox/ask.h"
 #include "sandbox/client.h"
+#include "sandbox/creation.h"
 #include "sandbox/confine.h"
 #include "sandbox/fate.h"
 #include "sandbox/monitor.h"
 #include "sandbox/net.h"
+#include "sandbox/pod.h"
 #include "sandbox/terminal.h"
-
-struct creation {
-	struct rt_partition *p;
-	struct rt_launch *l;
-	struct vm_ask ask;
-	struct monitor_birth birth;
-	struct vm_filters filters;
-	char *create, *config;
-	int sync[2], ns[SPEC_NS_KINDS];
-};
 
 /* --- the network's end
  * ------------------------------------------------------------------------------------------- */
 
-/* A namespace given by path may outlive the sandbox, whose interfaces would receive nothing any more. Best
- * effort: it may be gone already, which is as well. */
-static void give_network_back(int netns)
+void vm_give_network_back(int netns)
 {
 	pid_t pid = netns >= 0 ? fork() : -1;
 
@@ -73,331 +63,6 @@ static void give_network_back(int netns)
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-}
-
-/* --- create
- * ------------------------------------------------------------------------------------------------------ */
-
-static int make_cgroup(struct creation *c, struct err *e)
-{
-	struct rt_partition *p = c->p;
-	struct spec_resources resources;
-	struct cgrp_params cp = {
-		.manager = p->manager,
-		.id = p->id,
-		.cgroups_path = p->spec->cgroups_path,
-		.root_tag = c->l->cgroup_tag,
-		.resources = &resources,
-		.annotations = p->spec->annotations,
-		.n_annotations = p->spec->n_annotations,
-	};
-	int r;
-
-	if (p->manager == CGRP_DISABLED)
-		return 0;
-	r = vm_host_resources(p, &c->ask, &resources, e);
-	return r < 0 ? r : cgrp_create(&cp, &p->cgroup, e);
-}
-
-static int read_config(struct creation *c, struct err *e)
-{
-	/* What `create` has written: state.c. */
-	const struct json *j = c->p->spec->json;
-	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
-	const char *text;
-	size_t len = 0;
-
-	if (!w)
-		return err_set(e, ENOMEM, "copy config.json");
-	json_put_json(w, NULL, j);
-	text = json_writer_text(w, &len);
-	c->config = text ? strdup(text) : NULL;
-	c->birth.config = c->config;
-	c->birth.config_len = len;
-	return c->config ? 0 : err_set(e, ENOMEM, "copy config.json");
-}
-
-/* Kept compiled, as those of partitions are. */
-static int prepare_filters(struct creation *c, struct err *e)
-{
-	_cleanup_close_ int cache = seccomp_cache_open(c->p->rootfd);
-
-	return vm_filters_prepare(&c->filters, c->ask.accel == VM_ACCEL_KVM, cache, e);
-}
-
-/* Which it is, for `state` and everybody who reads it. */
-static int note_accel(struct creation *c, struct err *e)
-{
-	struct rt_partition *p = c->p;
-	struct spec_annotation *all = arena_calloc(p->arena, p->n_annotations + 2, sizeof(*all));
-	size_t n = 0;
-
-	if (!all)
-		return err_set(e, ENOMEM, "annotations");
-	for (size_t i = 0; i < p->n_annotations; i++)
-		if (!str_eq(p->annotations[i].key, VM_ANNOTATION "accel"))
-			all[n++] = p->annotations[i];
-	all[n++] = (struct spec_annotation){ VM_ANNOTATION "accel", vm_accel_names[c->ask.accel] };
-	p->annotations = all;
-	p->n_annotations = n;
-	if (c->ask.accel == VM_ACCEL_TCG)
-		log_debug("sandbox \"%s\" runs under software emulation: %s", p->id, c->ask.why);
-	return 0;
-}
-
-static pid_t clone_monitor(struct creation *c)
-{
-	struct cgrp *cgroup = c->p->cgroup;
-	int fd = cgroup ? cgrp_clone_fd(cgroup) : -1;
-	struct clone_args args = { .exit_signal = SIGCHLD };
-	pid_t pid;
-
-	if (fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)fd;
-	}
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	/* As in runtime/clone_ns.c: before Linux 5.7 it joins by itself. */
-	if (pid < 0 && fd >= 0 && (errno == E2BIG || errno == EINVAL)) {
-		cgrp_no_clone(cgroup);
-		args.flags = args.cgroup = 0;
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	}
-	return pid;
-}
-
-static int gone(struct creation *c, struct err *e)
-{
-	int status = 0;
-
-	if (c->p->pid > 0 && waitpid(c->p->pid, &status, 0) == c->p->pid)
-		c->p->pid = 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		return err_text(
-			e, ECANCELED, "the sandbox's monitor made a system call that it may not make");
-	if (WIFSIGNALED(status))
-		return err_text(e, ECANCELED,
-			"the sandbox's monitor died of signal %d while it was being set up; if nobody "
-			"killed it, its memory limit is too small",
-			WTERMSIG(status));
-	return err_text(e, ECANCELED, "the sandbox's monitor ended while it was being set up");
-}
-
-static int know(struct creation *c, struct err *e)
-{
-	char state;
-	int r = c->p->start_time ? 0 : rt_proc_stat(c->p->pid, &c->p->start_time, &state);
-
-	if (r == -ESRCH)
-		return gone(c, e);
-	return r < 0 ? err_set(e, -r, "read /proc/%d/stat", (int)c->p->pid) : 0;
-}
-
-static int run_hooks(struct creation *c, struct err *e)
-{
-	struct rt_partition *p = c->p;
-	_cleanup_free_ char *state = rt_partition_state_json(p, rt_status_names[RT_CREATING], p->pid);
-	struct hooks_env env = {
-		.state = state,
-		.cwd = p->bundle,
-		.out_path = spec_annotation(p->spec, "run.oci.hooks.stdout"),
-		.err_path = spec_annotation(p->spec, "run.oci.hooks.stderr"),
-		.stop_fd = c->sync[0],
-		.stop_why = "the sandbox's monitor has ended",
-	};
-	int r;
-
-	if (!state)
-		return err_set(e, ENOMEM, "write the state for hooks");
-	r = hooks_run(&p->spec->hooks, SPEC_HOOK_PRESTART, &env, false, e);
-	return r < 0 ? r : hooks_run(&p->spec->hooks, SPEC_HOOK_CREATE_RUNTIME, &env, false, e);
-}
-
-/* Serves the monitor until the partition in its guest is created. */
-static int serve(struct creation *c, struct err *e)
-{
-	struct sync_frame f;
-	int fd, r;
-
-	for (;;) {
-		int msg = sync_recv(c->sync[0], &f, &fd);
-
-		fd_close(fd);
-		switch (msg) {
-		case SYNC_HOOKS:
-			r = know(c, e);
-			if (r == 0)
-				r = rt_partition_save(c->p, e);
-			if (r == 0)
-				r = run_hooks(c, e);
-			if (r == 0 && sync_send(c->sync[0], SYNC_GO, 0, NULL, -1) < 0)
-				r = gone(c, e);
-			if (r < 0)
-				return r;
-			break;
-		case SYNC_CREATED:
-			return know(c, e);
-		case SYNC_WARN:
-			log_warn("%s", f.text);
-			break;
-		case SYNC_ERROR:
-			return sync_err(&f, e);
-		case SYNC_CLOSED:
-			return gone(c, e);
-		default:
-			return err_set(e, msg < 0 ? -msg : EPROTO, "talk to the sandbox's monitor");
-		}
-	}
-}
-
-static void undo(struct creation *c)
-{
-	struct rt_partition *p = c->p;
-	struct err ignored, e = ERR_INIT;
-
-	c->sync[0] = fd_close(c->sync[0]);
-	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-		p->pid = 0;
-	}
-	unlinkat(p->dirfd, RT_START_SOCKET, 0);
-	unlinkat(p->dirfd, VM_FATE_FILE, 0);
-	if (p->cgroup) {
-		cgrp_kill(p->cgroup, SIGKILL, &ignored);
-		if (cgrp_destroy(p->cgroup, &e) < 0)
-			log_warn("%s", e.text);
-	}
-	give_network_back(c->birth.netns);
-}
-
-static int terminal(struct creation *c, struct err *e)
-{
-	const struct spec *s = c->p->spec;
-
-	c->birth.slave = -EBADF;
-	if (!s->has_process || !s->process.terminal)
-		return 0;
-	return terminal_open(&s->process, c->l->console_socket, &c->l->master, &c->birth.slave, e);
-}
-
-static void be_monitor(struct creation *c)
-{
-	const struct vm_ask *ask = &c->ask;
-	int keep[] = { c->sync[1], c->birth.listener, c->birth.netns, c->birth.slave, c->birth.fate, ask->kvm,
-		ask->kernel, ask->guest };
-	size_t n = 0;
-
-	/* Our cgroup's descriptors are needed until we have joined. */
-	if (c->p->cgroup && cgrp_join_self(c->p->cgroup, NULL) < 0)
-		_exit(1);
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
-		if (keep[i] >= 0)
-			keep[n++] = keep[i];
-	confine_keep(keep, n, ask->shares, ask->n_shares);
-	monitor_main(&c->birth);
-}
-
-static int build(struct creation *c, struct err *e)
-{
-	struct rt_partition *p = c->p;
-	const struct spec *s = p->spec;
-	int r = make_cgroup(c, e);
-
-	if (r == 0)
-		r = terminal(c, e);
-	if (r < 0)
-		return r;
-	c->birth.fate = vm_fate_make(p, e);
-	if (c->birth.fate < 0)
-		return c->birth.fate;
-	c->birth.listener = client_listen(p, e);
-	if (c->birth.listener < 0)
-		return c->birth.listener;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->sync) < 0)
-		return err_set(e, errno, "make a socket pair");
-	c->birth.sync = c->sync[1];
-	c->birth.has_hooks = s->hooks.n[SPEC_HOOK_PRESTART] || s->hooks.n[SPEC_HOOK_CREATE_RUNTIME];
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	p->pid = clone_monitor(c);
-	if (p->pid == 0)
-		be_monitor(c);
-	if (p->pid < 0) {
-		r = err_set(e, errno, "make the sandbox's monitor");
-		p->pid = 0;
-		return r;
-	}
-	c->sync[1] = fd_close(c->sync[1]);
-	if (p->cgroup)
-		r = cgrp_attach(p->cgroup, p->pid, e);
-	return r < 0 ? r : serve(c, e);
-}
-
-/* The count is the guest's kernel's. It stays readable: there is no need to watch. */
-static void watch_memory(const struct rt_partition *p, struct rt_oom *oom)
-{
-	struct err ignored;
-
-	if (!oom)
-		return;
-	oom->fd = vm_fate_open(p, &ignored);
-	rt_oom_hand_over(oom);
-}
-
-static int create_sandbox(
-	struct rt_partition *p, const struct rt_create_opts *o, struct rt_launch *l, struct err *e)
-{
-	struct creation c = { .p = p,
-		.l = l,
-		.sync = { -EBADF, -EBADF },
-		.birth = { .listener = -EBADF, .slave = -EBADF, .fate = -EBADF } };
-	int r;
-
-	l->sync = l->master = -EBADF;
-	l->remote = true;
-	for (int i = 0; i < SPEC_NS_KINDS; i++)
-		c.ns[i] = -EBADF;
-	r = vm_ask(p, o, &c.ask, e);
-	if (r < 0)
-		return r;
-	c.birth.p = p;
-	c.birth.ask = &c.ask;
-	c.birth.filters = &c.filters;
-	r = ns_open_paths(p->spec, c.ns, e);
-	c.birth.netns = c.ns[SPEC_NS_NETWORK];
-	if (r == 0)
-		r = note_accel(&c, e);
-	if (r == 0)
-		r = read_config(&c, e);
-	if (r == 0)
-		r = prepare_filters(&c, e);
-	if (r == 0) {
-		c.create = vm_create_document(p, &c.ask, e);
-		c.birth.create = c.create;
-		r = c.create ? 0 : -e->code;
-	}
-	if (r == 0) {
-		r = build(&c, e);
-		if (r < 0)
-			undo(&c);
-		else
-			watch_memory(p, o->oom);
-	}
-	vm_ask_free(&c.ask);
-	vm_filters_free(&c.filters);
-	ns_close(c.ns);
-	fd_close(c.sync[1]);
-	fd_close(c.birth.listener);
-	fd_close(c.birth.slave);
-	fd_close(c.birth.fate);
-	free(c.create);
-	free(c.config);
-	if (r < 0) {
-		l->master = fd_close(l->master);
-		return r;
-	}
-	l->sync = c.sync[0];
-	return 0;
 }
 
 static int vm_commit(struct rt_partition *p, struct rt_launch *l, struct err *e)
@@ -571,16 +236,93 @@ static int vm_destroy(struct rt_partition *p, bool force, struct err *e)
 	network.ns[SPEC_NS_NETWORK] = p->spec->ns[SPEC_NS_NETWORK];
 	if (ns_open_paths(&network, ns, NULL) < 0)
 		return 0;
-	give_network_back(ns[SPEC_NS_NETWORK]);
+	vm_give_network_back(ns[SPEC_NS_NETWORK]);
 	ns_close(ns);
 	return 0;
 }
+
+/* --- a member of a pod: the machine is its pod's, and so is the kernel that acts on it
+ * ---------------------------------------------------------- */
+
+/* Where there is no such pod, the other engine's create takes over. */
+static bool member_wanted(const struct spec *s)
+{
+	return vm_wanted(s) && vm_role(s, NULL) == VM_MEMBER && s->ns[SPEC_NS_NETWORK].path;
+}
+
+/* In the guest; the process that stands for it is stopped to show it. */
+static int member_pause(struct rt_partition *p, struct err *e)
+{
+	int r = client_ask(p, PROTO_PAUSE, NULL, 0, 0, NULL, e);
+
+	if (r < 0)
+		return r;
+	r = vm_pause(p, e);
+	if (r < 0)
+		client_ask(p, PROTO_RESUME, NULL, 0, 0, NULL, &(struct err)ERR_INIT);
+	return r;
+}
+
+static int member_resume(struct rt_partition *p, struct err *e)
+{
+	int r = client_ask(p, PROTO_RESUME, NULL, 0, 0, NULL, e);
+
+	return r < 0 ? r : vm_resume(p, e);
+}
+
+static int member_update(struct rt_partition *p, const struct spec_resources *r, struct err *e)
+{
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	struct spec_resources in = *r;
+	const char *text;
+	int err;
+
+	if (!w)
+		return err_set(e, ENOMEM, "update container \"%s\"", p->id);
+	spec_write_resources(w, NULL, &in);
+	text = json_writer_text(w, NULL);
+	if (!text)
+		return err_set(e, ENOMEM, "update container \"%s\"", p->id);
+	err = client_ask(p, PROTO_UPDATE, text, strlen(text), 0, NULL, e);
+	/* What stands for it on the host needs a process or two of its own. */
+	in.pids_limit.has = false;
+	return err < 0 || !p->cgroup ? err : cgrp_update(p->cgroup, &in, e);
+}
+
+static int member_destroy(struct rt_partition *p, bool force, struct err *e)
+{
+	int r = ns_destroy(p, force, e);
+
+	return r < 0 ? r : vm_pod_detach(p, e);
+}
+
+const struct rt_engine vm_member_engine = {
+	.name = "sandbox-member",
+	.apart = true,
+	.wants = member_wanted,
+	.create = vm_create_partition,
+	.commit = vm_commit,
+	.start = start_sandbox,
+	.exec = client_exec,
+	.kill = vm_kill,
+	.pause = member_pause,
+	.resume = member_resume,
+	.update = member_update,
+	.pids = ns_pids,
+	.status = vm_status,
+	.stats = ns_stats,
+	.usage = ns_usage,
+	.oom_watch = vm_fate_watch,
+	.oom_count = vm_fate_oom_count,
+	.failure = vm_fate_failure,
+	.destroy = member_destroy,
+};
 
 const struct rt_engine vm_engine = {
 	.name = "sandbox",
 	.apart = true,
 	.wants = vm_wanted,
-	.create = create_sandbox,
+	.create = vm_create_partition,
 	.commit = vm_commit,
 	.start = start_sandbox,
 	.exec = client_exec,

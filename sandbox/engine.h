@@ -6,5 +6,7 @@
 #include "runtime/engine.h"
 
 extern const struct rt_engine vm_engine;
+/* … those that share one with others, as members of a pod (pod.h). */
+extern const struct rt_engine vm_member_engine;
 
 #endif

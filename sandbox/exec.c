@@ -14,12 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -27,6 +22,7 @@
 #include "runtime/attach.h"
 #include "runtime/files.h"
 #include "sandbox/client.h"
+#include "sandbox/stand_in.h"
 #include "sandbox/terminal.h"
 
 struct report {
@@ -34,7 +30,7 @@ struct report {
 	struct err e; /* code 0: it runs */
 };
 
-struct stand_in {
+struct executor {
 	struct rt_partition *p;
 	const char *document;
 	int slave; /* -1: 0, 1 and 2 as they are */
@@ -44,146 +40,43 @@ struct stand_in {
 /* --- the stand-in
  * ---------------------------------------------------------------------------------------------- */
 
-static void tell(struct stand_in *s, const struct report *report)
+static void report_it(struct stand_in *s, const struct proto_msg *done, bool exec_failed, const struct err *e)
 {
-	(void)!write(s->tell, report, sizeof(*report));
-	s->tell = fd_close(s->tell);
+	struct executor *x = s->arg;
+	struct report report = { .exec_failed = exec_failed };
+
+	if (!done)
+		report.e = *e;
+	(void)!write(x->tell, &report, sizeof(report));
+	x->tell = fd_close(x->tell);
 }
 
-static void give_up(struct stand_in *s, int code, const char *what)
+_Noreturn static void stand_in(struct executor *x)
 {
-	struct report report = { 0 };
+	struct stand_in s = { .sync = -EBADF, .fate = -EBADF, .tell = report_it, .arg = x };
+	_cleanup_close_ int dir = client_dir(x->p);
+	struct err e = ERR_INIT;
 
-	err_set(&report.e, code, "%s", what);
-	tell(s, &report);
-	_exit(1);
-}
-
-static int send_size(struct proto *c, int tty)
-{
-	struct winsize ws;
-	uint8_t data[8];
-
-	if (ioctl(tty, TIOCGWINSZ, &ws) < 0 || (ws.ws_row == 0 && ws.ws_col == 0))
-		return 0;
-	memcpy(data, (uint16_t[]){ ws.ws_row, ws.ws_col, ws.ws_xpixel, ws.ws_ypixel }, sizeof(data));
-	return proto_send(c, PROTO_WINSIZE, 0, 0, 0, data, sizeof(data));
-}
-
-static void serve_signals(struct stand_in *s, struct proto *c, int signals)
-{
-	struct signalfd_siginfo info;
-	uint8_t data[8] = { 0 };
-
-	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGWINCH && s->slave >= 0)
-			send_size(c, 0);
-		/* Not the kernel's, but for a terminal that hangs up. */
-		if (info.ssi_code <= 0 || info.ssi_signo == SIGHUP) {
-			proto_put_u32(data, info.ssi_signo);
-			proto_send(c, PROTO_SIGNAL, 0, 0, 0, data, sizeof(data));
-		}
+	if (dir < 0)
+		err_text(&e, ESRCH, "cannot exec in a stopped container: the sandbox has ended");
+	if (dir < 0 || stand_in_begin(&s, "ringfence-exec", x->slave, &e) < 0 ||
+		stand_in_ask(&s, dir, PROTO_EXEC, x->document, &e) < 0) {
+		if (e.code == ENOENT || e.code == ECONNREFUSED)
+			err_text(&e, ESRCH, "cannot exec in a stopped container: the sandbox has ended");
+		stand_in_give_up(&s, &e);
 	}
-}
-
-/* True: it is over, with *status. */
-static bool serve_message(struct stand_in *s, struct proto *c, const struct proto_msg *m, int *status)
-{
-	struct report report = { 0 };
-
-	if (m->type == PROTO_EXIT) {
-		*status = (int)(proto_u32(m, 0) & 0xff);
-		return true;
-	}
-	if (m->type == PROTO_ERROR) {
-		report.exec_failed = proto_u32(m, 4) & PROTO_EXEC_FAILED;
-		proto_error(m, &report.e);
-		tell(s, &report);
-		*status = 1;
-		return true;
-	}
-	if (m->type == PROTO_DONE && s->tell >= 0) {
-		if (s->slave >= 0)
-			send_size(c, 0);
-		tell(s, &report);
-	}
-	return false;
-}
-
-static void follow(struct stand_in *s, struct proto *c, int signals)
-{
-	struct pollfd at[2] = { { .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-	struct proto_msg m;
-	int status, r;
-
-	for (;;) {
-		at[0].fd = c->fd;
-		at[0].events = (short)(POLLIN | (proto_waits(c) ? POLLOUT : 0));
-		if (poll(at, 2, -1) < 0 && errno != EINTR)
-			give_up(s, errno, "wait for the monitor");
-		if (at[1].revents)
-			serve_signals(s, c, signals);
-		proto_flush(c);
-		while ((r = proto_next(c, &m)) > 0)
-			if (serve_message(s, c, &m, &status))
-				_exit(status);
-		if (r < 0 && s->tell >= 0)
-			give_up(s, ESRCH, "cannot exec in a stopped container: the sandbox has ended");
-		if (r < 0)
-			_exit(128 + SIGKILL);
-	}
-}
-
-static void stand_in(struct stand_in *s)
-{
-	int fds[3] = { 0, 1, 2 }, sock, signals, r;
-	struct proto c;
-	sigset_t set;
-
-	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	prctl(PR_SET_NAME, "ringfence-exec");
-	setsid();
-	if (s->slave >= 0) {
-		for (int i = 0; i < 3; i++)
-			if (dup2(s->slave, i) < 0)
-				give_up(s, errno, "take the terminal");
-		if (ioctl(0, TIOCSCTTY, 0) < 0)
-			give_up(s, errno, "take the terminal as ours");
-	}
-	sock = fd_connect_unix(s->p->dirfd, CLIENT_SOCKET, SOCK_STREAM);
-	if (sock == -ENOENT)
-		sock = fd_connect_unix(s->p->dirfd, RT_START_SOCKET, SOCK_STREAM);
-	if (sock < 0 || signals < 0)
-		give_up(s, sock < 0 ? -sock : errno,
-			"cannot exec in a stopped container: reach the sandbox's monitor");
-	proto_open(&c, sock);
-	for (int i = 0; i < 3; i++)
-		fds[i] = terminal_own(i);
 	/* A pidfd or a lock of the partition's is of no use here, and the state directory must not be kept.
 	 */
-	fd_close(s->p->dirfd);
-	fd_close(s->p->rootfd);
-	r = proto_send_fds(&c, PROTO_EXEC, 0, 1, s->document, strlen(s->document), fds, 3);
-	if (r < 0)
-		give_up(s, -r, "talk to the sandbox's monitor");
-	for (int i = 0; i < 3; i++)
-		fd_close(fds[i]);
-	/* They are the monitor's now. The terminal stays ours, to be told its size. */
-	if (s->slave < 0) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		for (int i = 0; i < 3 && null >= 0; i++)
-			dup2(null, i);
-	}
-	follow(s, &c, signals);
+	dir = fd_close(dir);
+	fd_close(x->p->dirfd);
+	fd_close(x->p->rootfd);
+	stand_in_follow(&s);
 }
 
 /* --- the caller
  * ------------------------------------------------------------------------------------------------- */
 
-static char *document(const struct spec_process *proc, struct err *e)
+static char *document(const struct rt_partition *p, const struct spec_process *proc, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	const char *text = NULL;
@@ -191,6 +84,7 @@ static char *document(const struct spec_process *proc, struct err *e)
 
 	if (w) {
 		json_open_object(w, NULL);
+		json_put_u64(w, "partition", client_number(p));
 		spec_write_process(w, "process", proc);
 		json_close_object(w);
 		text = json_writer_text(w, NULL);
@@ -250,7 +144,7 @@ static int await_report(int from, int stop, pid_t pid, bool *exec_failed, struct
 }
 
 static int begin(
-	struct stand_in *s, const struct rt_exec_opts *o, pid_t *pid, bool *exec_failed, struct err *e)
+	struct executor *s, const struct rt_exec_opts *o, pid_t *pid, bool *exec_failed, struct err *e)
 {
 	_cleanup_close_ int stop = o->ignore_paused ? attach_stop_fd(e) : -EBADF;
 	int pipe_[2], r;
@@ -266,7 +160,6 @@ static int begin(
 	if (*pid == 0) {
 		close(pipe_[0]);
 		stand_in(s);
-		_exit(1);
 	}
 	close(pipe_[1]);
 	r = *pid < 0 ? err_set(e, errno, "make a process to stand in for the command")
@@ -280,7 +173,7 @@ int client_exec(struct rt_partition *p, const struct rt_exec_opts *o, const stru
 {
 	_cleanup_close_ int console = -EBADF, master = -EBADF, slave = -EBADF;
 	_cleanup_free_ char *text = NULL;
-	struct stand_in s = { .p = p, .slave = -EBADF };
+	struct executor s = { .p = p, .slave = -EBADF };
 	pid_t pid = 0;
 	int r = refuse(o, e);
 
@@ -290,7 +183,7 @@ int client_exec(struct rt_partition *p, const struct rt_exec_opts *o, const stru
 		r = terminal_open(proc, console, &master, &slave, e);
 	if (r < 0)
 		return r;
-	text = document(proc, e);
+	text = document(p, proc, e);
 	if (!text)
 		return -e->code;
 	s.document = text;

@@ -5,7 +5,7 @@ libsandbox_a_SOURCES = $(SANDBOX_HOST) $(SANDBOX_VM) $(SANDBOX_VIRTIO) $(SANDBOX
 # What monitor and agent say to each other; the engine, the monitor.
 SANDBOX_HOST = \
 	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h sandbox/engine.c \
-	sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
+	sandbox/creation.c sandbox/creation.h sandbox/engine.h sandbox/exec.c sandbox/pod.c sandbox/pod.h sandbox/stand_in.c sandbox/stand_in.h sandbox/fate.c sandbox/fate.h sandbox/filter.c sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
 	sandbox/monitor_io.c sandbox/plan.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c sandbox/qemu.h sandbox/refuse.c \
 	sandbox/refuse.h sandbox/share.c sandbox/share.h sandbox/terminal.c sandbox/terminal.h
 

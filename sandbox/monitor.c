@@ -160,7 +160,7 @@ static int serve_files(struct monitor_birth *b, const int *socks, unsigned n, st
 	fds = own_fds(e);
 	if (fds < 0)
 		return fds;
-	r = vm_share_enter(b->ask->shares, b->ask->n_shares, e);
+	r = vm_share_enter(b->ask->shares, b->ask->n_shares, b->ask->pod, e);
 	vm_share_close(b->ask->shares, b->ask->n_shares);
 	if (r < 0)
 		return r;
@@ -194,7 +194,7 @@ static int start_server(struct monitor *m, const int *socks, const int *others, 
 			fd_close(others[i]);
 			keep[1 + i] = socks[i];
 		}
-		prctl(PR_SET_NAME, "ringfence-files");
+		prctl(PR_SET_NAME, VM_FILES_NAME);
 		confine_keep(keep, n + 1, b->ask->shares, b->ask->n_shares);
 		fd_cloexec(b->sync, true);
 		if (serve_files(b, socks, n, &why) < 0)
@@ -376,7 +376,7 @@ static int set_up(struct monitor *m, struct err *e)
 {
 	struct monitor_birth *b = m->b;
 	struct vm_config c = { .kernel = -EBADF, .initrd = -EBADF, .serial = -EBADF };
-	unsigned n = vm_share_links_needed(b->ask->shares, b->ask->n_shares);
+	unsigned n = vm_share_links_needed(b->ask->shares, b->ask->n_shares, b->ask->pod);
 	int control[2], ours[VM_SHARES], theirs[VM_SHARES], r;
 
 	setsid();

@@ -77,6 +77,9 @@ struct monitor_proc {
 	struct monitor_sink out[2];
 	bool exited;
 	int status;
+	/* Of a further partition (CREATE): its first process, whose number is the partition's. */
+	bool first;
+	enum { PROC_CREATED, PROC_STARTING, PROC_UP } phase;
 };
 
 /* A verb that waits for an answer of the guest's. */
@@ -86,7 +89,8 @@ struct monitor_client {
 	struct monitor_proc *proc; /* its exec's */
 	uint32_t ours, theirs;	   /* serials of the request under way, 0: none */
 	enum proto_type asked;
-	bool gone; /* without a descriptor; what is left is the place for an answer */
+	uint32_t about; /* the number of the partition that it is about, or of the process that it makes */
+	bool gone;	/* without a descriptor; what is left is the place for an answer */
 };
 
 enum monitor_phase { MON_BOOT, MON_SETUP, MON_CREATE, MON_CREATED, MON_STARTING, MON_UP, MON_ENDED, MON_OFF };
@@ -120,6 +124,8 @@ struct monitor {
 struct monitor_proc *monitor_proc_new(struct monitor *m, int in, int out, int err);
 void monitor_proc_free(struct monitor *m, struct monitor_proc *p);
 struct monitor_proc *monitor_proc_find(struct monitor *m, uint32_t id);
+/* The first process of a further partition. */
+struct monitor_proc *monitor_member_find(struct monitor *m, uint32_t number);
 /* Takes bytes of the guest's; -EPROTO when it sends more than it may. len 0: the end. */
 int monitor_sink_put(struct monitor_sink *s, const uint8_t *data, size_t len);
 /* Adds what the streams wait for to p, at most MONITOR_POLLS of one process; the number. */
@@ -139,6 +145,8 @@ int monitor_client_serve(struct monitor *m, struct monitor_client *c);
 bool monitor_answer(struct monitor *m, const struct proto_msg *msg);
 /* Its exec has ended, or the sandbox has. */
 void monitor_client_exit(struct monitor *m, struct monitor_client *c, int status);
+/* A partition that it stands for was short of memory. */
+void monitor_client_oom(struct monitor_client *c);
 void monitor_clients_reap(struct monitor *m);
 
 /* monitor_guest.c: the control channel */

@@ -66,29 +66,50 @@ static void refuse(struct monitor_client *c, uint32_t serial, int code, const ch
 static int hand_on(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg, uint32_t id)
 {
 	c->asked = msg->type;
+	c->about = id;
 	c->theirs = msg->serial;
 	c->ours = m->next_serial++;
 	return proto_send(&m->guest, msg->type, 0, id, c->ours, msg->data, msg->len);
 }
 
-static int begin_exec(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
+/* EXEC, and CREATE of a further partition. */
+static int begin_process(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
 {
 	struct monitor_proc *p;
 	int *fd = c->proto.passed;
 
 	if (c->proc || fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
-		refuse(c, msg->serial, EINVAL, "exec: standard input and output are missing");
+		refuse(c, msg->serial, EINVAL, "standard input and output are missing");
 		return 0;
 	}
 	p = monitor_proc_new(m, fd[0], fd[1], fd[2]);
 	if (!p) {
-		refuse(c, msg->serial, ENOMEM, "exec: no memory");
+		refuse(c, msg->serial, ENOMEM, "no memory for another process");
 		return 0;
 	}
 	fd[0] = fd[1] = fd[2] = -1;
 	p->owner = c;
+	p->first = msg->type == PROTO_CREATE;
 	c->proc = p;
 	return hand_on(m, c, msg, p->id);
+}
+
+static int start(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
+{
+	struct monitor_proc *p = msg->id ? monitor_member_find(m, msg->id) : NULL;
+
+	if (msg->id && (!p || p->exited))
+		refuse(c, msg->serial, ESRCH, "container not running: no such process");
+	else if (p ? p->phase != PROC_CREATED : m->phase != MON_CREATED)
+		refuse(c, msg->serial, EALREADY, "the sandbox has been started already");
+	else {
+		if (p)
+			p->phase = PROC_STARTING;
+		else
+			m->phase = MON_STARTING;
+		return hand_on(m, c, msg, msg->id);
+	}
+	return 0;
 }
 
 static int serve_request(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
@@ -107,24 +128,26 @@ static int serve_request(struct monitor *m, struct monitor_client *c, const stru
 	}
 	switch (msg->type) {
 	case PROTO_START:
-		if (m->phase != MON_CREATED) {
-			refuse(c, msg->serial, EALREADY, "the sandbox has been started already");
-			return 0;
-		}
-		m->phase = MON_STARTING;
-		return hand_on(m, c, msg, 0);
+		return start(m, c, msg);
 	case PROTO_EXEC:
+	case PROTO_CREATE:
 		if (m->phase != MON_UP && m->phase != MON_CREATED) {
 			refuse(c, msg->serial, ESRCH,
 				"cannot exec in a stopped container: its first process has ended");
 			return 0;
 		}
-		return begin_exec(m, c, msg);
+		return begin_process(m, c, msg);
 	case PROTO_SIGNAL:
 	case PROTO_UPDATE:
 	case PROTO_STATS:
 	case PROTO_PIDS:
-		return hand_on(m, c, msg, 0);
+	case PROTO_PAUSE:
+	case PROTO_RESUME:
+		if (msg->id && !monitor_member_find(m, msg->id)) {
+			refuse(c, msg->serial, ESRCH, "container not running: no such process");
+			return 0;
+		}
+		return hand_on(m, c, msg, msg->id);
 	default:
 		c->gone = true;
 		return 0;
@@ -151,8 +174,23 @@ int monitor_client_serve(struct monitor *m, struct monitor_client *c)
 	return 0;
 }
 
+/* What could not be executed has no status of its own, and no end that the guest would tell of. */
+static void member_started(struct monitor *m, const struct monitor_client *c, bool well)
+{
+	struct monitor_proc *p = monitor_member_find(m, c->about);
+
+	if (!p || p->phase != PROC_STARTING)
+		return;
+	p->phase = PROC_UP;
+	if (well || p->exited)
+		return;
+	p->exited = p->out[0].ended = p->out[1].ended = true;
+	p->status = 1;
+}
+
 bool monitor_answer(struct monitor *m, const struct proto_msg *msg)
 {
+	uint8_t number[4];
 	struct monitor_client *c = m->clients;
 
 	while (c && c->ours != msg->serial)
@@ -160,18 +198,25 @@ bool monitor_answer(struct monitor *m, const struct proto_msg *msg)
 	if (!c)
 		return false;
 	c->ours = 0;
+	if (c->asked == PROTO_START && c->about)
+		member_started(m, c, msg->type == PROTO_DONE);
 	/* Its process may have ended before that, the guest says. */
-	if (c->asked == PROTO_START && m->phase == MON_STARTING) {
+	else if (c->asked == PROTO_START && m->phase == MON_STARTING) {
 		m->phase = msg->type == PROTO_DONE ? MON_UP : MON_ENDED;
 		/* It has never run, so it has no status of its own. */
 		if (m->phase == MON_ENDED)
 			m->status = 1;
 	}
-	if (c->asked == PROTO_START && msg->type == PROTO_DONE)
+	if (c->asked == PROTO_START && !c->about && msg->type == PROTO_DONE)
 		m->started = true;
-	if (c->asked == PROTO_EXEC && msg->type == PROTO_ERROR && c->proc) {
+	if ((c->asked == PROTO_EXEC || c->asked == PROTO_CREATE) && msg->type == PROTO_ERROR && c->proc) {
 		monitor_proc_free(m, c->proc);
 		c->proc = NULL;
+	}
+	if (c->asked == PROTO_CREATE && msg->type == PROTO_DONE) {
+		proto_put_u32(number, c->about);
+		answer(c, PROTO_DONE, c->theirs, number, sizeof(number));
+		return true;
 	}
 	answer(c, msg->type, c->theirs, msg->data, msg->len);
 	return true;
@@ -183,6 +228,13 @@ void monitor_client_exit(struct monitor *m, struct monitor_client *c, int status
 
 	proto_put_u32(data, (uint32_t)status);
 	answer(c, PROTO_EXIT, 0, data, sizeof(data));
+}
+
+/* One that does not read is not told for ever: there is no end to what a guest may say. */
+void monitor_client_oom(struct monitor_client *c)
+{
+	if (proto_queued(&c->proto) < PROTO_DATA_MAX)
+		answer(c, PROTO_OOM, 0, NULL, 0);
 }
 
 /* Nobody is there to read, to write or to be told any more. */
@@ -220,7 +272,7 @@ void monitor_clients_reap(struct monitor *m)
 		if (c->proc) {
 			c->proc->owner = NULL;
 			if (!c->proc->exited)
-				monitor_send_signal(m, c->proc->id, SIGKILL, false, 0);
+				monitor_send_signal(m, c->proc->id, SIGKILL, c->proc->first, 0);
 		}
 		*at = c->next;
 		free(c);

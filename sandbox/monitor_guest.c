@@ -151,6 +151,17 @@ static void warn(struct monitor *m, const struct proto_msg *msg)
 		sync_send(m->sync, SYNC_WARN, 0, text, -1);
 }
 
+/* Who stands for a member of a pod notes it for that one; what has ended meanwhile nobody asks about. */
+static void out_of_memory(struct monitor *m, uint32_t number)
+{
+	struct monitor_proc *p = number ? monitor_member_find(m, number) : NULL;
+
+	if (number == 0)
+		vm_fate_write(m->b->fate, ++m->oom_kills, NULL);
+	else if (p && p->owner)
+		monitor_client_oom(p->owner);
+}
+
 static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	switch (msg->type) {
@@ -172,7 +183,7 @@ static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 	case PROTO_CREDIT:
 		return credit(m, msg, e);
 	case PROTO_OOM:
-		vm_fate_write(m->b->fate, ++m->oom_kills, NULL);
+		out_of_memory(m, msg->id);
 		return 0;
 	case PROTO_LOG:
 		warn(m, msg);

@@ -60,6 +60,13 @@ struct monitor_proc *monitor_proc_find(struct monitor *m, uint32_t id)
 	return NULL;
 }
 
+struct monitor_proc *monitor_member_find(struct monitor *m, uint32_t number)
+{
+	struct monitor_proc *p = monitor_proc_find(m, number);
+
+	return p && p->first ? p : NULL;
+}
+
 /* What goes nowhere need not be waited for. */
 static bool drained(const struct monitor_sink *s)
 {
@@ -158,9 +165,10 @@ static void credit(struct monitor *m, struct monitor_proc *p, int i)
 
 unsigned monitor_proc_poll(struct monitor *m, struct monitor_proc *p, struct pollfd *at)
 {
-	/* Not before it has been started: the first process by `start`, others by the answer to their exec.
-	 */
-	bool runs = p->id == 0 ? m->phase == MON_UP : !p->owner || p->owner->ours == 0;
+	/* Not before it has been started: a first process by `start`, others by the answer to their exec. */
+	bool runs = p->id == 0 ? m->phase == MON_UP
+		    : p->first ? p->phase == PROC_UP
+			       : !p->owner || p->owner->ours == 0;
 	bool may = runs && !p->in_ended && !p->exited && p->window > 0 && proto_queued(&m->guest) < QUEUE_MAX;
 
 	for (int i = 0; i < 2; i++)

@@ -17,14 +17,17 @@
 #include "base/str.h"
 #include "namespaces/mount_calls.h"
 #include "namespaces/rootfs.h"
+#include "sandbox/pod.h"
 
 const struct vm_share_link vm_share_links[VM_SHARES] = {
 	[VM_SHARES_ROOT] = { "s0", "ringfence.s0", PLAN_DIR "/s0", true },
 	[VM_SHARES_BINDS] = { "s1", "ringfence.s1", PLAN_DIR "/s1", false },
 };
 
-unsigned vm_share_links_needed(const struct vm_share *list, size_t n)
+unsigned vm_share_links_needed(const struct vm_share *list, size_t n, bool pod)
 {
+	if (pod)
+		return VM_SHARES;
 	for (size_t i = 0; i < n; i++)
 		if (list[i].mount >= 0 && list[i].kind == VM_SHARE_FILES)
 			return VM_SHARES;
@@ -124,37 +127,75 @@ static int attach(int root, const struct vm_share *s, struct err *e)
 	return r < 0 ? err_set(e, -r, "mount a directory for the sandbox") : 0;
 }
 
-int vm_share_enter(const struct vm_share *list, size_t n, struct err *e)
+/* An empty file system at `path`, and a descriptor of its root. */
+static int mount_empty(int dirfd, const char *path, struct err *e)
 {
 	_cleanup_close_ int fs = sys_fsopen("tmpfs"), root = -EBADF;
-	struct mount_attr readonly = { .attr_set = MOUNT_ATTR_RDONLY };
-	int r;
+	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755");
 
-	if (fs < 0)
-		return err_set(e, -fs, "make an empty file system");
-	r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755");
 	if (r == 0)
 		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
 	if (r == 0)
 		root = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (r < 0 || root < 0)
 		return err_set(e, r < 0 ? -r : -root, "make an empty file system");
-	/* Any directory will do: nobody sees it any more in a moment. */
-	r = sys_attach(root, AT_FDCWD, "/");
-	if (r < 0)
-		return err_set(e, -r, "mount an empty file system");
+	r = sys_attach(root, dirfd, path);
+	return r < 0 ? err_set(e, -r, "mount an empty file system") : TAKE_FD(root);
+}
+
+static int fill(int root, const struct vm_share *list, size_t n, struct err *e)
+{
 	for (size_t i = 0; i < n; i++) {
-		if (list[i].kind != VM_SHARE_FILES)
-			continue;
-		r = attach(root, &list[i], e);
+		int r = list[i].kind == VM_SHARE_FILES ? attach(root, &list[i], e) : 0;
+
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int make_readonly(int root, struct err *e)
+{
+	struct mount_attr readonly = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r = sys_mount_setattr(root, "", 0, &readonly);
+
+	return r < 0 ? err_set(e, -r, "make the empty file system read-only") : 0;
+}
+
+int vm_share_attach(const struct vm_share *list, size_t n, const char *path, struct err *e)
+{
+	_cleanup_close_ int root = mount_empty(AT_FDCWD, path, e);
+	int r = root < 0 ? root : fill(root, list, n, e);
+
+	return r < 0 ? r : make_readonly(root, e);
+}
+
+/* Read-only as all of it; who enters this namespace from outside mounts here (pod.c). */
+static int make_pod(int root, struct err *e)
+{
+	_cleanup_close_ int own = -EBADF;
+
+	if (mkdirat(root, VM_POD_DIR, 0755) < 0)
+		return err_set(e, errno, "make a mount point for the sandbox");
+	own = mount_empty(root, VM_POD_DIR, e);
+	return own < 0 ? own : make_readonly(own, e);
+}
+
+int vm_share_enter(const struct vm_share *list, size_t n, bool pod, struct err *e)
+{
+	/* Any directory will do: nobody sees it any more in a moment. */
+	_cleanup_close_ int root = mount_empty(AT_FDCWD, "/", e);
+	int r = root < 0 ? root : fill(root, list, n, e);
+
+	if (r == 0 && pod)
+		r = make_pod(root, e);
+	if (r < 0)
+		return r;
 	if (fchdir(root) < 0)
 		return err_set(e, errno, "enter the empty file system");
-	r = sys_mount_setattr(root, "", 0, &readonly);
+	r = make_readonly(root, e);
 	if (r < 0)
-		return err_set(e, -r, "make the empty file system read-only");
+		return r;
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(e, errno, "leave the host's file systems");
 	return 0;

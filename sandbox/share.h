@@ -34,8 +34,8 @@ struct vm_share_link {
 	bool exclusive;
 };
 extern const struct vm_share_link vm_share_links[VM_SHARES];
-/* How many of them it takes. */
-unsigned vm_share_links_needed(const struct vm_share *list, size_t n);
+/* How many of them it takes; a pod needs all, for what its members bring (pod.h). */
+unsigned vm_share_links_needed(const struct vm_share *list, size_t n, bool pod);
 
 /* The list is the partition's; its descriptors are the caller's. */
 int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e);
@@ -46,6 +46,12 @@ void vm_share_close(struct vm_share *list, size_t n);
  * nothing else in reach. The root file system is in "/" VM_SHARE_ROOT.
  */
 #define VM_SHARE_ROOT "root"
-int vm_share_enter(const struct vm_share *list, size_t n, struct err *e);
+int vm_share_enter(const struct vm_share *list, size_t n, bool pod, struct err *e);
+
+/* In that process's mount namespace: mounts such a directory at `path`. */
+int vm_share_attach(const struct vm_share *list, size_t n, const char *path, struct err *e);
+
+/* What that process is called. */
+#define VM_FILES_NAME "ringfence-files"
 
 #endif

@@ -272,6 +272,8 @@ int guest_processes_due(const struct guest *g);
 /* With its directory. NULL: errno says why not. */
 struct guest_partition *guest_partition_new(struct guest *g, uint32_t id);
 struct guest_partition *guest_partition_find(const struct guest *g, uint32_t id);
+/* Has what it left behind removed: it is under way then, and `removed` afterwards. */
+void guest_partition_remove(struct guest *g, struct guest_partition *p);
 /* With its files. */
 void guest_partition_free(struct guest *g, struct guest_partition *p);
 /* Out of memory: what there is of news is told. */

@@ -48,6 +48,13 @@ struct guest_partition *guest_partition_find(const struct guest *g, uint32_t id)
 	return p;
 }
 
+void guest_partition_remove(struct guest *g, struct guest_partition *p)
+{
+	const struct proto_msg none = { .id = p->id };
+
+	p->under_way = guest_work(g, WORK_DELETE, &none, NULL) == 0;
+}
+
 void guest_partition_free(struct guest *g, struct guest_partition *p)
 {
 	static const char *const files[] = { "config.json", "plan.json", NULL };

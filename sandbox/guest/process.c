@@ -291,11 +291,8 @@ static void tell_end(struct guest *g, struct guest_process *p)
 		guest_look_for_oom(g, of);
 	/* With the first one the machine ends. What others leave behind is removed before anybody hears. */
 	if (of && of->id != 0 && !of->removed && !g->off) {
-		const struct proto_msg none = { .id = of->id };
-
-		if (of->under_way)
-			return;
-		of->under_way = guest_work(g, WORK_DELETE, &none, NULL) == 0;
+		if (!of->under_way)
+			guest_partition_remove(g, of);
 		if (of->under_way)
 			return;
 	}

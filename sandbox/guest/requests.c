@@ -229,6 +229,9 @@ static bool started(struct guest *g, const struct guest_worker *w)
 		guest_process_free(g, p);
 	else if (p)
 		p->answered = true;
+	/* Of the first one the monitor asks for the machine's end. */
+	if (w->a.error.code && of->id != 0)
+		guest_partition_remove(g, of);
 	return !w->a.error.code;
 }
 
@@ -267,6 +270,8 @@ void guest_answered(struct guest *g, struct guest_worker *w)
 		/* Whatever came of it: it is not tried again. */
 		of->under_way = false;
 		of->removed = true;
+		if (!guest_process_find(g, of->id))
+			guest_partition_free(g, of);
 		return;
 	}
 	if (well)

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partitions that share one sandbox (see pod.h). */
+#include "sandbox/pod.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "namespaces/mount_calls.h"
+#include "runtime/files.h"
+#include "sandbox/engine.h"
+#include "sandbox/share.h"
+
+/* --- annotations -------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+	const char *type, *pod;
+} dialects[] = {
+	{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
+	{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
+};
+
+enum vm_role vm_role(const struct spec *s, const char **pod)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
+		const char *type = spec_annotation(s, dialects[i].type), *id;
+
+		if (type && str_eq(type, "sandbox"))
+			return VM_POD;
+		id = type && str_eq(type, "container") ? spec_annotation(s, dialects[i].pod) : NULL;
+		if (id && *id) {
+			if (pod)
+				*pod = id;
+			return VM_MEMBER;
+		}
+	}
+	return VM_ALONE;
+}
+
+uint64_t vm_pod_memory(const struct spec *s)
+{
+	const char *text = spec_annotation(s, "io.kubernetes.cri.sandbox-memory");
+	uint64_t bytes;
+
+	return text && str_to_u64(text, &bytes) == 0 ? bytes : 0;
+}
+
+bool vm_pod_cpu(const struct spec *s, uint64_t *quota, uint64_t *period)
+{
+	const char *q = spec_annotation(s, "io.kubernetes.cri.sandbox-cpu-quota"),
+		   *p = spec_annotation(s, "io.kubernetes.cri.sandbox-cpu-period");
+
+	return q && p && str_to_u64(q, quota) == 0 && str_to_u64(p, period) == 0 && *quota > 0 && *period > 0;
+}
+
+/* --- the pod -----------------------------------------------------------------------------------------------
+ */
+
+static int open_partition(int rootfd, const char *id, struct rt_partition **out)
+{
+	char root[64];
+	struct rt_ctx ctx = { .root = root };
+	struct err ignored = ERR_INIT;
+
+	snprintf(root, sizeof(root), "/proc/self/fd/%d", rootfd);
+	return rt_partition_open(&ctx, id, RT_UNLOCKED, out, &ignored);
+}
+
+static bool has_network(const struct rt_partition *p, int netns)
+{
+	struct stat theirs, given;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)p->pid);
+	return netns >= 0 && stat(path, &theirs) == 0 && fstat(netns, &given) == 0 &&
+	       theirs.st_dev == given.st_dev && theirs.st_ino == given.st_ino;
+}
+
+int vm_pod_open(
+	const struct rt_partition *member, const char *id, int netns, struct vm_pod *out, struct err *e)
+{
+	struct rt_partition *p = NULL;
+	int r = open_partition(member->rootfd, id, &p);
+
+	*out = (struct vm_pod){ 0 };
+	if (r == -ENOMEM)
+		return err_set(e, ENOMEM, "open pod \"%s\"", id);
+	if (r < 0)
+		return 0;
+	/* Of the process that was recorded, not of one that has got its number since. */
+	if (p->engine != &vm_engine || p->damaged || !has_network(p, netns) || !rt_alive(p) ||
+		rt_partition_spec(p, NULL) < 0 || vm_role(p->spec, NULL) != VM_POD) {
+		rt_partition_free(p);
+		return 0;
+	}
+	out->p = p;
+	return 1;
+}
+
+void vm_pod_close(struct vm_pod *pod)
+{
+	pod->p = rt_partition_free(pod->p);
+}
+
+/* By the pod's process, or by the path that the pod itself has it from (CRI-O makes them beforehand). */
+static bool is_the_pods(const struct vm_pod *pod, enum spec_ns kind, const char *path)
+{
+	const char *own = pod->p->spec->ns[kind].path;
+	char text[64];
+
+	snprintf(text, sizeof(text), "/proc/%d/ns/%s", (int)pod->p->pid, spec_ns_proc_names[kind]);
+	return str_eq(path, text) || (own && str_eq(path, own));
+}
+
+void vm_pod_take_namespaces(struct vm_pod *pod, struct spec *s)
+{
+	static const enum spec_ns shared[] = { SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_PID, SPEC_NS_USER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		struct spec_ns_entry *ns = &s->ns[shared[i]];
+
+		if (!ns->path || !is_the_pods(pod, shared[i], ns->path))
+			continue;
+		pod->join |= 1U << shared[i];
+		ns->path = NULL;
+	}
+}
+
+/* --- files -------------------------------------------------------------------------------------------------
+ */
+
+/* The server is the child of the monitor's that is not QEMU. */
+static int server_namespace(const struct rt_partition *pod, struct err *e)
+{
+	char path[96], text[4096], name[32], *at = text, *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pod->pid, (int)pod->pid);
+	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
+	if (n < 0)
+		return err_set(e, (int)-n, "read %s", path);
+	for (;; at = end) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at || pid <= 1)
+			return err_text(
+				e, ESRCH, "the server of directories of pod \"%s\" has ended", pod->id);
+		snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+		if (fd_get_at(AT_FDCWD, path, name, sizeof(name)) < 0 || !str_starts(name, VM_FILES_NAME))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%ld/ns/mnt", pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		return fd < 0 ? err_set(e, errno, "open %s", path) : fd;
+	}
+}
+
+struct files {
+	const char *id;
+	const struct vm_share *list; /* NULL: to be taken away */
+	size_t n;
+};
+
+/* In the server's mount namespace, whose root nobody in there can write to. */
+static int change_files(int ns, const struct files *f, struct err *e)
+{
+	struct mount_attr writable = { .attr_clr = MOUNT_ATTR_RDONLY };
+	_cleanup_close_ int dir = -EBADF;
+	char path[NAME_MAX + 16];
+	int r;
+
+	if (setns(ns, CLONE_NEWNS) < 0)
+		return err_set(e, errno, "enter the mount namespace of the pod's server of directories");
+	/* The same place by another mount, which we may write to. */
+	dir = sys_clone_tree(AT_FDCWD, "/" VM_POD_DIR, 0);
+	if (dir < 0)
+		return err_set(e, -dir, "the pod has no place for the files of members");
+	r = sys_mount_setattr(dir, "", 0, &writable);
+	if (r < 0)
+		return err_set(e, -r, "make a place for the files of a member");
+	snprintf(path, sizeof(path), "/" VM_POD_DIR "/%s", f->id);
+	if (!f->list) {
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+			return err_set(e, errno, "unmount the files of container \"%s\" in its pod", f->id);
+		return unlinkat(dir, f->id, AT_REMOVEDIR) < 0 && errno != ENOENT
+			       ? err_set(e, errno, "remove the files of container \"%s\" in its pod", f->id)
+			       : 0;
+	}
+	/* What a create that was killed has left. */
+	if (mkdirat(dir, f->id, 0700) < 0 && errno == EEXIST)
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	else if (faccessat(dir, f->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(e, errno, "make a place for the files of container \"%s\" in its pod", f->id);
+	return vm_share_attach(f->list, f->n, path, e);
+}
+
+/* By a process of its own: a mount namespace is entered for good. */
+static int in_server(const struct rt_partition *pod, const struct files *f, struct err *e)
+{
+	_cleanup_close_ int ns = server_namespace(pod, e);
+	struct err why = ERR_INIT;
+	int said[2], status;
+	pid_t pid;
+	ssize_t n;
+
+	if (ns < 0)
+		return ns;
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return err_set(e, errno, "make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		change_files(ns, f, &why);
+		_exit(write(said[1], &why, sizeof(why)) != (ssize_t)sizeof(why));
+	}
+	close(said[1]);
+	n = pid < 0 ? -1 : read(said[0], &why, sizeof(why));
+	close(said[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || n != (ssize_t)sizeof(why))
+		return err_text(e, ECANCELED, "the process that handles a pod's files could not do it");
+	if (why.code)
+		*e = why;
+	return -why.code;
+}
+
+int vm_pod_attach(
+	const struct vm_pod *pod, const char *id, const struct vm_share *list, size_t n, struct err *e)
+{
+	const struct files f = { id, list, n };
+	const struct files none = { id, NULL, 0 };
+	int r = in_server(pod->p, &f, e);
+
+	if (r < 0)
+		in_server(pod->p, &none, &(struct err)ERR_INIT);
+	return r;
+}
+
+int vm_pod_detach(const struct rt_partition *member, struct err *e)
+{
+	const struct files none = { member->id, NULL, 0 };
+	struct rt_partition *p = NULL;
+	const char *id = NULL;
+	int r;
+
+	if (!member->spec || vm_role(member->spec, &id) != VM_MEMBER ||
+		open_partition(member->rootfd, id, &p) < 0)
+		return 0;
+	r = p->engine == &vm_engine && !p->damaged && rt_alive(p) ? in_server(p, &none, e) : 0;
+	/* It ends just now, and all of it with it. */
+	if (r < 0 && (e->code == ESRCH || !rt_alive(p)))
+		r = 0;
+	rt_partition_free(p);
+	return r;
+}
