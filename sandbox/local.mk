@@ -5,9 +5,11 @@ libsandbox_a_SOURCES = $(SANDBOX_HOST) $(SANDBOX_VM) $(SANDBOX_VIRTIO) $(SANDBOX
 # What monitor and agent say to each other; the engine, the monitor.
 SANDBOX_HOST = \
 	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h sandbox/engine.c \
-	sandbox/creation.c sandbox/creation.h sandbox/engine.h sandbox/exec.c sandbox/pod.c sandbox/pod.h sandbox/stand_in.c sandbox/stand_in.h sandbox/fate.c sandbox/fate.h sandbox/filter.c sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
-	sandbox/monitor_io.c sandbox/plan.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c sandbox/qemu.h sandbox/refuse.c \
-	sandbox/refuse.h sandbox/share.c sandbox/share.h sandbox/terminal.c sandbox/terminal.h
+	sandbox/creation.c sandbox/creation.h sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
+	sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
+	sandbox/monitor_io.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
+	sandbox/qemu.h sandbox/refuse.c sandbox/refuse.h sandbox/share.c sandbox/share.h sandbox/stand_in.c \
+	sandbox/stand_in.h sandbox/terminal.c sandbox/terminal.h
 
 # The machine on KVM.
 SANDBOX_VM = sandbox/vm.h sandbox/vm_boot.c sandbox/vm_boot.h sandbox/vm_confine.c sandbox/vm_confine.h sandbox/vm_cpu.c \
@@ -158,8 +160,8 @@ endif
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
-check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_proto_test
-TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_proto_test
+check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
+TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
 tests_unit_sandbox_client_test_SOURCES = tests/unit/sandbox_client_test.c
 tests_unit_sandbox_client_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_client_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll,--wrap=clock_gettime
@@ -167,6 +169,9 @@ tests_unit_sandbox_client_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_monitor_io_test_SOURCES = tests/unit/sandbox_monitor_io_test.c
 tests_unit_sandbox_monitor_io_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_monitor_io_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_pod_test_SOURCES = tests/unit/sandbox_pod_test.c
+tests_unit_sandbox_pod_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_pod_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_proto_test_SOURCES = tests/unit/sandbox_proto_test.c
 tests_unit_sandbox_proto_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_proto_test_LDADD = $(SANDBOX_TEST_LIBS)

@@ -33,6 +33,8 @@ static const struct {
 
 enum vm_role vm_role(const struct spec *s, const char **pod)
 {
+	const char *manager;
+
 	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
 		const char *type = spec_annotation(s, dialects[i].type), *id;
 
@@ -45,7 +47,9 @@ enum vm_role vm_role(const struct spec *s, const char **pod)
 			return VM_MEMBER;
 		}
 	}
-	return VM_ALONE;
+	/* podman says what is a member, and of whom; not that the one that it names is a pod's first. */
+	manager = spec_annotation(s, "io.container.manager");
+	return manager && str_eq(manager, "libpod") ? VM_POD : VM_ALONE;
 }
 
 uint64_t vm_pod_memory(const struct spec *s)

@@ -29,8 +29,8 @@ enum vm_role { VM_ALONE, VM_POD, VM_MEMBER };
 
 /*
  * By the annotations of containerd's CRI plugin (io.kubernetes.cri.container-type, …sandbox-id) and of CRI-O
- * and podman (io.kubernetes.cri-o.ContainerType, …SandboxID). *pod (may be NULL): the id of a member's pod,
- * the spec's.
+ * and podman (io.kubernetes.cri-o.ContainerType, …SandboxID); what podman makes may become one. *pod (may be
+ * NULL): the id of a member's pod, the spec's.
  */
 enum vm_role vm_role(const struct spec *s, const char **pod);
 

@@ -36,7 +36,14 @@ client_setup() {
 		runtime_type = "io.containerd.runc.v2"
 		[$plugin.containerd.runtimes.traced.options]
 		BinaryName = "$TRACED"
+		[$plugin.containerd.runtimes.sandboxed]
+		runtime_type = "io.containerd.runc.v2"
+		[$plugin.containerd.runtimes.sandboxed.options]
+		BinaryName = "$W/sandboxed/ringfence-sandbox"
 	END
+	# A copy: a symlink would be resolved, and its name lost.
+	mkdir "$W/sandboxed" && cp -L "$RT" "$W/sandboxed/ringfence-sandbox"
+	! [[ -x ${RT%/*}/ringfence-guest ]] || cp -L "${RT%/*}/ringfence-guest" "$W/sandboxed/"
 	mkdir "$W/cni" "$W/logs"
 	jq -n --arg dir "$W/leases" '{cniVersion: "0.4.0", name: "pods", plugins: [{type: "bridge", bridge: "pods0", isGateway: true,
 		ipam: {type: "host-local", dataDir: $dir, ranges: [[{subnet: "10.92.7.0/24"}]], routes: [{dst: "0.0.0.0/0"}]}}]}' >"$W/cni/pods.conflist"
@@ -243,6 +250,39 @@ cri_security() {
 	eq "$(ex "$ID" sed -n 's/^NoNewPrivs:.//p; s/^Seccomp:.//p; s/^CapBnd:.//p' /proc/self/status | xargs)" "0000000000000000 1 2"
 	container tty '.tty = 1' sh -c 'test -t 0 && echo terminal; sleep 1000'
 	until_ok 10 grep -q terminal "$LOG"
+	off "$POD"
+}
+
+tc cri_sandbox 'a pod in a sandbox: one kernel and one network for its containers, which start, are probed and end by themselves'
+cri_sandbox() {
+	local kernel=${RINGFENCE_GUEST_KERNEL:-/var/cache/ringfence/guest-kernel/current/vmlinux} first n
+	need_bridge
+	[[ -x /usr/lib/cni/bridge ]] || skip "no CNI plugins (Debian: containernetworking-plugins)"
+	[[ -x $W/sandboxed/ringfence-guest ]] || skip "no ringfence-guest beside the runtime"
+	[[ -r $kernel ]] || skip "no kernel for guests ($kernel): ./bootstrap kernel builds it"
+	[[ -c /dev/net/tun ]] || skip "no /dev/net/tun"
+	[[ -x /usr/bin/qemu-system-x86_64 || -w /dev/kvm ]] || skip "neither QEMU nor KVM is there"
+	pod boxed 'del(.linux.security_context.namespace_options.network) | .hostname = "boxed" | .linux.sysctls = {"net.ipv4.ip_forward": "1"}' sandboxed
+	container web 'del(.x)' serve boxed
+	first=$ID
+	container b '.linux.resources = {memory_limit_in_bytes: 67108864}' sh -c 'echo out; echo wrong >&2; read x; exit 7'
+	until_ok 10 grep -q 'stdout F out' "$LOG"
+	until_ok 10 grep -q 'stderr F wrong' "$LOG"
+	ne "$(ex "$first" cat /proc/version)" "$(</proc/version)" "the kernel"
+	until_ok 10 exited "$ID"
+	eq "$(look "$ID" .exit_code)" 7
+	container c . sleep 1000
+	eq "$(ex "$ID" hostname) $(ex "$ID" cat /proc/sys/net/ipv4/ip_forward)" "boxed 1"
+	until_ok 10 ex "$ID" wget -q -O - http://127.0.0.1/
+	eq "$(ex "$ID" wget -q -O - http://127.0.0.1/)" "page of boxed" "by the loopback interface that they share"
+	n=$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$POD\"}" | jq -r .status.network.ip)
+	eq "$(fetch "http://$n/")" "page of boxed" "from outside"
+	eq "$(ex "$ID" readlink /proc/self/ns/net)" "$(ex "$first" readlink /proc/self/ns/net)"
+	ne "$(ex "$ID" readlink /proc/self/ns/mnt)" "$(ex "$first" readlink /proc/self/ns/mnt)"
+	code 3 ex "$ID" sh -c 'exit 3'
+	stop "$first" 1
+	eq "$(look "$first" .state)" 2
+	eq "$(ex "$ID" echo there)" there
 	off "$POD"
 }
 

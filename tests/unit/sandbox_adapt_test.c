@@ -158,6 +158,33 @@ static void test_namespaces(void **state)
 	assert_string_equal(s->sysctl[0].key, "kernel.msgmax");
 }
 
+/* A further partition of a pod: what it shares with the first one, and what is its own. */
+static void test_member(void **state)
+{
+	static const char config[] =
+		CONFIG(",\"mounts\":[" BIND "," PROC
+		       "],\"linux\":{\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/9/ns/ipc\"},"
+		       "{\"type\":\"uts\",\"path\":\"/proc/9/ns/uts\"},{\"type\":\"pid\"}]}");
+	_cleanup_(spec_freep) struct spec *s = NULL, *other = NULL, *alone = NULL;
+	struct err e;
+
+	(void)state;
+	number = 7;
+	assert_int_equal(adapt("\"root\":\"/r\",\"join\":[\"ipc\"],\"sources\":[{\"index\":0,\"shm\":4096}]",
+				 config, &s, &e),
+		0);
+	assert_string_equal(s->ns[SPEC_NS_IPC].path, "/proc/42/ns/ipc");
+	assert_null(s->ns[SPEC_NS_UTS].path);
+	assert_true(s->ns[SPEC_NS_UTS].present);
+	assert_false(s->ns[SPEC_NS_NETWORK].present);
+	assert_string_equal(s->cgroups_path, "/partition-7");
+	assert_string_equal(s->mounts[0].source, GUEST_SHM);
+	assert_int_equal(adapt("\"root\":\"/r\",\"join\":[\"nonsense\"]", config, &other, &e), -EINVAL);
+	/* The first one has nobody to join. */
+	number = 0;
+	assert_int_equal(adapt("\"root\":\"/r\",\"join\":[\"ipc\"]", config, &alone, &e), -EINVAL);
+}
+
 static void test_refused(void **state)
 {
 	static const char *const configs[] = {
@@ -255,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_bad_plans),
 		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_member),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_hosts_business),
 		cmocka_unit_test(test_process),

@@ -498,3 +498,137 @@ sandbox_propagation() {
 	hasnt "$OUT" $'d:\nprivate'
 	down
 }
+
+# A pod, as containerd's CRI plugin describes it: podded ROLE [POD] makes a bundle's config one; the pod's network is that of $NS.
+podded() {
+	edit '.annotations+={"io.kubernetes.cri.container-type":$t}+(if $p=="" then {} else {"io.kubernetes.cri.sandbox-id":$p} end)' --arg t "$1" --arg p "${2:-}"
+	ns network "/proc/$NS/ns/net"
+}
+pod_up() { # in bundle "pod"; its network namespace's keeper is NS
+	unshare --net sleep 1000 &
+	NS=$!
+	until [[ $(nslink net $NS) != "$(nslink net)" ]]; do sleep 0.05; done
+	bundle pod
+	edit '.hostname="of-pod"'
+	mkdir "$T/shm" && mount -t tmpfs -o size=65536k tmpfs "$T/shm" || die "mount"
+	no_mount /dev/shm
+	mount_entry /dev/shm bind "$T/shm" rbind,rw
+	args sleep 1000
+	podded sandbox
+	good run -d --isolation sandbox --bundle "$B" --pid-file "$T/pod.pid" "$ID-pod"
+}
+pod_down() {
+	try delete --force "$ID-pod"
+	umount "$T/shm"
+	kill "$NS"
+}
+member() { # NAME SCRIPT: bundle and config
+	bundle "$1"
+	script "$2"
+	edit 'del(.hostname)'
+	no_mount /dev/shm
+	mount_entry /dev/shm bind "$T/shm" rbind,rw
+	podded container "$ID-pod"
+	ns ipc "/proc/$(<"$T/pod.pid")/ns/ipc"
+	ns uts "/proc/$(<"$T/pod.pid")/ns/uts"
+}
+
+tc sandbox_pod 'sandbox: the members of a pod share its machine, and have files, limits, a life and an end of their own'
+sandbox_pod() {
+	local kernel
+	sandboxes
+	pod_up
+	member a 'cat /proc/version; hostname; cat; echo err >&2; echo there >/dev/shm/f; echo mine >/written; exit 7'
+	mkdir "$T/bound" && echo bound >"$T/bound/f"
+	OUT=$(echo from outside | rt run --bundle "$B" --isolation sandbox "$ID" 2>"$T/err")
+	eq "$?" 7
+	eq "$(<"$T/err")" err
+	eq "$(sed -n '2,$p' <<<"$OUT")" $'of-pod\nfrom outside' "what it said"
+	eq "$(<"$ROOTFS/written")" mine "its own root file system"
+	kernel=$(rt exec "$ID-pod" cat /proc/version)
+	eq "$(head -n 1 <<<"$OUT")" "$kernel" "one kernel for both"
+	[[ ! -e $T/pod/rootfs/written ]] || die "it has written to the pod's files"
+	gone "$ID"
+	# Two at once, and verbs for one of them.
+	member b 'trap "echo TERM; exit 3" TERM; echo up; while :; do sleep 0.1; done'
+	mount_entry /bound bind "$T/bound" rbind,ro
+	mount_entry /sys/fs/cgroup cgroup cgroup ro
+	edit '.linux.resources.pids.limit=17|.linux.resources.memory.limit=50331648'
+	good create --bundle "$B" --isolation sandbox --pid-file "$T/pid" "$ID" </dev/null >"$T/out"
+	is created || die "not created"
+	eq "$(rt state "$ID" | jq -r '.annotations["io.ringfence.sandbox.pod"]')" "$ID-pod" "the pod, in state"
+	ne "$(<"$T/pid")" "$(<"$T/pod.pid")" "its process on the host"
+	good start "$ID"
+	is running || die "not running"
+	eq "$(rt exec "$ID" cat /dev/shm/f /bound/f)" $'there\nbound' "shared memory and a bind"
+	bad . exec "$ID" touch /bound/x
+	eq "$(rt exec "$ID" cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max)" $'17\n50331648' "limits inside"
+	eq "$(rt exec "$ID" readlink /proc/self/ns/uts /proc/self/ns/ipc)" "$(rt exec "$ID-pod" readlink /proc/self/ns/uts /proc/self/ns/ipc)"
+	ne "$(rt exec "$ID" readlink /proc/self/ns/pid)" "$(rt exec "$ID-pod" readlink /proc/self/ns/pid)" "pid namespaces"
+	good pause "$ID"
+	is paused || die "not paused"
+	is running "$ID-pod" || die "the pod stands still"
+	eq "$(rt exec "$ID-pod" echo runs)" runs
+	good resume "$ID"
+	good update --pids-limit 23 "$ID"
+	eq "$(rt exec "$ID" cat /sys/fs/cgroup/pids.max)" 23
+	good kill "$ID" TERM
+	until_is stopped
+	has "$(<"$T/out")" TERM
+	good delete "$ID"
+	# The same name again; a program that is not there; hunger.
+	member b 'exit 0'
+	args /no/such/program
+	bad 'no/such/program' run --isolation sandbox --bundle "$B" "$ID"
+	gone "$ID"
+	member b 'x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done'
+	edit '.linux.resources.memory={limit:8388608,swap:8388608}'
+	try run --isolation sandbox --bundle "$B" --keep "$ID"
+	eq "$RC" 137
+	is running "$ID-pod" || die "it took the pod with it"
+	try delete --force "$ID"
+	pod_down
+	s_over
+}
+
+# How many such processes the pod's first partition sees.
+pod_sleeps() { [[ $(rt exec "$ID-pod" ps | grep -c '[s]leep 1000') == "$1" ]]; }
+
+tc sandbox_pod_ends 'sandbox: who names a pod without its network does not get in; kill -9 of a member, of its creator, of the pod'
+sandbox_pod_ends() {
+	local server
+	sandboxes
+	pod_up
+	server=$(pgrep -P "$(<"$T/pod.pid")" -x ringfence-files) || die "no server of directories"
+	# By annotation only, as an image could: a sandbox of its own, or nothing, but not this one.
+	member b 'cat /proc/uptime; hostname'
+	ns network
+	ns uts
+	edit '.hostname="stranger"'
+	s_runs
+	has "$OUT" stranger
+	eq "$(ls "/proc/$server/root/pod")" "" "files in the pod's server"
+	# A shared pid namespace; then its process on the host is killed.
+	member c 'sleep 1000 & sleep 1000; :'
+	ns pid "/proc/$(<"$T/pod.pid")/ns/pid"
+	good run -d --isolation sandbox --bundle "$B" --pid-file "$T/pid" "$ID"
+	eq "$(ls "/proc/$server/root/pod")" "$ID"
+	until_ok 5 pod_sleeps 4
+	kill -9 "$(<"$T/pid")"
+	until_is stopped
+	until_ok 5 pod_sleeps 1
+	good delete "$ID"
+	eq "$(ls "/proc/$server/root/pod")" "" "files in the pod's server after delete"
+	# A namespace of somebody else's is not the pod's.
+	member c 'sleep 1000'
+	ns pid "/proc/$NS/ns/pid"
+	s_refused 'pid namespace'
+	member c 'sleep 1000'
+	good run -d --isolation sandbox --bundle "$B" "$ID"
+	kill -9 "$(<"$T/pod.pid")"
+	until_is stopped
+	eq "$(rt state "$ID" | jq -r '.annotations["io.ringfence.failure"]|test("has ended")')" true "why, in state"
+	good delete --force "$ID"
+	pod_down
+	s_over
+}
