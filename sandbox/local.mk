@@ -61,7 +61,7 @@ endif
 check_PROGRAMS += tests/sandbox/driver
 dist_check_SCRIPTS += tests/sandbox/agent
 TESTS += tests/sandbox/agent
-tests_sandbox_driver_SOURCES = tests/sandbox/driver.c
+tests_sandbox_driver_SOURCES = tests/sandbox/driver.c tests/sandbox/driver.h tests/sandbox/driver_pod.c
 tests_sandbox_driver_LDADD = libsandbox.a libbase.a $(YAJL_LIBS) -lm
 
 # The guest's kernel: what builds it, and the archive that it takes /init from.

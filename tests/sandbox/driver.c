@@ -24,40 +24,19 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "sandbox/p9.h"
-#include "sandbox/proto.h"
-
-#define IDS	400
-#define WAIT_MS 60000
+#include "tests/sandbox/driver.h"
 
 static struct proto port;
-static const char *setup = "{}", *create_members = "\"root\":\"/\"";
+static const char *setup = "{}";
+const char *create_members = "\"root\":\"/\"";
 static pid_t agent;
 static uint32_t serial;
 
-/* What is known of each process. */
-static struct seen {
-	struct strbuf out, err;
-	bool out_over, err_over, exited, hold; /* hold: no credit is given */
-	uint32_t status, input_room;
-} seen[IDS];
-static bool oomed;
+struct seen seen[IDS];
+bool oomed;
 static bool crowd; /* many requests are under way */
 
-static struct {
-	bool there, failed, exec_failed;
-	struct err error;
-	struct strbuf data;
-} answer;
-
-#define CHECK(cond, ...)                                                                   \
-	do {                                                                               \
-		if (!(cond)) {                                                             \
-			fprintf(stderr, "driver: line %d: not so: %s: ", __LINE__, #cond); \
-			fprintf(stderr, "" __VA_ARGS__);                                   \
-			fprintf(stderr, "\n");                                             \
-			exit(1);                                                           \
-		}                                                                          \
-	} while (0)
+struct answer answer;
 
 static int64_t now_ms(void)
 {
@@ -75,7 +54,7 @@ static void say(
 	CHECK(proto_send(&port, type, flags, id, with, data, len) == 0, "frame of type %d", type);
 }
 
-static void put(uint32_t id, const void *data, size_t len)
+void put(uint32_t id, const void *data, size_t len)
 {
 	say(PROTO_STDIN, 0, id, 0, data, len);
 	seen[id].input_room -= (uint32_t)len;
@@ -147,7 +126,7 @@ static void receive(const struct proto_msg *m)
 }
 
 /* Takes what comes until *what is true. False: it did not within ms. */
-static bool pump(const bool *what, int ms)
+bool pump(const bool *what, int ms)
 {
 	int64_t until = now_ms() + ms;
 	struct proto_msg m;
@@ -164,7 +143,7 @@ static bool pump(const bool *what, int ms)
 	return true;
 }
 
-static void ask(enum proto_type type, uint32_t id, const void *data, size_t len)
+void ask(enum proto_type type, uint32_t id, const void *data, size_t len)
 {
 	serial++;
 	answer.there = answer.failed = answer.exec_failed = false;
@@ -174,13 +153,13 @@ static void ask(enum proto_type type, uint32_t id, const void *data, size_t len)
 	CHECK(pump(&answer.there, WAIT_MS), "no answer to a request of type %d", type);
 }
 
-static void must(enum proto_type type, uint32_t id, const char *text)
+void must(enum proto_type type, uint32_t id, const char *text)
 {
 	ask(type, id, text, text ? strlen(text) : 0);
 	CHECK(!answer.failed, "request of type %d: %s", type, answer.error.text);
 }
 
-static void wait_exit(uint32_t id, uint32_t status)
+void wait_exit(uint32_t id, uint32_t status)
 {
 	CHECK(pump(&seen[id].exited, WAIT_MS), "process %u does not end; it said \"%s\" \"%s\"", id,
 		seen[id].out.s, seen[id].err.s);
@@ -189,12 +168,12 @@ static void wait_exit(uint32_t id, uint32_t status)
 		seen[id].err.s ? seen[id].err.s : "");
 }
 
-static bool said(const struct strbuf *b, const char *text)
+bool said(const struct strbuf *b, const char *text)
 {
 	return str_eq(b->s ? b->s : "", text);
 }
 
-static void wait_said(uint32_t id, const char *text)
+void wait_said(uint32_t id, const char *text)
 {
 	const bool never = false;
 	int64_t until = now_ms() + WAIT_MS;
@@ -292,24 +271,30 @@ static void create_from(const char *text, size_t len)
 	ask(PROTO_CREATE, 0, plan, (size_t)n);
 }
 
-/* args: a JSON array. */
+size_t config_text(char *text, size_t size, const char *args, bool terminal, const char *limits)
+{
+	int n = snprintf(text, size, config, terminal ? "true" : "false", args, limits);
+
+	CHECK(n < (int)size, "config");
+	return (size_t)n;
+}
+
 static void create(const char *args, bool terminal, const char *limits)
 {
 	char text[4096];
-	int n = snprintf(text, sizeof(text), config, terminal ? "true" : "false", args, limits);
+	size_t n = config_text(text, sizeof(text), args, terminal, limits);
 
-	CHECK(n < (int)sizeof(text), "config");
-	create_from(text, (size_t)n);
+	create_from(text, n);
 }
 
-static void run(const char *args)
+void run(const char *args)
 {
 	create(args, false, "");
 	CHECK(!answer.failed, "CREATE: %s", answer.error.text);
 	must(PROTO_START, 0, NULL);
 }
 
-static void exec(uint32_t id, const char *script)
+void exec_first(uint32_t id, const char *script)
 {
 	char text[2048];
 
@@ -317,7 +302,7 @@ static void exec(uint32_t id, const char *script)
 	must(PROTO_EXEC, id, text);
 }
 
-static void kill_it(uint32_t id, uint32_t sig, uint32_t flags)
+void kill_it(uint32_t id, uint32_t sig, uint32_t flags)
 {
 	uint8_t data[8];
 
@@ -348,7 +333,7 @@ static void case_execs(void)
 	run("[\"sleep\",\"1000\"]");
 	for (uint32_t id = 1; id <= 100; id++) {
 		snprintf(text, sizeof(text), "read x; echo $x; exit %u", id);
-		exec(id, text);
+		exec_first(id, text);
 	}
 	for (uint32_t id = 100; id >= 1; id--) {
 		snprintf(text, sizeof(text), "this is %u\n", id);
@@ -392,7 +377,7 @@ static void case_signals(void)
 {
 	run("[\"sh\",\"-c\",\"trap 'echo got it' USR1; echo ready; while :; do sleep 0.1; done\"]");
 	wait_said(0, "ready\n");
-	exec(1, "echo ready; exec sleep 1000");
+	exec_first(1, "echo ready; exec sleep 1000");
 	wait_said(1, "ready\n");
 	kill_it(0, SIGUSR1, 0);
 	CHECK(!answer.failed, "%s", answer.error.text);
@@ -402,7 +387,7 @@ static void case_signals(void)
 	wait_exit(1, 128 + SIGTERM);
 	kill_it(1, SIGTERM, 0);
 	CHECK(answer.failed && answer.error.code == ESRCH, "\"%s\"", answer.error.text);
-	exec(2, "sleep 1000");
+	exec_first(2, "sleep 1000");
 	kill_it(0, SIGKILL, PROTO_ALL);
 	CHECK(!answer.failed, "%s", answer.error.text);
 	wait_exit(2, 128 + SIGKILL);
@@ -468,7 +453,7 @@ static void case_errors(void)
 	CHECK(answer.failed, "START twice");
 	ask((enum proto_type)99, 0, &nothing, 1);
 	CHECK(answer.failed && answer.error.code == EOPNOTSUPP, "\"%s\"", answer.error.text);
-	exec(3, "exit 4");
+	exec_first(3, "exit 4");
 	wait_exit(3, 4);
 }
 
@@ -522,10 +507,10 @@ static void case_stalled(void)
 
 	run("[\"sleep\",\"1000\"]");
 	seen[1].hold = true;
-	exec(1, "head -c 3000000 /dev/zero");
-	exec(2, "sleep 1000");
+	exec_first(1, "head -c 3000000 /dev/zero");
+	exec_first(2, "sleep 1000");
 	for (uint32_t id = 3; id < 10; id++) {
-		exec(id, "head -c 300000 /dev/zero");
+		exec_first(id, "head -c 300000 /dev/zero");
 		wait_exit(id, 0);
 		CHECK(seen[id].out.len == 300000, "%u: %zu bytes", id, seen[id].out.len);
 	}
@@ -533,7 +518,7 @@ static void case_stalled(void)
 	CHECK(seen[1].out.len == PROTO_WINDOW, "%zu bytes without credit", seen[1].out.len);
 	/* Nor is anything lost of one that has ended meanwhile. */
 	seen[20].hold = true;
-	exec(20, "head -c 180000 /dev/zero");
+	exec_first(20, "head -c 180000 /dev/zero");
 	pump(&never, 500);
 	CHECK(seen[20].out.len == PROTO_WINDOW && !seen[20].exited, "%zu bytes", seen[20].out.len);
 	seen[20].hold = seen[1].hold = false;
@@ -552,16 +537,16 @@ static void case_full_input(void)
 	const bool never = false;
 
 	run("[\"sleep\",\"1000\"]");
-	exec(1, "sleep 1; wc -c");
+	exec_first(1, "sleep 1; wc -c");
 	put(1, data, 60000);
 	put(1, data, PROTO_WINDOW - 60000);
 	put(1, NULL, 0);
-	exec(2, "echo quick");
+	exec_first(2, "echo quick");
 	wait_exit(2, 0);
 	CHECK(!seen[1].exited, "it did not wait");
 	wait_exit(1, 0);
 	CHECK(said(&seen[1].out, "131072\n"), "\"%s\"", seen[1].out.s);
-	exec(3, "exec <&-; sleep 1");
+	exec_first(3, "exec <&-; sleep 1");
 	put(3, data, 60000);
 	wait_exit(3, 0);
 	pump(&never, 50);
@@ -576,10 +561,10 @@ static void case_background(void)
 
 	run("[\"sleep\",\"1000\"]");
 	since = now_ms();
-	exec(1, "sleep 30 & echo said");
+	exec_first(1, "sleep 30 & echo said");
 	wait_exit(1, 0);
 	CHECK(said(&seen[1].out, "said\n"), "\"%s\"", seen[1].out.s);
-	exec(2, "yes & echo said >&2");
+	exec_first(2, "yes & echo said >&2");
 	wait_exit(2, 0);
 	CHECK(said(&seen[2].err, "said\n"), "\"%s\"", seen[2].err.s);
 	CHECK(now_ms() - since < 20000, "it waited");
@@ -595,7 +580,7 @@ static void case_words(void)
 	must(PROTO_PIDS, 0, NULL);
 	CHECK(answer.data.s[0] == '[' && strlen(answer.data.s) > 2, "\"%s\"", answer.data.s);
 	must(PROTO_UPDATE, 0, "{\"pids\":{\"limit\":50},\"cpu\":{\"cpus\":\"800\"}}");
-	exec(1, "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null");
+	exec_first(1, "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null");
 	CHECK(pump(&seen[1].exited, WAIT_MS), "cat");
 	CHECK(said(&seen[1].out, "50\n"), "\"%s\"", seen[1].out.s);
 	ask(PROTO_UPDATE, 0, "{\"pids\":17}", 11);
@@ -611,99 +596,6 @@ static void case_memory(void)
 	must(PROTO_START, 0, NULL);
 	wait_exit(0, 128 + SIGKILL);
 	CHECK(oomed, "OOM was not told");
-}
-
-/* A further partition, as those of a pod are. */
-static void join(uint32_t id, const char *name, const char *args, const char *limits)
-{
-	char text[4096], plan[6144];
-	/* What is written over a disk is the first one's. */
-	const char *root =
-		strstr(create_members, "overlay") ? "\"root\":\"/run/ringfence-guest/d0\"" : create_members;
-
-	snprintf(text, sizeof(text), config, "false", args, limits);
-	snprintf(plan, sizeof(plan), "{\"id\":\"%s\",%s,\"join\":[\"uts\",\"ipc\"],\"config\":%s}", name,
-		root, text);
-	must(PROTO_CREATE, id, plan);
-}
-
-static void exec_in(uint32_t id, uint32_t partition, const char *script)
-{
-	char text[2048];
-
-	snprintf(text, sizeof(text), "{\"partition\":%u,\"args\":[\"sh\",\"-c\",\"%s\"]}", partition, script);
-	must(PROTO_EXEC, id, text);
-}
-
-static void case_pod(void)
-{
-	const char *eat = "[\"sh\",\"-c\",\"x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done\"]";
-	const char *wait = "[\"sh\",\"-c\",\"echo here; cat\"]";
-	const char *early = "{\"id\":\"early\",\"config\":{}}";
-	const char *nonsense = "{\"id\":\"x\",\"root\":\"/\",\"join\":[\"nonsense\"],\"config\":{}}";
-	bool never = false;
-
-	ask(PROTO_CREATE, 5, early, strlen(early));
-	CHECK(answer.failed, "a second partition before the first");
-	run("[\"sh\",\"-c\",\"cat\"]");
-	/* Names are the host's business: two of them are the same here. */
-	join(5, "test", wait, "");
-	join(6, "test", wait, ",\"memory\":{\"limit\":67108864}");
-	ask(PROTO_CREATE, 5, early, strlen(early));
-	CHECK(answer.failed, "the same number twice");
-	ask(PROTO_CREATE, 7, nonsense, strlen(nonsense));
-	CHECK(answer.failed, "nonsense joined");
-	must(PROTO_START, 5, NULL);
-	must(PROTO_START, 6, NULL);
-	wait_said(5, "here\n");
-	wait_said(6, "here\n");
-	/* Namespaces: pid of its own, uts and ipc the first one's. */
-	exec_in(22, 5, "readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts");
-	exec(23, "readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts");
-	exec_in(24, 6, "readlink /proc/self/ns/pid");
-	exec_in(25, 5, "readlink /proc/self/ns/pid");
-	wait_exit(22, 0);
-	wait_exit(23, 0);
-	wait_exit(24, 0);
-	wait_exit(25, 0);
-	CHECK(said(&seen[22].out, seen[23].out.s), "\"%s\" \"%s\"", seen[22].out.s, seen[23].out.s);
-	CHECK(!said(&seen[24].out, seen[25].out.s), "one pid namespace for two: \"%s\"", seen[24].out.s);
-	/* One stands still, the other does not. */
-	must(PROTO_PAUSE, 5, NULL);
-	put(5, "5\n", 2);
-	put(6, "6\n", 2);
-	wait_said(6, "here\n6\n");
-	pump(&never, 200);
-	CHECK(said(&seen[5].out, "here\n"), "\"%s\"", seen[5].out.s);
-	must(PROTO_RESUME, 5, NULL);
-	wait_said(5, "here\n5\n");
-	must(PROTO_STATS, 6, NULL);
-	must(PROTO_PIDS, 6, NULL);
-	must(PROTO_UPDATE, 6, "{\"pids\":{\"limit\":55}}");
-	/* Their ends are their own, and leave nothing behind. */
-	exec_in(26, 5, "sleep 1000");
-	kill_it(5, SIGKILL, PROTO_ALL);
-	CHECK(!answer.failed, "%s", answer.error.text);
-	wait_exit(26, 128 + SIGKILL);
-	wait_exit(5, 128 + SIGKILL);
-	ask(PROTO_PIDS, 5, NULL, 0);
-	CHECK(answer.failed, "what has ended has processes");
-	put(6, NULL, 0);
-	wait_exit(6, 0);
-	/* Out of memory: one's own. */
-	join(8, "test", eat, ",\"memory\":{\"limit\":8388608,\"swap\":8388608}");
-	must(PROTO_START, 8, NULL);
-	wait_exit(8, 128 + SIGKILL);
-	CHECK(oomed, "OOM was not told");
-	/* Killed before it was started. */
-	join(9, "test", wait, "");
-	kill_it(9, SIGKILL, PROTO_ALL);
-	wait_exit(9, 128 + SIGKILL);
-	/* The first one's end finds one that lives. */
-	join(10, "test", wait, "");
-	must(PROTO_START, 10, NULL);
-	put(0, NULL, 0);
-	wait_exit(0, 0);
 }
 
 /* The whole connection ends for whoever does not keep to its rules. */
@@ -761,7 +653,7 @@ static void case_hostile_frames(void)
 		CHECK(answer.failed, "type %u", types[i]);
 	}
 	say(PROTO_WINSIZE, 0, 0, 0, "xxxxxxxxx", 9);
-	exec(4, "echo well");
+	exec_first(4, "echo well");
 	wait_exit(4, 0);
 	CHECK(said(&seen[4].out, "well\n"), "\"%s\"", seen[4].out.s);
 }
@@ -769,7 +661,7 @@ static void case_hostile_frames(void)
 static void case_off(void)
 {
 	run("[\"sleep\",\"1000\"]");
-	exec(1, "sleep 1000");
+	exec_first(1, "sleep 1000");
 	say(PROTO_OFF, 0, 0, 0, NULL, 0);
 	expect_end();
 }
@@ -789,7 +681,7 @@ static void case_shell(void)
 	} else {
 		run("[\"sleep\",\"1000\"]");
 	}
-	exec(1, script ? script : "free");
+	exec_first(1, script ? script : "free");
 	CHECK(pump(&seen[1].exited, WAIT_MS), "it does not end");
 	printf("%s%s", seen[1].out.s ? seen[1].out.s : "", seen[1].err.s ? seen[1].err.s : "");
 }
