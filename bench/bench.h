@@ -28,11 +28,13 @@ struct options {
 	uint64_t memory_limit; /* bytes that density and scale may take; 0: none */
 	uint64_t reserve;      /* bytes that they leave to others; 0: an eighth of the machine's */
 	uint64_t guest_memory; /* bytes */
+	uint64_t settle;       /* ms from a start to a reading: what RCU frees later is gone then */
 	uint64_t timeout;      /* s for a start */
 	bool quiet;
 	/* of compare and plan */
-	double threshold;
+	uint64_t threshold; /* % */
 	uint64_t instances, memory;
+	bool relative;
 };
 
 struct progress {
@@ -57,6 +59,8 @@ struct bench {
  */
 int bench_start(struct bench *b, struct err *e);
 int bench_exec(struct bench *b, struct err *e);
+int bench_density(struct bench *b, struct err *e);
+int bench_scale(struct bench *b, struct err *e);
 
 /* --- for the benchmarks */
 
@@ -88,7 +92,8 @@ int machine_describe(struct result *r, struct err *e);
  * which they are, malloc()ed. */
 int machine_pin(const char *list, char **text, struct err *e);
 
-/* The number behind "NAME:" in /proc/meminfo, in bytes; 0 if there is none. */
+/* The numbers behind "NAME:" in /proc/meminfo, in bytes, of one reading; 0 for one that is not there. */
+void machine_meminfos(const char *const *names, double *values, size_t n);
 uint64_t machine_meminfo(const char *name);
 
 #endif

@@ -17,7 +17,8 @@
 #define STOP_TIMEOUT 30000
 
 static const struct design_kind *const kinds[] = { &design_floor, &design_ringfence, &design_crun,
-	&design_runc, &design_fake };
+	&design_runc, &design_runsc, &design_podman, &design_sandbox, &design_qemu, &design_firecracker,
+	&design_cloud_hypervisor, &design_fake };
 
 /* --- the list ----------------------------------------------------------------------------------------- */
 

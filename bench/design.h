@@ -54,6 +54,8 @@ struct design_kind {
 	 * asked. */
 	bool attached;
 	bool machine; /* has guest memory */
+	/* What a held payload says does not come to us: that HOLD has returned stands for it. */
+	bool says_on_return;
 	/* What may emulate it, best first: parameters; NULL: there is no choice. */
 	const char *const *choices;
 

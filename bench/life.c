@@ -215,7 +215,11 @@ int held_start(struct held *h, struct design *d, const char *const *payload, con
 	design_new_id(d, h->id, sizeof(h->id));
 	r = life_begin(&l, d, DESIGN_HOLD, h->id, payload, pipe, e);
 	if (r == 0) {
-		r = life_until(&l, true, !attached);
+		r = life_until(&l, !d->kind->says_on_return, !attached);
+		if (r == 0 && d->kind->says_on_return && l.over && l.status == 0) {
+			l.marked = true;
+			l.first = l.ended;
+		}
 		if (r == -EINTR)
 			err_text(e, EINTR, "interrupted");
 	}

@@ -35,17 +35,26 @@ static bool line_value(const char *text, const char *name, char *out, size_t siz
 	return false;
 }
 
-uint64_t machine_meminfo(const char *name)
+void machine_meminfos(const char *const *names, double *values, size_t n)
 {
 	_cleanup_close_ int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	static char text[16384];
 	char value[64];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	return line_value(text, name, value, sizeof(value)) ? strtoull(value, NULL, 10) * 1024 : 0;
+	text[len > 0 ? len : 0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		values[i] = line_value(text, names[i], value, sizeof(value))
+				    ? (double)strtoull(value, NULL, 10) * 1024
+				    : 0;
+}
+
+uint64_t machine_meminfo(const char *name)
+{
+	double v;
+
+	machine_meminfos(&name, &v, 1);
+	return (uint64_t)v;
 }
 
 static void add_file(struct result *r, const char *name, const char *path)

@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "bench/bench.h"
+#include "bench/judge.h"
+#include "bench/report.h"
 
 enum status { DONE = 0, FAILED = 1, NOT_UNDERSTOOD = 2, BLEMISHED = 3, INTERRUPTED = 130 };
 
@@ -31,15 +33,25 @@ static const char usage[] =
 	"What:\n"
 	"  start        from the call to the payload's first instruction, and the whole life\n"
 	"  exec         the same into an instance that lives\n"
+	"  density      what one more living instance costs: memory of processes and kernel, a slope over "
+	"many\n"
+	"  scale        how long a start takes when so many live already\n"
 	"  all          all of these\n"
+	"  compare A B  two results: is B better, worse or the same\n"
+	"  plan FILE    from a result with density: how many instances of what a host takes\n"
+	"  report FILE  the tables of a result, and its HTML again\n"
 	"  clean        remove what runs that were killed left behind\n"
 	"\n"
 	"Options:\n"
 	"      --design LIST             which (default: " DEFAULT_DESIGNS ")\n"
-	"      --count N                 rounds\n"
+	"      --count N                 rounds (default 40), or instances (density 100, scale 1000)\n"
 	"      --warmup N                rounds before that, which do not count (default 3)\n"
 	"      --concurrency N           how many starts at once, besides one at a time (default 8; 0: not "
 	"at all)\n"
+	"      --payload NAME            of density: idle, web or both (default both)\n"
+	"      --memory-limit SIZE       density and scale stop when a design has taken so much\n"
+	"      --reserve SIZE            and when so little is available (default: an eighth of the memory)\n"
+	"      --settle MS               density: from a start to a reading (default 100)\n"
 	"      --guest-memory SIZE       of a virtual machine (default 64M)\n"
 	"      --timeout SECONDS         for a start (default 30)\n"
 	"      --pin CPUS                run all of it on these processors, as 0,2-3\n"
@@ -48,6 +60,10 @@ static const char usage[] =
 	"      --runtime PATH            the ringfence to measure (default: that of the same build)\n"
 	"      --kernel FILE             for guests (default $RINGFENCE_GUEST_KERNEL, or what ./bootstrap "
 	"kernel made)\n"
+	"      --threshold PERCENT       compare: smaller differences are none (default 5)\n"
+	"      --relative                compare: the ratios to the first design, not the figures\n"
+	"      --instances N             plan: how many are wanted\n"
+	"      --memory SIZE             plan: of the host (default: as it was measured)\n"
 	"      --quiet                   no progress, no tables\n"
 	"  -h, --help                    show this help\n";
 
@@ -67,6 +83,13 @@ static const struct {
 	{ "warmup", OPT_NUMBER, AT(warmup), 0, 1000 },
 	{ "concurrency", OPT_NUMBER, AT(concurrency), 0, 512 },
 	{ "guest-memory", OPT_BYTES, AT(guest_memory), 16u << 20, UINT64_C(1) << 40 },
+	{ "memory-limit", OPT_BYTES, AT(memory_limit), 1, UINT64_C(1) << 60 },
+	{ "reserve", OPT_BYTES, AT(reserve), 1, UINT64_C(1) << 60 },
+	{ "threshold", OPT_NUMBER, AT(threshold), 0, 1000 },
+	{ "relative", OPT_FLAG, AT(relative), 0, 0 },
+	{ "instances", OPT_NUMBER, AT(instances), 1, UINT64_C(1) << 40 },
+	{ "memory", OPT_BYTES, AT(memory), 1, UINT64_C(1) << 60 },
+	{ "settle", OPT_NUMBER, AT(settle), 0, 60000 },
 	{ "timeout", OPT_NUMBER, AT(timeout), 1, 3600 },
 	{ "pin", OPT_TEXT, AT(pin), 0, 0 },
 	{ "out", OPT_TEXT, AT(out), 0, 0 },
@@ -209,6 +232,8 @@ static const struct {
 } benches[] = {
 	{ "start", bench_start },
 	{ "exec", bench_exec },
+	{ "density", bench_density },
+	{ "scale", bench_scale },
 };
 
 static bool is_bench(const char *what)
@@ -284,6 +309,7 @@ static void add_reasons(struct bench *b)
 			if (!row)
 				return;
 			row->slope = like->slope;
+			row->minor = like->minor;
 			row->more_is_better = like->more_is_better;
 			row_fail(b->result, row, d->reason);
 		}
@@ -330,6 +356,8 @@ static int write_all(struct bench *b, const char *dir, struct err *e)
 	r = result_write_json(b->result, fd, "result.json", e);
 	if (r == 0)
 		r = result_write_csv(b->result, fd, "result.csv", e);
+	if (r == 0)
+		r = report_write(b->result, fd, "report.html", e);
 	return r < 0 ? err_wrap(e, "write results to %s", dir) : 0;
 }
 
@@ -340,7 +368,7 @@ static void print_tables(struct bench *b, const char *dir)
 	result_describe(b->result, &text);
 	if (text.s)
 		fputs(text.s, stdout);
-	printf("\nWritten to %s: result.json, result.csv\n", dir);
+	printf("\nWritten to %s: result.json, result.csv, report.html\n", dir);
 	fflush(stdout);
 }
 
@@ -430,13 +458,100 @@ static int run_bench(struct bench *b, const char *what, const struct places *p, 
 	return conclude(b, measure(b, what, e), e);
 }
 
+/* --- of results that are there ------------------------------------------------------------------------ */
+
+static int run_compare(const struct options *o, char **files, struct err *e)
+{
+	_cleanup_(result_freep) struct result *x = NULL, *y = NULL;
+	_cleanup_strbuf_ struct strbuf out = { 0 };
+	enum verdict whole;
+	int r = result_read(files[0], &x, e);
+
+	if (r == 0)
+		r = result_read(files[1], &y, e);
+	if (r == 0)
+		r = compare_results(x, y, (double)o->threshold / 100, o->relative, &out, &whole, e);
+	if (r < 0)
+		return FAILED;
+	fputs(out.s, stdout);
+	return whole == VERDICT_WORSE ? BLEMISHED : DONE;
+}
+
+static int run_plan(const struct options *o, char **files, struct err *e)
+{
+	const struct plan p = { o->instances, o->memory, o->reserve };
+	_cleanup_(result_freep) struct result *x = NULL;
+	_cleanup_strbuf_ struct strbuf out = { 0 };
+	bool fits;
+	int r = result_read(files[0], &x, e);
+
+	if (r == 0)
+		r = plan_result(x, &p, &out, &fits, e);
+	if (r < 0)
+		return FAILED;
+	fputs(out.s, stdout);
+	return o->instances && !fits ? BLEMISHED : DONE;
+}
+
+static int run_report(const struct options *o, char **files, struct err *e)
+{
+	_cleanup_free_ char *copy = strdup(files[0]);
+	_cleanup_(result_freep) struct result *x = NULL;
+	_cleanup_strbuf_ struct strbuf out = { 0 };
+	_cleanup_close_ int fd = -EBADF;
+	const char *dir = o->out ? o->out : copy ? dirname(copy) : NULL;
+	int r = dir ? result_read(files[0], &x, e) : err_set(e, ENOMEM, "report");
+
+	if (r == 0)
+		r = path_make(dir, 0755, e);
+	if (r < 0)
+		return FAILED;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		err_set(e, errno, "open %s", dir);
+	if (fd < 0 || report_write(x, fd, "report.html", e) < 0)
+		return FAILED;
+	result_describe(x, &out);
+	if (!o->quiet && out.s)
+		fputs(out.s, stdout);
+	return DONE;
+}
+
+static const struct {
+	const char *name;
+	int files;
+	int (*run)(const struct options *o, char **files, struct err *e);
+} judges[] = {
+	{ "compare", 2, run_compare },
+	{ "plan", 1, run_plan },
+	{ "report", 1, run_report },
+};
+
+/* -1: it is none of them. */
+static int run_judge(const struct options *o, int argc, char **argv, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(judges); i++) {
+		if (!str_eq(argv[0], judges[i].name))
+			continue;
+		if (argc - 1 == judges[i].files)
+			return judges[i].run(o, argv + 1, e);
+		err_text(e, EINVAL, "%s takes %d results, which are files named result.json", argv[0],
+			judges[i].files);
+		return NOT_UNDERSTOOD;
+	}
+	return -1;
+}
+
 static int run(int argc, char **argv, struct err *e)
 {
 	struct options o = { .designs = DEFAULT_DESIGNS,
 		.warmup = 3,
 		.concurrency = 8,
+		.payload = "both",
 		.guest_memory = 64 << 20,
-		.timeout = 30 };
+		.timeout = 30,
+		.settle = 100,
+		.threshold = 5 };
 	struct bench b = { .o = &o, .site = SITE_INIT };
 	static struct places p;
 	int first = argc, r = parse(argc, argv, &o, &first, e);
@@ -449,8 +564,18 @@ static int run(int argc, char **argv, struct err *e)
 		r = err_text(e, EINVAL, "nothing to measure was named");
 	if (r == 0 && str_eq(argv[first], "clean"))
 		return clean_dead(&o, true) < 0 ? FAILED : DONE;
+	if (r == 0) {
+		int judged = run_judge(&o, argc - first, argv + first, e);
+
+		if (judged >= 0)
+			return judged;
+	}
+	if (r == 0 && argc - first > 1)
+		r = err_text(e, EINVAL, "\"%s\" is one word too many", argv[first + 1]);
 	if (r == 0 && !is_bench(argv[first]))
 		r = err_text(e, EINVAL, "\"%s\" is nothing that can be measured", argv[first]);
+	if (r == 0 && !str_eq(o.payload, "idle") && !str_eq(o.payload, "web") && !str_eq(o.payload, "both"))
+		r = err_text(e, EINVAL, "option --payload takes idle, web or both, not \"%s\"", o.payload);
 	if (r < 0) {
 		err_hint(e, "see \"ringfence bench --help\"");
 		return NOT_UNDERSTOOD;

@@ -18,7 +18,7 @@
 #include "base/fd.h"
 
 #define MARK	 "RINGFENCE_BENCH_RUN"
-#define SAID_MAX 65536
+#define SAID_MAX (4u << 20)
 
 extern char **environ;
 

@@ -53,7 +53,7 @@ int proc_spawn(const struct words *w, int out, int err, pid_t *pid, double *bega
 
 /*
  * Runs w to its end, at most `timeout` ms: then it is killed (-ETIME). Returns the exit status (128 + N for a
- * signal). What it says to standard output is put into `out`, what to standard error into `said`, 64 KiB each
+ * signal). What it says to standard output is put into `out`, what to standard error into `said`, 4 MiB each
  * at most; either may be NULL. Not ended by proc_stop: it is what cleans up.
  */
 int proc_run(const struct words *w, int timeout, struct strbuf *out, struct strbuf *said, struct err *e);

@@ -52,6 +52,7 @@ struct result_row {
 	double resolution;
 	double *x, *y; /* NAN: that round failed */
 	size_t n, room;
+	bool minor; /* for those who look closer: not in result_describe() */
 	unsigned int failures;
 	const char *reason; /* of the last failure, or why there is nothing */
 	char **notes;	    /* NULL-terminated */

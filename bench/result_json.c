@@ -86,6 +86,8 @@ static void put_row(struct json_writer *w, const struct result_row *row)
 	json_put_string(w, "unit", row->unit);
 	json_put_string(w, "better", row->more_is_better ? "more" : "less");
 	json_put_string(w, "kind", row->slope ? "slope" : "samples");
+	if (row->minor)
+		json_put_bool(w, "minor", true);
 	if (row->unpaired)
 		json_put_bool(w, "paired", false);
 	if (row->slope)
@@ -254,7 +256,10 @@ static int get_row(struct result *r, const struct json *j, struct err *e)
 		return err_set(e, ENOMEM, "read rows");
 	row->more_is_better = str_eq(better, "more");
 	row->slope = str_eq(kind, "slope");
-	m = json_get(j, "paired");
+	m = json_get(j, "minor");
+	if (m)
+		v = json_as_bool(m, "\"minor\"", &row->minor, e);
+	m = v < 0 ? NULL : json_get(j, "paired");
 	if (m) {
 		v = json_as_bool(m, "\"paired\"", &row->unpaired, e);
 		row->unpaired = !row->unpaired;

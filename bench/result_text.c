@@ -91,6 +91,8 @@ static void put_design(const struct result *r, const char *name, struct strbuf *
 
 static void put_row(const struct result *r, const struct result_row *row, struct strbuf *out)
 {
+	const struct result_design *d = design_of(r, row->design);
+
 	strbuf_puts(out, "| ");
 	put_design(r, row->design, out);
 	strbuf_puts(out, " | ");
@@ -112,7 +114,10 @@ static void put_row(const struct result *r, const struct result_row *row, struct
 	}
 	if (!row->known && !row->slope)
 		strbuf_puts(out, "| ");
-	put_notes(row, out);
+	if (d && d->reason)
+		strbuf_puts(out, "not measured, see above");
+	else
+		put_notes(row, out);
 	strbuf_puts(out, " |\n");
 }
 
@@ -202,7 +207,7 @@ void result_describe(const struct result *r, struct strbuf *out)
 		r->started);
 	put_designs(r, out);
 	for (size_t i = 0; i < r->n_rows; i++)
-		if (is_first_of_group(r, i))
+		if (!r->rows[i]->minor && is_first_of_group(r, i))
 			put_group(r, i, out);
 }
 

@@ -192,6 +192,14 @@ static DIR *open_dir_at(int at, const char *name)
 	return d;
 }
 
+/* conmon makes the directories of hierarchies that are not mounted, too, and files in them. */
+static bool is_no_cgroup(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
 /* A cgroup and those below it: right after an end they may still be busy for a moment. */
 static bool remove_cgroup(int at, const char *name, int depth)
 {
@@ -201,6 +209,8 @@ static bool remove_cgroup(int at, const char *name, int depth)
 	while (d && depth > 0 && (entry = readdir(d)))
 		if (!is_dots(entry->d_name) && is_dir(dirfd(d), entry))
 			remove_cgroup(dirfd(d), entry->d_name, depth - 1);
+		else if (!is_dots(entry->d_name) && is_no_cgroup(dirfd(d)))
+			unlinkat(dirfd(d), entry->d_name, 0);
 	for (int tries = 0; unlinkat(at, name, AT_REMOVEDIR) < 0; tries++) {
 		if (errno != EBUSY || tries == 200)
 			return errno == ENOENT;

@@ -104,8 +104,9 @@ _ringfence()
 		[inspect]='--type --format --platform --help'
 		[commit]='--message --author --change --pause --squash --quiet --format --help'
 		[volume]='--format --quiet --label --force --all --help'
-		[bench]='--design --count --warmup --concurrency --guest-memory --timeout --pin --out --work --runtime
-			--kernel --quiet --help'
+		[bench]='--design --count --warmup --concurrency --payload --memory-limit --reserve --settle
+			--guest-memory --timeout --pin --out --work --runtime --kernel --threshold --relative
+			--instances --memory --quiet --help'
 		# for images
 		[images]='--format --filter --quiet --digests --all --no-trunc --noheading --help'
 		[history]='--format --no-trunc --quiet --help'
@@ -192,7 +193,7 @@ _ringfence()
 		elif [[ $verb == rm ]]; then
 			opts=$(_ringfence_partitions)
 		elif [[ $verb == bench ]]; then
-			opts='start exec all clean'
+			opts='start exec density scale all compare plan clean report'
 		elif [[ $verb == store ]]; then
 			opts=check
 		elif [[ " launch prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then

@@ -191,7 +191,8 @@ static void described(void **state)
 	result_describe(r, &out);
 	assert_non_null(strstr(out.s, "| slow | 2.50 (2.50 to 2.50) | 50.0 ms ("));
 	assert_non_null(strstr(out.s, "1 failed: it did not start; a note"));
-	assert_non_null(strstr(out.s, "| absent |  |  | | there is no"));
+	assert_non_null(strstr(out.s, "| absent | a design | not measured: there is no"));
+	assert_non_null(strstr(out.s, "| absent |  |  | | not measured, see above |"));
 	assert_non_null(strstr(out.s, "2.00 KiB"));
 }
 
