@@ -268,6 +268,8 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 	at_least(out);
 	if (r == 0)
 		r = vm_share_open(p, &out->shares, &out->n_shares, e);
+	if (r == 0)
+		r = vm_disks_open(p, out->shares, out->n_shares, &out->disks, &out->n_disks, e);
 	if (r < 0)
 		vm_ask_free(out);
 	return r;
@@ -279,8 +281,9 @@ void vm_ask_free(struct vm_ask *ask)
 	fd_close(ask->kernel);
 	fd_close(ask->guest);
 	vm_share_close(ask->shares, ask->n_shares);
+	vm_disks_close(ask->disks, ask->n_disks);
 	ask->kvm = ask->kernel = ask->guest = -EBADF;
-	ask->n_shares = 0;
+	ask->n_shares = ask->n_disks = 0;
 }
 
 /* Also the devices that the machine is made of: a list of rules that does not name them would keep them from
@@ -385,9 +388,10 @@ char *vm_create_document(
 			json_put_string(w, "root", member ? root : vm_share_links[VM_SHARES_ROOT].target);
 	json_open_array(w, "sources");
 	for (size_t i = 0; i < ask->n_shares; i++)
-		if (ask->shares[i].mount >= 0)
+		if (ask->shares[i].mount >= 0 && ask->shares[i].kind != VM_SHARE_DISK)
 			put_source(w, member ? own : binds, &ask->shares[i], member || ask->pod);
 	json_close_array(w);
+	vm_disks_write(w, ask->disks, ask->n_disks);
 	if (member) {
 		put_join(w, join);
 		json_put_json(w, "config", p->spec->json);

@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "runtime/partition.h"
 #include "runtime/runtime.h"
+#include "sandbox/disk.h"
 #include "sandbox/vm.h"
 
 #define VM_ANNOTATION	     "io.ringfence.sandbox."
@@ -41,9 +42,11 @@ struct vm_share {
 	int fd; /* a detached copy of the mount, not yet attached anywhere */
 	bool is_dir;
 	int mount; /* index into spec.mounts; -1: the root file system */
-	/* SHM, CGROUP: not shown, and fd is -1: the guest has its own. */
-	enum { VM_SHARE_FILES, VM_SHARE_SHM, VM_SHARE_CGROUP } kind;
+	/* SHM, CGROUP: not shown, and fd is -1: the guest has its own. DISK: a block device's node, and the
+	 * guest has the device (disk.h). */
+	enum { VM_SHARE_FILES, VM_SHARE_SHM, VM_SHARE_CGROUP, VM_SHARE_DISK } kind;
 	uint64_t shm_size; /* bytes; 0: as the guest's kernel has it */
+	dev_t rdev;
 };
 
 struct vm_ask {
@@ -56,6 +59,8 @@ struct vm_ask {
 	int kvm, kernel, guest; /* descriptors; kvm -1: not to be used; guest: the agent's program */
 	struct vm_share *shares;
 	size_t n_shares;
+	struct vm_disk_ask *disks;
+	size_t n_disks;
 };
 
 /* Does this config, or the way in which we were called, ask for a sandbox? */

@@ -290,14 +290,16 @@ static int terminal(struct creation *c, struct err *e)
 static void be_monitor(struct creation *c)
 {
 	const struct vm_ask *ask = &c->ask;
-	int keep[] = { c->sync[1], c->birth.listener, c->birth.netns, c->birth.slave, c->birth.fate, ask->kvm,
-		ask->kernel, ask->guest };
+	int keep[8 + VM_DISKS_MAX] = { c->sync[1], c->birth.listener, c->birth.netns, c->birth.slave,
+		c->birth.fate, ask->kvm, ask->kernel, ask->guest };
 	size_t n = 0;
 
 	/* Our cgroup's descriptors are needed until we have joined. */
 	if (c->p->cgroup && cgrp_join_self(c->p->cgroup, NULL) < 0)
 		_exit(1);
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+	for (size_t i = 0; i < ask->n_disks; i++)
+		keep[8 + i] = ask->disks[i].fd;
+	for (size_t i = 0; i < 8 + ask->n_disks; i++)
 		if (keep[i] >= 0)
 			keep[n++] = keep[i];
 	confine_keep(keep, n, ask->shares, ask->n_shares);
@@ -412,6 +414,8 @@ static int prepare(struct creation *c, const struct rt_create_opts *o, struct er
 		r = vm_refuse(p, o, e);
 		if (r == 0)
 			r = vm_share_open(p, &c->ask.shares, &c->ask.n_shares, e);
+		if (r == 0)
+			r = vm_disks_none(p, c->ask.shares, c->ask.n_shares, e);
 		if (r == 0)
 			r = note_member(c, 0, e);
 	} else {

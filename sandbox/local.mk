@@ -4,7 +4,7 @@ libsandbox_a_SOURCES = $(SANDBOX_HOST) $(SANDBOX_VM) $(SANDBOX_VIRTIO) $(SANDBOX
 
 # What monitor and agent say to each other; the engine, the monitor.
 SANDBOX_HOST = \
-	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h sandbox/engine.c \
+	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h sandbox/disk.c sandbox/disk.h sandbox/engine.c \
 	sandbox/creation.c sandbox/creation.h sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
 	sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
 	sandbox/monitor_io.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
@@ -47,7 +47,7 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 # The agent: pid 1 of the guest.
 pkglibexec_PROGRAMS += ringfence-guest
 ringfence_guest_SOURCES = \
-	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/partitions.c sandbox/guest/process.c \
+	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/disks.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/partitions.c sandbox/guest/process.c \
 	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/without.c sandbox/guest/work.c
 # Neither libcgroup nor libdbus (sandbox/guest/without.c).
 ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \
@@ -160,12 +160,15 @@ endif
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
-check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
-TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
+check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
+TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
 tests_unit_sandbox_client_test_SOURCES = tests/unit/sandbox_client_test.c
 tests_unit_sandbox_client_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_client_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll,--wrap=clock_gettime
 tests_unit_sandbox_client_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_disk_test_SOURCES = tests/unit/sandbox_disk_test.c
+tests_unit_sandbox_disk_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_disk_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_monitor_io_test_SOURCES = tests/unit/sandbox_monitor_io_test.c
 tests_unit_sandbox_monitor_io_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_monitor_io_test_LDADD = $(SANDBOX_TEST_LIBS)
@@ -260,7 +263,7 @@ tests_unit_sandbox_net_test_LDADD = $(SANDBOX_TEST_LIBS)
 # --- tests of the agent
 check_PROGRAMS += tests/unit/sandbox_adapt_test
 TESTS += tests/unit/sandbox_adapt_test
-tests_unit_sandbox_adapt_test_SOURCES = tests/unit/sandbox_adapt_test.c sandbox/guest/adapt.c
+tests_unit_sandbox_adapt_test_SOURCES = tests/unit/sandbox_adapt_test.c sandbox/guest/adapt.c sandbox/guest/disks.c
 tests_unit_sandbox_adapt_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_adapt_test_LDADD = $(SANDBOX_TEST_LIBS)
 

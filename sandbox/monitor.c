@@ -290,6 +290,13 @@ static int make_machine(struct monitor *m, struct vm_config *c, struct err *e)
 		return c->initrd;
 	c->memory = ask->memory;
 	c->vcpus = ask->vcpus;
+	for (size_t i = 0; i < ask->n_disks; i++) {
+		struct vm_disk *d = &c->disks[c->n_disks++];
+
+		d->fd = ask->disks[i].fd;
+		d->readonly = ask->disks[i].readonly;
+		snprintf(d->serial, sizeof(d->serial), "d%u", (unsigned)i);
+	}
 	if (ask->accel == VM_ACCEL_KVM) {
 		r = vm_create(c, ask->kvm, &m->vm, e);
 	} else {
@@ -298,6 +305,8 @@ static int make_machine(struct monitor *m, struct vm_config *c, struct err *e)
 			fd_close(c->ports[i].fd);
 		for (unsigned i = 0; i < c->n_nics; i++)
 			fd_close(c->nics[i].fd);
+		for (unsigned i = 0; i < c->n_disks; i++)
+			fd_close(c->disks[i].fd);
 		fd_close(c->serial);
 	}
 	fd_close(c->initrd);

@@ -14,7 +14,7 @@
  *         "target": "/run/ringfence-guest/s0",
  *         "exclusive": true,         nobody else changes it: the guest may cache it; missing: false
  *         "readonly": true } ],      missing: false
- *     "disks": [                     virtio-blk, in the order of their devices: vda, vdb, ...
+ *     "disks": [                     virtio-blk, the first ones by their serial numbers: d0, d1, ...
  *       { "fs": "erofs",
  *         "target": "/run/ringfence-guest/d0",
  *         "readonly": true } ],
@@ -34,6 +34,12 @@
  *                                    have been below, are writable instead
  *                                    or "shm": 65536000: the tmpfs that the partitions of a pod share, which
  *                                    the first of them makes, of so many bytes
+ *     "disks": [                     what the disk with serial "d1" stands for; may be missing
+ *       { "disk": 1, "mount": 4, "volume": true },
+ *                                    the file system on it is mounts[4]
+ *       { "disk": 2, "mount": 5 },     mounts[5], a bind, is of its device's node
+ *       { "disk": 3, "device": 0,      linux.devices[0] has its numbers instead of the host's, 7:1, which
+ *         "major": 7, "minor": 1 } ],  rules for devices may name; a mount's source may have some, too
  *     "stdin": true,                 (the default) false: the payload's is /dev/null
  *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ] }
  *                                    may be missing: then root is used as it is; else the root file

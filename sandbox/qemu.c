@@ -25,6 +25,7 @@
 
 #define PROGRAM "/usr/bin/qemu-system-x86_64"
 #define MIB	(1ULL << 20)
+#define PLACES	8 /* for devices that microvm has without ACPI */
 
 int qemu_find(char *path, size_t size, struct err *e)
 {
@@ -39,7 +40,7 @@ int qemu_find(char *path, size_t size, struct err *e)
  * ---------------------------------------------------------------------------------------- */
 
 struct args {
-	char *at[128 + 4 * (VM_PORTS_MAX + VM_DISKS_MAX + VM_NICS_MAX)];
+	char *at[128 + 6 * (VM_PORTS_MAX + VM_DISKS_MAX + VM_NICS_MAX)];
 	size_t n;
 	bool failed;
 };
@@ -78,6 +79,29 @@ static void add_ports(struct args *a, const struct vm_config *c)
 	}
 }
 
+/*
+ * By descriptor: QEMU opens nothing. It is not to try with fewer rights first, which a descriptor has not,
+ * nor to lock what the creator has locked.
+ */
+static void add_disks(struct args *a, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		const struct vm_disk *d = &c->disks[i];
+		struct stat st;
+		bool device = fstat(d->fd, &st) == 0 && S_ISBLK(st.st_mode);
+
+		add(a, "-add-fd");
+		add(a, "fd=%d,set=%u", d->fd, i + 1);
+		add(a, "-drive");
+		add(a,
+			"if=none,id=d%u,format=raw,file.driver=%s,file.filename=/dev/fdset/%u,"
+			"file.locking=off,auto-read-only=off,discard=unmap,readonly=%s",
+			i, device ? "host_device" : "file", i + 1, d->readonly ? "on" : "off");
+		add(a, "-device");
+		add(a, "virtio-blk-device,drive=d%u,serial=%s", i, d->serial);
+	}
+}
+
 static void add_nics(struct args *a, const struct vm_config *c)
 {
 	for (unsigned i = 0; i < c->n_nics; i++) {
@@ -89,6 +113,20 @@ static void add_nics(struct args *a, const struct vm_config *c)
 		add(a, "virtio-net-device,netdev=n%u,mac=%02x:%02x:%02x:%02x:%02x:%02x", i, m[0], m[1], m[2],
 			m[3], m[4], m[5]);
 	}
+}
+
+/* Console, random numbers, and the rest. It would complain of a bus, and nobody would know which. */
+static int check_places(const struct vm_config *c, struct err *e)
+{
+	unsigned others = 2 + c->n_nics;
+
+	if (others + c->n_disks <= PLACES)
+		return 0;
+	return err_text(e, E2BIG,
+		"%u disks and %u network interfaces: QEMU's machine has places for %u of them; by KVM "
+		"(--accel "
+		"kvm) a sandbox has up to %d disks",
+		c->n_disks, c->n_nics, PLACES - 2, VM_DISKS_MAX);
 }
 
 static void build_args(struct args *a, const struct vm_config *c, bool kvm)
@@ -118,15 +156,7 @@ static void build_args(struct args *a, const struct vm_config *c, bool kvm)
 		add(a, "chardev:serial");
 	}
 	add_ports(a, c);
-	for (unsigned i = 0; i < c->n_disks; i++) {
-		add(a, "-add-fd");
-		add(a, "fd=%d,set=%u", c->disks[i].fd, i + 1);
-		add(a, "-drive");
-		add(a, "if=none,id=d%u,format=raw,file=/dev/fdset/%u,readonly=%s", i, i + 1,
-			c->disks[i].readonly ? "on" : "off");
-		add(a, "-device");
-		add(a, "virtio-blk-device,drive=d%u", i);
-	}
+	add_disks(a, c);
 	add_nics(a, c);
 	a->at[a->n] = NULL;
 }
@@ -295,6 +325,8 @@ int qemu_start(const struct vm_config *c, bool kvm, pid_t *pid, struct err *e)
 	int tell[2], r = qemu_find(path, sizeof(path), e);
 	ssize_t n;
 
+	if (r == 0)
+		r = check_places(c, e);
 	if (r < 0)
 		return r;
 	if (kernel < 0)

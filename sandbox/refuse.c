@@ -61,7 +61,8 @@ static bool guest_has(const struct spec_device *d)
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (d->type == known[i].type && d->major == known[i].major && d->minor == known[i].minor)
 			return true;
-	return d->type == 'p';
+	/* Block devices it has as disks (disk.h). */
+	return d->type == 'p' || d->type == 'b';
 }
 
 static int check_devices(const struct spec *s, struct err *e)

@@ -57,7 +57,13 @@ static void look(struct vm_share *s, const struct spec *spec)
 {
 	const char *at = s->mount < 0 ? "" : spec->mounts[s->mount].destination;
 	struct statfs fs;
+	struct stat st;
 
+	if (!s->is_dir && fstat(s->fd, &st) == 0 && S_ISBLK(st.st_mode)) {
+		s->kind = VM_SHARE_DISK;
+		s->rdev = st.st_rdev;
+		s->fd = fd_close(s->fd);
+	}
 	if (!s->is_dir || fstatfs(s->fd, &fs) < 0)
 		return;
 	if (str_eq(at, "/dev/shm") && fs.f_type == TMPFS_MAGIC && is_empty(s->fd)) {

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -47,6 +48,7 @@ struct blk {
 	int fd;
 	bool readonly, trims;
 	uint64_t sectors;
+	char id[VIRTIO_BLK_ID_BYTES];
 };
 
 static bool within(const struct blk *b, uint64_t sector, uint64_t n)
@@ -108,13 +110,11 @@ static uint8_t trim(const struct blk *b, const struct iovec *iov, unsigned n, si
 	return errno != EOPNOTSUPP ? VIRTIO_BLK_S_IOERR : zeroes ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_OK;
 }
 
-static uint8_t identify(const struct iovec *iov, unsigned n, size_t len)
+static uint8_t identify(const struct blk *b, const struct iovec *iov, unsigned n, size_t len)
 {
-	static const char id[VIRTIO_BLK_ID_BYTES] = "ringfence";
-
-	if (len < sizeof(id))
+	if (len < sizeof(b->id))
 		return VIRTIO_BLK_S_IOERR;
-	vq_put(iov, n, 0, id, sizeof(id));
+	vq_put(iov, n, 0, b->id, sizeof(b->id));
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -129,7 +129,7 @@ static uint8_t carry_out(const struct blk *b, struct vq_chain *c, const struct v
 	case VIRTIO_BLK_T_IN:
 		return transfer(b, in, c->n_in, h->sector, in_len, false);
 	case VIRTIO_BLK_T_GET_ID:
-		return identify(in, c->n_in, in_len);
+		return identify(b, in, c->n_in, in_len);
 	case VIRTIO_BLK_T_OUT:
 		return b->readonly ? VIRTIO_BLK_S_IOERR : transfer(b, out, n_out, h->sector, out_len, true);
 	case VIRTIO_BLK_T_FLUSH:
@@ -255,6 +255,9 @@ int virtio_blk_new(const struct vm_mem *mem, struct vm_loop *loop, const struct 
 	if (r < 0)
 		return r;
 	b->fd = disk->fd;
+	memcpy(b->id, disk->serial, sizeof(disk->serial));
+	if (!*b->id)
+		snprintf(b->id, sizeof(b->id), "ringfence");
 	b->queue.max = QUEUE_SIZE;
 	b->dev.queues = &b->queue;
 	b->dev.n_queues = 1;

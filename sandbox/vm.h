@@ -37,6 +37,7 @@ struct vm_port {
 struct vm_disk {
 	int fd; /* a regular file or block device, opened with the rights that the guest is to have */
 	bool readonly;
+	char serial[12]; /* by which the guest knows it; "": "ringfence" */
 };
 
 struct vm_nic {

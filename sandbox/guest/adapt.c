@@ -425,7 +425,9 @@ int guest_adapt(struct spec *s, void *arg, struct err *e)
 		return err_text(e, EOPNOTSUPP,
 			"linux.seccomp.listenerPath: a sandbox has no descriptors to hand to an agent of the "
 			"host");
-	r = replace_sources(s, plan, e);
+	r = guest_adapt_disks(s, plan, e);
+	if (r == 0)
+		r = replace_sources(s, plan, e);
 	if (r == 0)
 		r = set_root(s, plan, e);
 	if (r == 0)

@@ -217,6 +217,16 @@ int guest_make_shm(const struct guest_plan *plan, struct err *e);
 /* The text of a process.json, without what only means something on the host. NULL: no memory. */
 char *guest_adapt_process(const struct json *process);
 
+/* --- disks.c -------------------------------------------------------------------------------------------- */
+
+#define GUEST_DISK_PATH 32
+/* The monitor's n-th disk: "/dev/vdX" and its numbers. -ENODEV. */
+int guest_disk_find(unsigned n, char path[GUEST_DISK_PATH], dev_t *rdev, struct err *e);
+/* CREATE's "disks": before anything is dropped from config.json's mounts. */
+int guest_adapt_disks(struct spec *s, const struct guest_plan *plan, struct err *e);
+/* Where the kernel shows block devices; for tests. */
+extern const char *guest_disks_sys;
+
 /* --- work.c, tasks.c: workers --------------------------------------------------------------------------- */
 
 /* What a worker does, and has. */

@@ -13,7 +13,6 @@
 #include "sandbox/net.h"
 
 #define SHARES_MAX 256
-#define DISKS_MAX  26
 #define PORT_MS	   10000
 
 /*
@@ -169,9 +168,10 @@ static int set_up_shares(const struct json *list, pid_t *relay, struct err *e)
 
 static int set_up_disks(const struct json *list, struct err *e)
 {
-	char device[] = "/dev/vda";
+	char device[GUEST_DISK_PATH];
 	const struct json *j;
-	int n = 0;
+	unsigned n = 0;
+	dev_t rdev;
 
 	json_each (j, list) {
 		const char *fs, *target;
@@ -182,16 +182,15 @@ static int set_up_disks(const struct json *list, struct err *e)
 			r = get_string(j, "target", &target, e);
 		if (r == 0)
 			r = get_bool(j, "readonly", &readonly, e);
-		if (r == 0 && n == DISKS_MAX)
-			r = err_text(e, E2BIG, "disks: more than %d", DISKS_MAX);
 		if (r == 0 && (!fs || !target || !path_is_normal(target)))
 			r = err_text(
 				e, EINVAL, "disks: each needs fs, and a target that is an absolute path");
 		if (r == 0)
+			r = guest_disk_find(n++, device, &rdev, e);
+		if (r == 0)
 			r = path_make(target, 0755, e);
 		if (r < 0)
 			return r;
-		device[sizeof(device) - 2] = (char)('a' + n++);
 		if (mount(device, target, fs, MS_NOATIME | (readonly ? MS_RDONLY : 0), NULL) < 0)
 			return err_set(e, errno, "mount disk %s (%s) on %s", device, fs, target);
 	}

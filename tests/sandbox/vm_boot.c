@@ -247,7 +247,8 @@ static int boot(const struct options *o)
 	r.port = port[1];
 	c.n_ports = 1;
 	for (; c.n_disks < o->disks; c.n_disks++)
-		c.disks[c.n_disks] = (struct vm_disk){ open(o->disk, O_RDONLY | O_CLOEXEC), true };
+		c.disks[c.n_disks] =
+			(struct vm_disk){ .fd = open(o->disk, O_RDONLY | O_CLOEXEC), .readonly = true };
 	if (vm_create(&c, kvm, &vm, &e) < 0)
 		return fail(&e);
 	fprintf(stderr, "vm_boot: made after %.1f ms\n", now() - r.started);

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -260,6 +262,102 @@ static void test_process(void **state)
 	free(out);
 }
 
+static void put(const char *dir, const char *name, const char *text)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", guest_disks_sys, dir);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/%s/%s", guest_disks_sys, dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%s\n", text);
+	fclose(f);
+}
+
+#define DISK(destination, type, source, options)                                          \
+	"{\"destination\":\"" destination "\",\"type\":\"" type "\",\"source\":\"" source \
+	"\",\"options\":[" options "]}"
+
+/* By their serial numbers, whatever their order; rules by the numbers that they have here. */
+static void test_disks(void **state)
+{
+	static const char config[] = CONFIG(",\"mounts\":[" PROC "," DISK("/v", "ext4", "/of/host",
+		"\"nosuid\",\"data=ordered\",\"ro\"") "," DISK("/b", "bind", "/of/host",
+		"\"bind\"") "],"
+			    "\"linux\":{\"devices\":[{\"path\":\"/dev/"
+			    "x\",\"type\":\"b\",\"major\":7,\"minor\":1}],"
+			    "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			    "{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":1,\"access\":\"rw\"},"
+			    "{\"allow\":true,\"type\":\"b\",\"major\":7,\"access\":\"r\"},"
+			    "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":16,\"access\":\"m\"},"
+			    "{\"allow\":true,\"type\":\"c\",\"major\":7,\"minor\":1,\"access\":\"r\"}]}}");
+	static const char plan[] =
+		"\"root\":\"/"
+		"s0\",\"disks\":[{\"disk\":0,\"mount\":1,\"volume\":true},{\"disk\":1,\"mount\":2,"
+		"\"major\":254,\"minor\":16},{\"disk\":2,\"device\":0,\"major\":7,\"minor\":1}]";
+	static const char *const bad[] = { "\"root\":\"/s0\",\"disks\":[{\"disk\":7,\"mount\":1}]",
+		"\"root\":\"/s0\",\"disks\":[{\"disk\":0,\"mount\":3}]",
+		"\"root\":\"/s0\",\"disks\":[{\"disk\":0,\"device\":1}]",
+		"\"root\":\"/s0\",\"disks\":[{\"mount\":1}]", "\"root\":\"/s0\",\"disks\":[{\"disk\":-1}]" };
+	/* Of c 7:1 the guest's is another device, and nobody's business. */
+	static const struct spec_dev_rule want[] = { { .type = 'a' },
+		{ .type = 'b', .major = 254, .minor = 0 }, { .type = 'b', .major = 7, .minor = -1 },
+		{ .type = 'b', .major = 254, .minor = 0 }, { .type = 'b', .major = 254, .minor = 32 },
+		{ .type = 'c', .major = 7, .minor = 1 } };
+	char dir[] = "/tmp/adapt-disks.XXXXXX", path[100];
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	struct err e;
+
+	(void)state;
+	guest_disks_sys = mkdtemp(dir);
+	assert_non_null(guest_disks_sys);
+	put("vda", "serial", "d2");
+	put("vda", "dev", "254:0");
+	put("vdb", "serial", "d0");
+	put("vdb", "dev", "254:16");
+	put("vdc", "serial", "d1");
+	put("vdc", "dev", "254:32");
+	put("loop0", "serial", "d7");
+	put("loop0", "dev", "7:7");
+	assert_int_equal(adapt(plan, config, &s, &e), 0);
+	/* Mounted outside of the partition, and bound. */
+	assert_string_equal(s->mounts[1].type, "bind");
+	assert_string_equal(s->mounts[1].source, PLAN_DIR "/v0");
+	assert_string_equal(s->mounts[1].options[0], "nosuid");
+	assert_string_equal(s->mounts[1].options[1], "ro");
+	assert_string_equal(s->mounts[1].options[2], "bind");
+	assert_null(s->mounts[1].options[3]);
+	assert_string_equal(s->mounts[2].source, "/dev/vdc");
+	assert_string_equal(s->mounts[2].options[0], "bind");
+	assert_int_equal(s->devices[0].major, 254);
+	assert_int_equal(s->devices[0].minor, 0);
+	assert_int_equal(s->resources.n_devices, ARRAY_SIZE(want));
+	for (size_t i = 1; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(s->resources.devices[i].type, want[i].type);
+		assert_int_equal(s->resources.devices[i].major, want[i].major);
+		assert_int_equal(s->resources.devices[i].minor, want[i].minor);
+	}
+	assert_int_equal(s->resources.devices[3].access, SPEC_DEV_READ);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_(spec_freep) struct spec *other = NULL;
+
+		assert_true(adapt(bad[i], config, &other, &e) < 0);
+		assert_true(*e.text);
+	}
+	for (const char *const *d = (const char *const[]){ "vda", "vdb", "vdc", "loop0", NULL }; *d; d++) {
+		snprintf(path, sizeof(path), "%s/%s/serial", dir, *d);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s/dev", dir, *d);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s", dir, *d);
+		rmdir(path);
+	}
+	rmdir(dir);
+	guest_disks_sys = "/sys/block";
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -286,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_hosts_business),
 		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_disks),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

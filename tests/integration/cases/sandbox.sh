@@ -155,6 +155,164 @@ sandbox_own() {
 	s_over
 }
 
+# volume FILE MIB: a file system of that size, with nothing in it.
+volume() {
+	[[ -n $(type -P mke2fs) ]] || skip "no mke2fs"
+	truncate -s "$2M" "$1"
+	mke2fs -q -t ext4 -E lazy_itable_init=1,root_owner=0:0 "$1" || die "mke2fs $1"
+}
+# What the host sees in it, once nobody has it.
+in_volume() { debugfs -R "cat $2" "$1" 2>/dev/null; }
+
+tc sandbox_volume 'sandbox: a volume in an image: what one writes the next one reads; options; read-only, also as a device; two at once are refused'
+sandbox_volume() {
+	sandboxes
+	bundle
+	volume "$T/v" 16
+	mount_entry /data ext4 "$T/v" rw,nosuid,noatime
+	script 'grep " /data " /proc/mounts; echo kept >/data/file; mkdir /data/d; chown 7:8 /data/d; dd if=/dev/zero bs=64k count=40 2>/dev/null >/data/big; echo done'
+	s_runs
+	has "$OUT" done
+	match "$OUT" '/data ext4 .*nosuid.*noatime'
+	eq "$(in_volume "$T/v" /file)" kept "written back"
+	e2fsck -fn "$T/v" >"$T/fsck" 2>&1 || die "the file system is damaged: $(<"$T/fsck")"
+	# The next one reads it, and has a second one, so that they are told apart.
+	bundle
+	volume "$T/w" 8
+	mount_entry /data ext4 "$T/v" ro
+	mount_entry /other ext4 "$T/w" rw
+	mount_entry /empty tmpfs tmpfs rw
+	# With powers that let it get at the device itself.
+	edit '.process.capabilities|=map_values(["CAP_MKNOD","CAP_SYS_ADMIN","CAP_DAC_OVERRIDE"])|.linux.resources.devices=[{allow:true,access:"rwm"}]'
+	script 'cat /data/file; stat -c %u:%g /data/d; touch /data/x && echo WROTE; echo two >/other/file
+		dev=$(sed -n "s/ \/data .*//p" /proc/mounts); mm=$(cat /sys/block/${dev##*/}/dev)
+		mknod /empty/raw b ${mm%:*} ${mm#*:}
+		head -c 4096 /empty/raw | wc -c
+		dd if=/dev/zero of=/empty/raw bs=4096 count=1 conv=fsync 2>/dev/null && echo OVERWRITTEN; cat /sys/block/${dev##*/}/ro'
+	sha256sum "$T/v" >"$T/sum"
+	s_runs
+	has "$OUT" $'kept\n7:8'
+	has "$OUT" $'4096\n1'
+	hasnt "$OUT" WR
+	eq "$(in_volume "$T/w" /file)" two
+	sha256sum --quiet -c "$T/sum" || die "a read-only volume was changed"
+	# Who may write has it alone; who only read share it.
+	bundle
+	mount_entry /data ext4 "$T/v" rw
+	script 'sleep 1000'
+	s_up
+	bundle again
+	mount_entry /data ext4 "$T/v" ro
+	bad 'another sandbox has it' run --bundle "$B" --isolation sandbox "$ID-2"
+	mount_entry /more ext4 "$T/v" rw
+	bad 'another sandbox has it' run --bundle "$B" --isolation sandbox "$ID-2"
+	good kill "$ID" KILL
+	until_is stopped
+	bundle again
+	mount_entry /data ext4 "$T/v" rw
+	script 'cat /data/file'
+	grab rt run --bundle "$B" --isolation sandbox "$ID-2"
+	eq "$OUT" kept "after kill -9 of the one before"
+	down
+	s_over
+}
+
+tc sandbox_volume_hostile 'sandbox: what is no image ends with an error that says what it is, and leaves nothing'
+sandbox_volume_hostile() {
+	local i
+	sandboxes
+	bundle
+	volume "$T/real" 8
+	ln -s real "$T/link"
+	mkfifo "$T/fifo"
+	mkdir "$T/dir"
+	head -c 511 /dev/zero >"$T/short"
+	head -c 1048576 /dev/urandom >"$T/garbage"
+	# As far as the superblock goes it is one.
+	volume "$T/hollow" 8
+	dd if=/dev/urandom of="$T/hollow" bs=4096 seek=1 count=1000 conv=notrunc 2>/dev/null
+	for i in 'link|symlink' 'fifo|FIFO' 'dir|directory' 'short|511 bytes' 'none|No such file' 'garbage|ext4 on /data' 'hollow|ext4 on /data'; do
+		bundle
+		mount_entry /data ext4 "$T/${i%%|*}" rw
+		s_refused "${i#*|}"
+	done
+	bundle
+	mount_entry /data erofs "$T/garbage" ro
+	s_refused 'erofs on /data'
+	bundle
+	mount_entry /data ext4 not/absolute rw
+	s_refused 'absolute'
+	bundle
+	mount_entry /data ext4 /dev/null rw
+	s_refused 'device of another kind'
+	bundle
+	for i in {1..41}; do mount_entry "/d$i" ext4 "$T/real" ro; done
+	s_refused 'at most 40 disks'
+	# The lock is gone with who had it.
+	flock -n -x "$T/garbage" true || die "garbage is still locked"
+	flock -n -x "$T/real" true || die "real is still locked"
+	s_over
+}
+
+tc sandbox_block_device 'sandbox: block devices of the host: in linux.devices, as a bind, mounted; their rules; who has it has it alone'
+sandbox_block_device() {
+	local dev maj min held
+	sandboxes
+	bundle
+	volume "$T/v" 16
+	dev=$(losetup --find --show "$T/v" 2>/dev/null) || skip "no loop devices"
+	# It goes when nobody has it open any more, however this case ends.
+	exec {held}<"$dev"
+	losetup -d "$dev"
+	maj=$((0x$(stat -c %t "$dev"))) min=$((0x$(stat -c %T "$dev")))
+	edit '.process.capabilities|=map_values(["CAP_MKNOD","CAP_SYS_ADMIN","CAP_DAC_OVERRIDE"])'
+	edit '.linux.devices=[{path:"/dev/disk",type:"b",major:$a,minor:$i,fileMode:416,uid:3,gid:4}]' --argjson a "$maj" --argjson i "$min"
+	edit '.linux.resources.devices=[{allow:false,access:"rwm"},{allow:true,type:"b",major:$a,minor:$i,access:"rw"}]' \
+		--argjson a "$maj" --argjson i "$min"
+	mount_entry /mnt2 tmpfs tmpfs rw
+	script 'stat -c "%a %u:%g" /dev/disk; mount -t ext4 /dev/disk /mnt2 && echo raw >/mnt2/raw; umount /mnt2; mknod /mnt2/x b 7 99; cat /mnt2/x; :'
+	s_runs
+	has "$OUT" '640 3:4'
+	until_ok 10 test "$(in_volume "$dev" /raw)" = raw
+	# Without a rule that lets it write: by the descriptor, whatever the guest does.
+	edit '.linux.resources.devices[1].access="r"'
+	script 'head -c 4096 /dev/disk | wc -c; dd if=/dev/zero of=/dev/disk bs=4096 count=1 2>/dev/null && echo OVERWRITTEN; cat /sys/block/vd*/ro'
+	s_runs
+	eq "$OUT" $'4096\n1'
+	# Mounted by the guest, and as a bind.
+	bundle
+	mount_entry /data ext4 "$dev" rw
+	script 'cat /data/raw; echo more >/data/more; until [ -e /data/end ]; do sleep 0.1; done'
+	s_up
+	until_ok 20 rt exec "$ID" test -e /data/more
+	bundle again
+	mount_entry /data ext4 "$dev" ro
+	bad 'in use' run --bundle "$B" --isolation sandbox "$ID-2"
+	no_mount /data
+	mount_entry /dev/block bind "$dev" bind,rw
+	edit '.linux.resources.devices=[{allow:true,access:"rwm"}]'
+	bad 'in use' run --bundle "$B" --isolation sandbox "$ID-2"
+	ex touch /data/end
+	until_is stopped
+	down
+	edit '.linux.resources.devices=[{allow:false,access:"rwm"},{allow:true,type:"b",major:$a,minor:$i,access:"r"}]' \
+		--argjson a "$maj" --argjson i "$min"
+	script 'dd if=/dev/block bs=1024 skip=1 count=1 2>/dev/null | od -An -tx2 -j56 -N2'
+	s_runs
+	eq "$OUT" " ef53" "ext4's magic number, through a bind"
+	# The host's own mount of it keeps it from a sandbox.
+	if mount "$dev" "$T/dir" 2>/dev/null; then
+		bundle
+		mount_entry /data ext4 "$dev" rw
+		s_refused 'in use'
+		umount "$T/dir"
+	fi
+	bundle
+	edit '.linux.devices=[{path:"/dev/x",type:"b",major:4000,minor:1}]'
+	s_refused '/dev/x'
+	s_over
+}
+
 tc sandbox_confined 'sandbox: its processes on the host have nobody'\''s uid, no capabilities, an empty root, a filter, and are in the cgroup'
 sandbox_confined() {
 	local pid text
@@ -331,7 +489,7 @@ sandbox_refused() {
 	ns pid /proc/self/ns/pid
 	s_refused 'pid namespace'
 	bundle d
-	edit '.linux.devices=[{path:"/dev/x",type:"b",major:7,minor:0}]'
+	edit '.linux.devices=[{path:"/dev/x",type:"c",major:7,minor:0}]'
 	s_refused '/dev/x'
 	bundle f
 	edit '.hooks={createContainer:[{path:"/bin/true"}]}'
