@@ -15,7 +15,8 @@
  *   qemu[:kvm|tcg]        QEMU's microvm with the payload as its init, no agent
  *   firecracker[:PATH], cloud-hypervisor[:PATH]
  *   fake:KEY=VALUE+…      a process with a cost that is known; keys: cost=SIZE delay=USEC leak=N (every Nth
- * is left behind) fail=N (every Nth does not start): the benchmark's own test
+ * is left behind) fail=N (every Nth does not start) nest=1 (in a child without a
+ *                         mark): the benchmark's own test
  *
  * Where a parameter chooses what emulates the machine and none is given, the best that works here is taken,
  * and `detail` says which it was.
@@ -85,7 +86,7 @@ struct design {
 	char *reason;	    /* why it is not measured; NULL: it is */
 	int log;	    /* what its programs say to standard error, appended; -EBADF: not yet */
 	uint64_t serial;    /* of instances */
-	uint64_t cost, delay, leak, fail; /* the fake's */
+	uint64_t cost, delay, leak, fail, nest; /* the fake's */
 };
 
 struct designs {

@@ -17,7 +17,7 @@ static int take_key(struct design *d, const char *key, const char *value, struct
 		uint64_t *to;
 		bool size;
 	} keys[] = { { "cost", &d->cost, true }, { "delay", &d->delay, false }, { "leak", &d->leak, false },
-		{ "fail", &d->fail, false } };
+		{ "fail", &d->fail, false }, { "nest", &d->nest, false } };
 	int64_t size = -1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -30,7 +30,8 @@ static int take_key(struct design *d, const char *key, const char *value, struct
 			*keys[i].to = (uint64_t)size;
 		return 0;
 	}
-	return err_text(e, EINVAL, "%s: the keys are cost, delay, leak and fail, not \"%s\"", d->name, key);
+	return err_text(
+		e, EINVAL, "%s: the keys are cost, delay, leak, fail and nest, not \"%s\"", d->name, key);
 }
 
 static int prepare(struct design *d, struct err *e)
@@ -70,7 +71,7 @@ static int command(struct design *d, enum design_verb verb, const char *id, cons
 	if (d->fail && serial % d->fail == 0) {
 		words_add(w, "as-it-was-told-to-fail");
 	} else if (verb == DESIGN_HOLD) {
-		words_add(w, "hold");
+		words_add(w, "%s", d->nest ? "nest" : "hold");
 		words_add(w, "%llu", (unsigned long long)d->cost);
 		words_add(w, "%llu", (unsigned long long)d->delay);
 	} else if (str_eq(payload[0], "first")) {

@@ -73,7 +73,8 @@ static void add_guest(pid_t pid, uint64_t guest_memory, struct reading *out)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	double size = 0, pss = 0;
-	char line[1024], path[64];
+	char line[1024], path[64], rights[8];
+	bool code = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
 	f = fopen(path, "re");
@@ -82,9 +83,12 @@ static void add_guest(pid_t pid, uint64_t guest_memory, struct reading *out)
 
 		size = s >= 0 ? s : size;
 		pss = p >= 0 ? p : pss;
+		/* "7f…-7f… rwxp …": an emulator's translations lie in a mapping that is as large. */
+		if (s < 0 && p < 0 && sscanf(line, "%*x-%*x %7s", rights) == 1)
+			code = strchr(rights, 'x') != NULL;
 		if (strncmp(line, "VmFlags:", 8) != 0)
 			continue;
-		if (size >= (double)guest_memory / 2 || strstr(line, " dd"))
+		if (!code && (size >= (double)guest_memory / 2 || strstr(line, " dd")))
 			out->v[MEASURE_GUEST] += pss;
 		size = pss = 0;
 	}

@@ -7,14 +7,14 @@
  * system calls, on every design the same file, also as the first process of a virtual machine, whose console
  * is its output.
  *
- *   payload first            says MARK and exits
- *   payload late USEC        waits USEC, says MARK and exits
- *   payload vm-first         says MARK and ends the machine whose init it is
- *   payload idle             says MARK and sleeps for ever
- *   payload web              serves HTTP on port 8080 of its network, says MARK when it has answered itself
- *   payload hold BYTES USEC  waits USEC, has exactly BYTES (at least 64 KiB) of memory of its own, says MARK,
- * sleeps payload work KIND        does a fixed piece of work (see work()), says MARK and the nanoseconds that
- * it took
+ *   first             says MARK and exits
+ *   late USEC         waits USEC, says MARK and exits
+ *   vm-first          says MARK and ends the machine whose init it is; so does vm-work
+ *   idle              says MARK and sleeps for ever
+ *   web               serves HTTP on port 8080 of its network, says MARK when it has answered itself
+ *   hold BYTES USEC   waits USEC, has exactly BYTES (at least 64 KiB) of its own, says MARK, sleeps
+ *   nest BYTES USEC   has a child without a name or an environment that is the former
+ *   work KIND         does a fixed piece of work (see work()), says MARK and the nanoseconds that it took
  *
  * MARK is the byte 6 (ACK): neither a kernel's messages on a console nor a firmware's have it.
  */
@@ -176,6 +176,11 @@ static word number(const char *s)
 	return v;
 }
 
+static long fork_child(void)
+{
+	return sc(__NR_clone, SIG_CHILD, 0, 0, 0, 0, 0);
+}
+
 static word now_ns(void)
 {
 	struct __kernel_timespec t = { 0, 0 };
@@ -245,6 +250,18 @@ static void hold(word bytes, word usec)
 			missing -= PAGE, used += PAGE)
 			p[used] = 1;
 	say_mark();
+	sleep_for_ever();
+}
+
+static void nest(char **argv)
+{
+	static char mode[] = "hold";
+	char *words[] = { argv[0], mode, argv[2], argv[3], 0 }, *none[] = { 0 };
+
+	if (fork_child() == 0) {
+		SC3(__NR_execve, argv[0], words, none);
+		leave(11);
+	}
 	sleep_for_ever();
 }
 
@@ -336,11 +353,6 @@ static long listen_here(void)
 	if (s < 0 || SC3(__NR_bind, s, &a, sizeof(a)) < 0 || SC2(__NR_listen, s, 64) < 0)
 		leave(6);
 	return s;
-}
-
-static long fork_child(void)
-{
-	return sc(__NR_clone, SIG_CHILD, 0, 0, 0, 0, 0);
 }
 
 static int reap(long pid)
@@ -561,6 +573,8 @@ __attribute__((used)) void payload_main(word *stack)
 		say_mark();
 		sleep_for_ever();
 	}
+	if (is(mode, "nest") && argc > 3)
+		nest(argv);
 	if (is(mode, "web"))
 		web();
 	if (is(mode, "hold") && argc > 3)

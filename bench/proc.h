@@ -74,7 +74,8 @@ void proc_reap_strangers(const pid_t *mine, size_t n);
 
 /* --- processes of a run ------------------------------------------------------------------------------- */
 
-/* Calls `each` for every process that has the mark of `run`; a return value but 0 ends it and is returned. */
+/* Calls `each` for every process of `run`, but us (marked.c says how they are found); a return value but 0
+ * ends it and is returned. */
 int proc_each_marked(const char *run, int (*each)(pid_t pid, void *arg), void *arg);
 size_t proc_count_marked(const char *run);
 
