@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,14 @@ static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, int secon
 	}
 }
 
+/* To be killed is the one thing that the monitor answers by itself. */
+static int patience(enum proto_type what, const uint8_t *data)
+{
+	if (what == PROTO_START)
+		return -1;
+	return what == PROTO_SIGNAL && data[0] == SIGKILL ? CLIENT_KILL_SECONDS : CLIENT_SECONDS;
+}
+
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
 	bool *exec_failed, struct err *e)
 {
@@ -126,7 +135,7 @@ int client_ask(struct rt_partition *p, enum proto_type what, const void *data, s
 	proto_open(&c, sock);
 	r = proto_send(&c, what, 0, client_number(p), 1, data, len);
 	r = r < 0 ? err_set(e, -r, "talk to the monitor of container \"%s\"", p->id)
-		  : wait_for(&c, &m, stop_fd, what == PROTO_START ? -1 : CLIENT_SECONDS, e);
+		  : wait_for(&c, &m, stop_fd, patience(what, data), e);
 	if (r == 0 && m.type == PROTO_ERROR) {
 		if (exec_failed)
 			*exec_failed = proto_u32(&m, 4) & PROTO_EXEC_FAILED;

@@ -102,11 +102,21 @@ static bool is_stopped(const struct rt_partition *p)
 	return rt_proc_stat(p->pid, &start, &state) == 0 && start == p->start_time && state == 'T';
 }
 
-/* SIGKILL ends the machine, which nothing inside can hold up. Others the monitor hands on. */
+/*
+ * SIGKILL ends the machine, which nothing inside can hold up; but what it has written is to be there
+ * afterwards, as it is of a process that is killed, so the guest has a moment (MONITOR_KILL_MS) to kill what
+ * runs and to write back. A monitor that does not hear is killed itself. Other signals it hands on.
+ */
 static int vm_kill(struct rt_partition *p, int sig, bool all, struct err *e)
 {
 	uint8_t data[8];
 
+	if (sig == SIGKILL && p->engine == &vm_engine && rt_alive(p) && !is_stopped(p)) {
+		proto_put_u32(data, SIGKILL);
+		proto_put_u32(data + 4, PROTO_ALL);
+		if (client_ask(p, PROTO_SIGNAL, data, sizeof(data), 0, NULL, &(struct err)ERR_INIT) == 0)
+			return 0;
+	}
 	/* Those two would stop the monitor, which is pausing, and let a paused one go on. */
 	if (sig == SIGKILL || (!all && sig != SIGSTOP && sig != SIGCONT))
 		return ns_kill(p, sig, all, e);

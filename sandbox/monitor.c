@@ -531,6 +531,14 @@ static void serve_sync(struct monitor *m)
 	m->sync = fd_close(m->sync);
 }
 
+void monitor_kill(struct monitor *m)
+{
+	if (m->killed || m->phase >= MON_OFF)
+		return;
+	m->killed = true;
+	m->deadline = now_ms() + MONITOR_KILL_MS;
+}
+
 static void check_end(struct monitor *m)
 {
 	struct monitor_proc *first = monitor_proc_find(m, 0);
@@ -555,6 +563,8 @@ static void check_end(struct monitor *m)
 
 		if (m->phase == MON_OFF)
 			monitor_exit(m, m->status);
+		if (m->killed)
+			monitor_exit(m, 128 + SIGKILL);
 		err_text(&e, ETIMEDOUT, "the sandbox's guest did not come up in time");
 		monitor_fail(m, &e);
 	}

@@ -118,6 +118,7 @@ struct monitor {
 	uint64_t oom_kills;
 	int warnings;	  /* that the creator was told */
 	int64_t deadline; /* ms, CLOCK_MONOTONIC; 0: none */
+	bool killed;	  /* somebody wants it to end */
 };
 
 /* monitor_io.c: streams */
@@ -154,6 +155,9 @@ int monitor_guest_serve(struct monitor *m, struct err *e);
 int monitor_send_signal(struct monitor *m, uint32_t id, int sig, bool all, uint32_t serial);
 int monitor_send_size(struct monitor *m, uint32_t id, int tty);
 
+/* It is to be over within MONITOR_KILL_MS, whatever the guest does. */
+#define MONITOR_KILL_MS 3000
+void monitor_kill(struct monitor *m);
 /* The end, with a reason that the creator hears if it still listens. */
 void monitor_fail(struct monitor *m, const struct err *e) __attribute__((noreturn));
 void monitor_exit(struct monitor *m, int status) __attribute__((noreturn));

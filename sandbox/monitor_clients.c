@@ -112,6 +112,14 @@ static int start(struct monitor *m, struct monitor_client *c, const struct proto
 	return 0;
 }
 
+/* Of the whole sandbox. Nothing is waited for: what does not end by then ends with us. */
+static int kill_all(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
+{
+	monitor_kill(m);
+	answer(c, PROTO_DONE, msg->serial, NULL, 0);
+	return monitor_send_signal(m, 0, SIGKILL, true, 0);
+}
+
 static int serve_request(struct monitor *m, struct monitor_client *c, const struct proto_msg *msg)
 {
 	if (msg->type == PROTO_WINSIZE)
@@ -138,6 +146,9 @@ static int serve_request(struct monitor *m, struct monitor_client *c, const stru
 		}
 		return begin_process(m, c, msg);
 	case PROTO_SIGNAL:
+		if (msg->id == 0 && proto_u32(msg, 0) == SIGKILL)
+			return kill_all(m, c, msg);
+		/* fallthrough */
 	case PROTO_UPDATE:
 	case PROTO_STATS:
 	case PROTO_PIDS:

@@ -354,15 +354,25 @@ sandbox_dies() {
 	local pid
 	sandboxes
 	bundle
+	edit '.root.readonly=false'
+	script 'echo run >>/log; exec sleep 1000'
 	s_up
+	until_ok 10 rt exec "$ID" test -s /log
 	good kill "$ID" KILL
 	until_is stopped
+	eq "$(<"$ROOTFS/log")" run "what it wrote before it was killed"
 	down
 	s_up
 	pid=$(pgrep -P "$PID" -f qemu-system) || skip "no child to kill: it runs by KVM"
 	kill -9 "$pid"
 	until_is stopped
 	match "$(rt state "$ID" | jq -r '.annotations["io.ringfence.failure"]')" '(machine ended|control channel is closed)' "why, in state"
+	down
+	# A guest that does not answer has no say in it.
+	s_up
+	kill -STOP "$(pgrep -P "$PID" -f qemu-system)"
+	good kill "$ID" KILL
+	until_is stopped
 	down
 	s_over
 }
