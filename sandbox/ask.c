@@ -270,6 +270,9 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 		r = vm_share_open(p, &out->shares, &out->n_shares, e);
 	if (r == 0)
 		r = vm_disks_open(p, out->shares, out->n_shares, &out->disks, &out->n_disks, e);
+	/* It costs nothing where there are binds: so others may have its network. */
+	if (r == 0 && vm_share_links_needed(out->shares, out->n_shares, false) == VM_SHARES)
+		out->pod = true;
 	if (r < 0)
 		vm_ask_free(out);
 	return r;
@@ -389,7 +392,8 @@ char *vm_create_document(
 	json_open_array(w, "sources");
 	for (size_t i = 0; i < ask->n_shares; i++)
 		if (ask->shares[i].mount >= 0 && ask->shares[i].kind != VM_SHARE_DISK)
-			put_source(w, member ? own : binds, &ask->shares[i], member || ask->pod);
+			put_source(w, member ? own : binds, &ask->shares[i],
+				member ? join & (1U << SPEC_NS_IPC) : ask->pod);
 	json_close_array(w);
 	vm_disks_write(w, ask->disks, ask->n_disks);
 	if (member) {

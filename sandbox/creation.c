@@ -436,13 +436,13 @@ static int prepare(struct creation *c, const struct rt_create_opts *o, struct er
 	return c->create ? 0 : -e->code;
 }
 
-static int create(struct creation *c, const struct rt_create_opts *o, const char *pod, struct err *e)
+static int create(struct creation *c, const struct rt_create_opts *o, struct err *e)
 {
 	int r = ns_open_paths(c->p->spec, c->ns, e);
 
 	c->birth.netns = c->ns[SPEC_NS_NETWORK];
-	if (r == 0 && pod) {
-		r = vm_pod_open(c->p, pod, c->birth.netns, &c->pod, e);
+	if (r == 0 && vm_pod_wanted(c->p->spec)) {
+		r = vm_pod_open(c->p, c->birth.netns, &c->pod, e);
 		/* It may have one of its own all the same, if it has a network that is free. */
 		if (r == 0)
 			c->p->engine = &vm_engine;
@@ -468,15 +468,13 @@ int vm_create_partition(
 		.ask = { .kvm = -EBADF, .kernel = -EBADF, .guest = -EBADF },
 		.sync = { -EBADF, -EBADF },
 		.birth = { .netns = -EBADF, .listener = -EBADF, .slave = -EBADF, .fate = -EBADF } };
-	const char *pod = NULL;
 	int r;
 
 	l->sync = l->master = -EBADF;
 	l->remote = true;
 	for (int i = 0; i < SPEC_NS_KINDS; i++)
 		c.ns[i] = -EBADF;
-	vm_role(p->spec, &pod);
-	r = create(&c, o, pod, e);
+	r = create(&c, o, e);
 	vm_ask_free(&c.ask);
 	vm_filters_free(&c.filters);
 	vm_pod_close(&c.pod);

@@ -257,7 +257,7 @@ static int vm_destroy(struct rt_partition *p, bool force, struct err *e)
 /* Where there is no such pod, the other engine's create takes over. */
 static bool member_wanted(const struct spec *s)
 {
-	return vm_wanted(s) && vm_role(s, NULL) == VM_MEMBER && s->ns[SPEC_NS_NETWORK].path;
+	return vm_wanted(s) && vm_pod_wanted(s);
 }
 
 /* In the guest; the process that stands for it is stopped to show it. */

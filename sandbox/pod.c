@@ -91,20 +91,61 @@ static bool has_network(const struct rt_partition *p, int netns)
 	       theirs.st_dev == given.st_dev && theirs.st_ino == given.st_ino;
 }
 
-int vm_pod_open(
-	const struct rt_partition *member, const char *id, int netns, struct vm_pod *out, struct err *e)
+/* "/proc/PID/ns/net" */
+static pid_t network_of(const struct spec *s)
+{
+	const char *path = s->ns[SPEC_NS_NETWORK].path;
+	int pid, end = 0;
+
+	if (!path || sscanf(path, "/proc/%d/ns/net%n", &pid, &end) != 1 || end == 0 || path[end])
+		return 0;
+	return pid;
+}
+
+bool vm_pod_wanted(const struct spec *s)
+{
+	return s->ns[SPEC_NS_NETWORK].path && (vm_role(s, NULL) == VM_MEMBER || network_of(s) > 0);
+}
+
+/* The sandbox whose recorded process that is. */
+static int find_by_pid(int rootfd, pid_t pid, struct rt_partition **out)
+{
+	char root[64];
+	struct rt_ctx ctx = { .root = root };
+	struct err ignored = ERR_INIT;
+	struct rt_info *list = NULL;
+	size_t n = 0;
+	int r;
+
+	snprintf(root, sizeof(root), "/proc/self/fd/%d", rootfd);
+	r = rt_list(&ctx, &list, &n, &ignored);
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0 && !*out && list[i].pid == pid)
+			r = open_partition(rootfd, list[i].id, out);
+		rt_info_free(&list[i]);
+	}
+	free(list);
+	return r == 0 && !*out ? -ENOENT : r;
+}
+
+int vm_pod_open(const struct rt_partition *member, int netns, struct vm_pod *out, struct err *e)
 {
 	struct rt_partition *p = NULL;
-	int r = open_partition(member->rootfd, id, &p);
+	const char *id = NULL;
+	int r;
 
 	*out = (struct vm_pod){ 0 };
+	if (vm_role(member->spec, &id) == VM_MEMBER)
+		r = open_partition(member->rootfd, id, &p);
+	else
+		r = find_by_pid(member->rootfd, network_of(member->spec), &p);
 	if (r == -ENOMEM)
-		return err_set(e, ENOMEM, "open pod \"%s\"", id);
+		return err_set(e, ENOMEM, "find the pod of container \"%s\"", member->id);
 	if (r < 0)
 		return 0;
 	/* Of the process that was recorded, not of one that has got its number since. */
 	if (p->engine != &vm_engine || p->damaged || !has_network(p, netns) || !rt_alive(p) ||
-		rt_partition_spec(p, NULL) < 0 || vm_role(p->spec, NULL) != VM_POD) {
+		rt_partition_spec(p, NULL) < 0) {
 		rt_partition_free(p);
 		return 0;
 	}
@@ -189,7 +230,9 @@ static int change_files(int ns, const struct files *f, struct err *e)
 	/* The same place by another mount, which we may write to. */
 	dir = sys_clone_tree(AT_FDCWD, "/" VM_POD_DIR, 0);
 	if (dir < 0)
-		return err_set(e, -dir, "the pod has no place for the files of members");
+		return err_set(e, -dir,
+			"the sandbox whose network it is to share was made without a place for the files of "
+			"others");
 	r = sys_mount_setattr(dir, "", 0, &writable);
 	if (r < 0)
 		return err_set(e, -r, "make a place for the files of a member");
@@ -258,8 +301,13 @@ int vm_pod_detach(const struct rt_partition *member, struct err *e)
 	const char *id = NULL;
 	int r;
 
-	if (!member->spec || vm_role(member->spec, &id) != VM_MEMBER ||
-		open_partition(member->rootfd, id, &p) < 0)
+	/* As its state says; or as its config does, where its creator did not come to that. */
+	for (size_t i = 0; i < member->n_annotations; i++)
+		if (str_eq(member->annotations[i].key, VM_POD_ANNOTATION))
+			id = member->annotations[i].value;
+	if (!id && member->spec)
+		vm_role(member->spec, &id);
+	if (!id || open_partition(member->rootfd, id, &p) < 0)
 		return 0;
 	r = p->engine == &vm_engine && !p->damaged && rt_alive(p) ? in_server(p, &none, e) : 0;
 	/* It ends just now, and all of it with it. */

@@ -11,6 +11,9 @@
  * mount namespace, which it enters for that; then a process of the host (stand_in.h), the member's recorded
  * one, asks the monitor to have it created in the guest (CREATE with a number of its own, proto.h).
  *
+ *   Who is given the network namespace of a sandbox by its process ("/proc/PID/ns/net": --network=container:)
+ * is a member likewise: there is no network but the guest's. Any sandbox with binds has a place for those.
+ *
  * Trust
  *   Annotations may be an image's, so one that names a pod is not enough: a member is who has also been given
  * the pod's network namespace, which only the engine decides on.
@@ -43,12 +46,14 @@ struct vm_pod {
 	unsigned join; /* namespaces to share with it: bits of enum spec_ns */
 };
 
+/* Does it want to be a member of some pod? */
+bool vm_pod_wanted(const struct spec *s);
+
 /*
  * Opens the pod of a member. 1: it is a sandbox that lives, with the network namespace `netns` (an open
  * descriptor); 0: it is none, or another's, or has another network; -errno.
  */
-int vm_pod_open(
-	const struct rt_partition *member, const char *id, int netns, struct vm_pod *out, struct err *e);
+int vm_pod_open(const struct rt_partition *member, int netns, struct vm_pod *out, struct err *e);
 void vm_pod_close(struct vm_pod *pod);
 
 /* Takes out of the member's config the namespaces that are the pod's: they are to be joined in the guest. */

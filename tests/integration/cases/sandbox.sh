@@ -744,6 +744,14 @@ sandbox_pod() {
 	until_is stopped
 	has "$(<"$T/out")" TERM
 	good delete "$ID"
+	# --network=container: the same without a word in annotations, and without its other namespaces.
+	member c 'hostname; ls /dev/shm; cat /proc/version'
+	edit 'del(.annotations)|.hostname="own"'
+	ns network "/proc/$(<"$T/pod.pid")/ns/net"
+	ns ipc
+	ns uts
+	s_runs
+	eq "$OUT" $'own\n'"$kernel" "what a guest of its network says"
 	# The same name again; a program that is not there; hunger.
 	member b 'exit 0'
 	args /no/such/program
