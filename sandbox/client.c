@@ -115,11 +115,13 @@ static int wait_for(struct proto *c, struct proto_msg *m, int stop_fd, int secon
 	}
 }
 
-/* To be killed is the one thing that the monitor answers by itself. */
+/* To be killed is the one thing that the monitor answers by itself; to write back is a favour. */
 static int patience(enum proto_type what, const uint8_t *data)
 {
 	if (what == PROTO_START)
 		return -1;
+	if (what == PROTO_SYNC)
+		return CLIENT_SYNC_SECONDS;
 	return what == PROTO_SIGNAL && data[0] == SIGKILL ? CLIENT_KILL_SECONDS : CLIENT_SECONDS;
 }
 

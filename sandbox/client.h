@@ -30,7 +30,8 @@ int client_listen(struct rt_partition *p, struct err *e);
  * as long as they like (START). *exec_failed (may be NULL) as for rt_exec().
  */
 #define CLIENT_SECONDS	    60
-#define CLIENT_KILL_SECONDS 2 /* SIGKILL */
+#define CLIENT_KILL_SECONDS 2  /* SIGKILL */
+#define CLIENT_SYNC_SECONDS 10 /* SYNC */
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
 	bool *exec_failed, struct err *e);
 

@@ -158,7 +158,7 @@ static int signal_all(const struct rt_partition *p, int sig, struct err *e)
 	}
 }
 
-static int vm_pause(struct rt_partition *p, struct err *e)
+static int stop(struct rt_partition *p, struct err *e)
 {
 	int r = signal_all(p, SIGSTOP, e);
 
@@ -175,6 +175,21 @@ static int vm_pause(struct rt_partition *p, struct err *e)
 		nanosleep(&t, NULL);
 	}
 	return r;
+}
+
+/* Whoever pauses it to look at its files (docker commit) is to see what it has written. */
+static void write_back(struct rt_partition *p)
+{
+	struct err e = ERR_INIT;
+
+	if (client_ask(p, PROTO_SYNC, NULL, 0, 0, NULL, &e) < 0)
+		log_debug("sandbox \"%s\" has not written back before it is paused: %s", p->id, e.text);
+}
+
+static int vm_pause(struct rt_partition *p, struct err *e)
+{
+	write_back(p);
+	return stop(p, e);
 }
 
 static int vm_resume(struct rt_partition *p, struct err *e)
@@ -267,7 +282,8 @@ static int member_pause(struct rt_partition *p, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = vm_pause(p, e);
+	write_back(p);
+	r = stop(p, e);
 	if (r < 0)
 		client_ask(p, PROTO_RESUME, NULL, 0, 0, NULL, &(struct err)ERR_INIT);
 	return r;

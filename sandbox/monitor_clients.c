@@ -154,6 +154,7 @@ static int serve_request(struct monitor *m, struct monitor_client *c, const stru
 	case PROTO_PIDS:
 	case PROTO_PAUSE:
 	case PROTO_RESUME:
+	case PROTO_SYNC:
 		if (msg->id && !monitor_member_find(m, msg->id)) {
 			refuse(c, msg->serial, ESRCH, "container not running: no such process");
 			return 0;

@@ -11,9 +11,9 @@
  *
  *   `id` names a process: 0 is the partition's first one, others are given out by the monitor and used once:
  * for exec, and for the first process of each further partition that shares the machine, a pod's. That is
- * such a partition's number, too, by which START, SIGNAL, UPDATE, STATS, PIDS, PAUSE and RESUME name it;
- * CREATE with a number other than 0 makes one, its config in the document. The order of a process's life: its
- * EXEC (or START) is answered; STDOUT and STDERR frames come until an empty one, which is the end of that
+ * such a partition's number, too, by which START, SIGNAL, UPDATE, STATS, PIDS, PAUSE, RESUME and SYNC name
+ * it; CREATE with a number other than 0 makes one, its config in the document. The order of a process's life:
+ * its EXEC (or START) is answered; STDOUT and STDERR frames come until an empty one, which is the end of that
  * stream; EXIT is the last frame of an id, after both ends. A process that could not be started has an ERROR
  * and no EXIT.
  *
@@ -55,7 +55,8 @@ enum proto_type {
 	PROTO_PIDS,    /* DONE has a JSON array of pids as the guest counts them */
 	PROTO_PAUSE,   /* by the guest's kernel; one of several partitions */
 	PROTO_RESUME,
-	PROTO_OFF, /* end everything, sync, power off; no answer */
+	PROTO_SYNC, /* write back what has been written to files of the host */
+	PROTO_OFF,  /* end everything, sync, power off; no answer */
 
 	/* Either way: u32 bytes of the stream in `flags` have been taken (0 stdin, 1 stdout, 2 stderr). */
 	PROTO_CREDIT = 64,

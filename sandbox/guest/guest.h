@@ -67,6 +67,7 @@ enum guest_work {
 	WORK_PIDS,
 	WORK_PAUSE,
 	WORK_RESUME,
+	WORK_SYNC,
 	WORK_DELETE, /* of ourselves: nobody asked, nobody is answered */
 	WORK_OFF,
 };

@@ -176,6 +176,9 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 	case PROTO_RESUME:
 		of_partition(g, WORK_RESUME, m);
 		break;
+	case PROTO_SYNC:
+		work(g, WORK_SYNC, m);
+		break;
 	case PROTO_OFF:
 		g->off = true;
 		break;

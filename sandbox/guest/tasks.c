@@ -442,6 +442,14 @@ static int do_resume(struct guest_task *t, struct err *e)
 	return r < 0 ? r : rt_resume(&context, plan.id, e);
 }
 
+static int do_sync(struct guest_task *t, struct err *e)
+{
+	(void)t;
+	(void)e;
+	sync();
+	return 0;
+}
+
 static int do_delete(struct guest_task *t, struct err *e)
 {
 	struct guest_plan plan;
@@ -487,6 +495,7 @@ int guest_do(enum guest_work what, struct guest_task *t, struct err *e)
 		[WORK_PIDS] = do_pids,
 		[WORK_PAUSE] = do_pause,
 		[WORK_RESUME] = do_resume,
+		[WORK_SYNC] = do_sync,
 		[WORK_DELETE] = do_delete,
 		[WORK_OFF] = do_off,
 	};

@@ -42,10 +42,11 @@ sandbox_run() {
 # The state of the sandbox's first process, as its kernel has it.
 inner_state() { [[ $(rt exec "$ID" sed 's/.*) \(.\) .*/\1/' /proc/1/stat) =~ ^$1$ ]]; }
 
-tc sandbox_life 'sandbox: create, state, start, exec, signals, pause, kill, delete'
+tc sandbox_life 'sandbox: create, state, start, exec, signals, pause (when all is written back), kill, delete'
 sandbox_life() {
 	sandboxes
 	bundle
+	edit '.root.readonly=false'
 	script 'trap "echo got TERM; exit 3" TERM; echo up; while :; do sleep 0.1; done'
 	s_made
 	is created || die "not created"
@@ -65,8 +66,10 @@ sandbox_life() {
 	exec_good sh -c 'echo $MARK; pwd; id -u'
 	try exec --env MARK=1 --cwd /etc --user 5:6 "$ID" sh -c 'echo $MARK; pwd; id -u; id -g'
 	eq "$OUT" $'1\n/etc\n5\n6'
+	exec_good sh -c 'echo inside >/written'
 	good pause "$ID"
 	is paused || die "not paused"
+	eq "$(<"$ROOTFS/written")" inside "what it wrote before it was paused"
 	bad paused exec "$ID" true
 	good resume "$ID"
 	is running || die "not running again"
