@@ -4,8 +4,9 @@ libsandbox_a_SOURCES = $(SANDBOX_HOST) $(SANDBOX_VM) $(SANDBOX_VIRTIO) $(SANDBOX
 
 # What monitor and agent say to each other; the engine, the monitor.
 SANDBOX_HOST = \
-	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h sandbox/disk.c sandbox/disk.h sandbox/engine.c \
-	sandbox/creation.c sandbox/creation.h sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
+	sandbox/ask.c sandbox/ask.h sandbox/client.c sandbox/client.h sandbox/confine.c sandbox/confine.h \
+	sandbox/creation.c sandbox/creation.h sandbox/disk.c sandbox/disk.h sandbox/dns.c sandbox/dns.h sandbox/engine.c \
+	sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
 	sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
 	sandbox/monitor_io.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
 	sandbox/qemu.h sandbox/refuse.c sandbox/refuse.h sandbox/share.c sandbox/share.h sandbox/stand_in.c \
@@ -47,7 +48,8 @@ SANDBOX_NET = sandbox/net.h sandbox/net_apply.c sandbox/net_int.h sandbox/net_na
 # The agent: pid 1 of the guest.
 pkglibexec_PROGRAMS += ringfence-guest
 ringfence_guest_SOURCES = \
-	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/disks.c sandbox/guest/guest.h sandbox/guest/main.c sandbox/guest/partitions.c sandbox/guest/process.c \
+	sandbox/guest/adapt.c sandbox/guest/boot.c sandbox/guest/disks.c sandbox/guest/dns.c sandbox/guest/guest.h \
+	sandbox/guest/main.c sandbox/guest/partitions.c sandbox/guest/process.c \
 	sandbox/guest/relay.c sandbox/guest/requests.c sandbox/guest/shares.c sandbox/guest/tasks.c sandbox/guest/without.c sandbox/guest/work.c
 # Neither libcgroup nor libdbus (sandbox/guest/without.c).
 ringfence_guest_LDADD = libsandbox.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \

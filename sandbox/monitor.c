@@ -27,6 +27,7 @@
 #include "namespaces/rootfs.h"
 #include "runtime/sync.h"
 #include "sandbox/confine.h"
+#include "sandbox/dns.h"
 #include "sandbox/fate.h"
 #include "sandbox/initrd.h"
 #include "sandbox/net.h"
@@ -238,6 +239,7 @@ static int pair_of(int *ours, int *theirs, struct err *e)
 static int write_setup(struct monitor *m, unsigned n_shares, struct vm_config *c, struct err *e)
 {
 	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
+	char resolver[VM_DNS_ADDRESS];
 	struct timespec t;
 	const char *text;
 	int r;
@@ -247,6 +249,12 @@ static int write_setup(struct monitor *m, unsigned n_shares, struct vm_config *c
 	clock_gettime(CLOCK_REALTIME, &t);
 	json_open_object(w, NULL);
 	json_put_i64(w, "time", (int64_t)t.tv_sec * 1000000000 + t.tv_nsec);
+	if (vm_dns_wanted(m->b->p->spec, resolver)) {
+		m->dns = vm_dns_connect(resolver, e);
+		if (m->dns < 0)
+			return m->dns;
+		json_put_string(w, "resolver", resolver);
+	}
 	json_open_array(w, "shares");
 	for (unsigned i = 0; i < n_shares; i++) {
 		json_open_object(w, NULL);
@@ -594,7 +602,7 @@ static struct pollfd *add(struct monitor *m, struct polls *p, size_t n)
 	return p->at + p->n - n;
 }
 
-enum { P_SIGNALS, P_SYNC, P_LISTENER, P_GUEST, P_SERIAL, P_VM, P_FIXED };
+enum { P_SIGNALS, P_SYNC, P_LISTENER, P_GUEST, P_SERIAL, P_VM, P_DNS, P_FIXED };
 
 static void fill(struct monitor *m, struct polls *p)
 {
@@ -609,6 +617,7 @@ static void fill(struct monitor *m, struct polls *p)
 				.events = (short)(POLLIN | (proto_waits(&m->guest) ? POLLOUT : 0)) },
 			[P_SERIAL] = { .fd = m->serial, .events = POLLIN },
 			[P_VM] = { .fd = m->vm ? vm_poll_fd(m->vm) : -1, .events = POLLIN },
+			[P_DNS] = { .fd = monitor_guest_takes(m) ? m->dns : -1, .events = POLLIN },
 		},
 		P_FIXED * sizeof(struct pollfd));
 	for (struct monitor_proc *q = m->procs; q; q = q->next)
@@ -631,6 +640,8 @@ static void serve(struct monitor *m, const struct polls *p)
 	for (struct monitor_client *c = m->clients; c && r == 0; c = c->next, at++)
 		if (at->revents)
 			r = monitor_client_serve(m, c);
+	if (r == 0 && p->at[P_DNS].revents)
+		r = monitor_dns_serve(m);
 	if (r < 0)
 		err_set(&e, -r, "talk to the sandbox's agent");
 	if (r == 0 && p->at[P_VM].revents) {
@@ -699,6 +710,7 @@ void monitor_main(struct monitor_birth *b)
 		.sync = b->sync,
 		.listener = b->listener,
 		.serial = -EBADF,
+		.dns = -EBADF,
 		.signals = -EBADF,
 		.next_serial = 16,
 		.guest = { .fd = -EBADF } };

@@ -106,6 +106,7 @@ struct monitor {
 	char said[2048]; /* … the last of it */
 	size_t said_len;
 	int sync, listener, signals;
+	int dns; /* the resolver (dns.h), -1: none */
 	bool committed, started;
 	bool confined; /* nobody's powers any more */
 	bool full;     /* who calls cannot be let in for a moment */
@@ -154,6 +155,10 @@ void monitor_clients_reap(struct monitor *m);
 int monitor_guest_serve(struct monitor *m, struct err *e);
 int monitor_send_signal(struct monitor *m, uint32_t id, int sig, bool all, uint32_t serial);
 int monitor_send_size(struct monitor *m, uint32_t id, int tty);
+/* What the resolver has said. */
+int monitor_dns_serve(struct monitor *m);
+/* Whether the guest takes what is said to it, so that more may be. */
+bool monitor_guest_takes(const struct monitor *m);
 
 /* It is to be over within MONITOR_KILL_MS, whatever the guest does. */
 #define MONITOR_KILL_MS 3000

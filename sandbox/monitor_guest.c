@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include "runtime/sync.h"
+#include "sandbox/dns.h"
 #include "sandbox/fate.h"
 
 #define SERIAL_SETUP  1
@@ -162,6 +164,30 @@ static void out_of_memory(struct monitor *m, uint32_t number)
 		monitor_client_oom(p->owner);
 }
 
+bool monitor_guest_takes(const struct monitor *m)
+{
+	return proto_queued(&m->guest) < PROTO_DATA_MAX;
+}
+
+/* As any program's to any resolver: what cannot be sent now is asked again. */
+static void query(struct monitor *m, const struct proto_msg *msg)
+{
+	if (m->dns >= 0 && msg->len > 0 && msg->len <= VM_DNS_MAX)
+		(void)!write(m->dns, msg->data, msg->len);
+}
+
+int monitor_dns_serve(struct monitor *m)
+{
+	uint8_t data[VM_DNS_MAX];
+	int budget = 16, r = 0;
+	ssize_t n;
+
+	/* ECONNREFUSED: nobody is there just now. */
+	while (r == 0 && budget-- > 0 && monitor_guest_takes(m) && (n = read(m->dns, data, sizeof(data))) > 0)
+		r = proto_send(&m->guest, PROTO_DNS, 0, 0, 0, data, (size_t)n);
+	return r;
+}
+
 static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	switch (msg->type) {
@@ -184,6 +210,9 @@ static int serve(struct monitor *m, const struct proto_msg *msg, struct err *e)
 		return credit(m, msg, e);
 	case PROTO_OOM:
 		out_of_memory(m, msg->id);
+		return 0;
+	case PROTO_DNS:
+		query(m, msg);
 		return 0;
 	case PROTO_LOG:
 		warn(m, msg);

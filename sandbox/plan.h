@@ -6,6 +6,7 @@
  *   {
  *     "time": 1764150000123456789,   ns since 1970, the host's CLOCK_REALTIME
  *     "hostname": "...",             of the guest outside of the partition; may be missing
+ *     "resolver": "127.0.0.11",      where the agent answers DNS (dns.h); may be missing
  *     "shares": [                    directories (or single files) of the host, by 9p
  *       { "tag": "s0",               virtio-9p mount tag, or, where "port" is there, only a name
  *         "port": "ringfence.s0",    the name of a virtio-serial port that carries 9p messages as a

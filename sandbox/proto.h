@@ -60,6 +60,7 @@ enum proto_type {
 
 	/* Either way: u32 bytes of the stream in `flags` have been taken (0 stdin, 1 stdout, 2 stderr). */
 	PROTO_CREDIT = 64,
+	PROTO_DNS, /* a query from the guest; what the resolver says to it (dns.h) */
 
 	/* From the guest. */
 	PROTO_READY = 128, /* u32 PROTO_VERSION, then the kernel's release as text; once, unasked */

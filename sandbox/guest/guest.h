@@ -139,6 +139,7 @@ struct guest {
 	struct guest_partition *partitions;
 	pid_t relay;
 	int signals;
+	int dns, dns_polled; /* the resolver's socket, -1: none */
 	struct guest_worker *workers;
 	unsigned n_workers;
 	struct guest_process *processes;
@@ -172,8 +173,9 @@ _Noreturn void guest_power_off(void);
 
 /* --- shares.c: in a worker ----------------------------------------------------------------------------- */
 
-/* Everything that SETUP asks for. *relay: the process that carries the shares' messages, or 0. */
-int guest_set_up(const struct guest *g, const struct json *setup, pid_t *relay, struct err *e);
+/* Everything that SETUP asks for. *relay: the process that carries the shares' messages, or 0; *dns: the
+ * resolver's socket, or -1. */
+int guest_set_up(const struct guest *g, const struct json *setup, pid_t *relay, int *dns, struct err *e);
 /* Written back and unmounted, as far as that goes. */
 void guest_take_down(void);
 
@@ -277,6 +279,12 @@ void guest_processes_poll(struct guest *g);
 void guest_processes_serve(struct guest *g);
 /* ms until guest_processes_serve() must be called though nothing has happened; -1: never. */
 int guest_processes_due(const struct guest *g);
+
+/* --- dns.c ---------------------------------------------------------------------------------------------- */
+
+void guest_dns_poll(struct guest *g);
+void guest_dns_serve(struct guest *g);
+void guest_dns_answer(struct guest *g, const struct proto_msg *m);
 
 /* --- partitions.c --------------------------------------------------------------------------------------- */
 

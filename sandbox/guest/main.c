@@ -164,6 +164,7 @@ static void fill_polls(struct guest *g, int *channel, int *signals)
 	*signals = guest_poll_add(g, g->signals, POLLIN);
 	*channel = guest_poll_add(g, g->gone || !events ? -1 : g->port.fd, events);
 	guest_partitions_poll(g);
+	guest_dns_poll(g);
 	for (struct guest_worker *w = g->workers; w; w = w->next)
 		w->polled = guest_poll_add(g, w->sock, POLLIN);
 	if (!g->gone)
@@ -192,6 +193,7 @@ static void turn(struct guest *g)
 	if (answers)
 		guest_take_answers(g);
 	guest_partitions_serve(g);
+	guest_dns_serve(g);
 	if (guest_polled(g, signals))
 		serve_signals(g);
 	if ((guest_polled(g, channel) & ~POLLOUT) || (g->held && listens(g)))
@@ -260,7 +262,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	static struct guest g = { .cgroup = "/partition" };
+	static struct guest g = { .cgroup = "/partition", .dns = -EBADF };
 	struct err e = ERR_INIT;
 	int fd = -EBADF, r = 0;
 

@@ -161,6 +161,9 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 	case PROTO_CREDIT:
 		guest_process_credit(g, m->id, m->flags, proto_u32(m, 0));
 		break;
+	case PROTO_DNS:
+		guest_dns_answer(g, m);
+		break;
 	case PROTO_UPDATE:
 		of_partition(g, WORK_UPDATE, m);
 		break;
@@ -191,12 +194,13 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 /* --- answers
  * --------------------------------------------------------------------------------------------------- */
 
-static bool set_up(struct guest *g, const struct guest_worker *w)
+static bool set_up(struct guest *g, struct guest_worker *w)
 {
 	g->setting_up = false;
 	if (w->a.error.code)
 		return false;
 	g->relay = w->a.pid;
+	g->dns = TAKE_FD(w->fds[GUEST_OUT]);
 	g->set_up = true;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "sandbox/dns.h"
 #include "sandbox/guest/guest.h"
 #include "sandbox/net.h"
 
@@ -200,10 +201,13 @@ static int set_up_disks(const struct json *list, struct err *e)
 /* --- the whole --------------------------------------------------------------------------------------------
  */
 
-int guest_set_up(const struct guest *g, const struct json *setup, pid_t *relay, struct err *e)
+int guest_set_up(const struct guest *g, const struct json *setup, pid_t *relay, int *dns, struct err *e)
 {
-	const char *hostname;
+	const char *hostname, *resolver;
 	int r = get_string(setup, "hostname", &hostname, e);
+
+	if (r == 0)
+		r = get_string(setup, "resolver", &resolver, e);
 
 	/* A test's machine is not ours to change. */
 	if (r == 0 && g->machine)
@@ -212,6 +216,10 @@ int guest_set_up(const struct guest *g, const struct json *setup, pid_t *relay, 
 		r = err_set(e, errno, "set the guest's host name \"%s\"", hostname);
 	if (r == 0 && g->machine)
 		r = vm_net_apply(json_get(setup, "network"), e);
+	if (r == 0 && resolver) {
+		*dns = vm_dns_bind(resolver, e);
+		r = *dns < 0 ? *dns : 0;
+	}
 	if (r == 0)
 		r = set_up_shares(json_get(setup, "shares"), relay, e);
 	if (r == 0)

@@ -142,7 +142,7 @@ static int do_setup(struct guest_task *t, struct err *e)
 	const struct json *setup;
 	int r = parse(t, "SETUP", &setup, e);
 
-	return r < 0 ? r : guest_set_up(t->g, setup, &t->a.pid, e);
+	return r < 0 ? r : guest_set_up(t->g, setup, &t->a.pid, &t->fds[GUEST_OUT], e);
 }
 
 static int wants_terminal(struct guest_task *t, bool *terminal, struct err *e)

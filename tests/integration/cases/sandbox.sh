@@ -811,3 +811,36 @@ sandbox_pod_ends() {
 	pod_down
 	s_over
 }
+
+tc sandbox_resolver 'sandbox: a resolver on the loopback interface of the network namespace, as Docker has one, is reached from inside'
+sandbox_resolver() {
+	local ns server
+	sandboxes
+	unshare --net sleep 1000 &
+	ns=$!
+	until [[ $(nslink net $ns) != "$(nslink net)" ]]; do sleep 0.05; done
+	nsenter -t $ns -n ip link set lo up || die "lo"
+	nsenter -t $ns -n "$RF_RFT" resolver 127.0.0.11 10.1.2.3 >"$T/server" &
+	server=$!
+	until_has 5 "$T/server" ready
+	printf 'search x\nnameserver 127.0.0.11\noptions ndots:0\n' >"$T/resolv.conf"
+	bundle
+	ns network "/proc/$ns/ns/net"
+	mount_entry /etc/resolv.conf bind "$T/resolv.conf" bind,ro
+	edit '.root.readonly=false'
+	script 'busybox nslookup peer.example; busybox nslookup none.example; for i in 1 2 3 4 5 6 7 8; do busybox nslookup p$i.example >/tmp/$i & done; wait
+		cat /tmp/[1-8] | grep -c 10.1.2.3'
+	try run --isolation sandbox --bundle "$B" "$ID"
+	eq "$RC" 0
+	has "$OUT" 10.1.2.3
+	imatch "$OUT$ERR" "NXDOMAIN|can't find none"
+	eq "$(tail -n 1 <<<"$OUT")" 8 "answers to many at once"
+	# Nobody there: no answer, and nothing worse.
+	kill $server
+	script 'timeout 3 busybox nslookup peer.example; echo alive'
+	s_runs
+	hasnt "$OUT" 10.1.2.3
+	eq "$(tail -n 1 <<<"$OUT")" alive
+	kill $ns
+	s_over
+}

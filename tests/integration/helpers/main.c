@@ -94,6 +94,7 @@ static const struct {
 	{ "can", cmd_can },
 	{ "pty", cmd_pty },
 	{ "sched", cmd_sched },
+	{ "resolver", cmd_resolver },
 };
 
 int main(int argc, char **argv)

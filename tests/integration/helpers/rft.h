@@ -50,5 +50,6 @@ int cmd_inject(int argc, char **argv);
 int cmd_can(int argc, char **argv);
 int cmd_pty(int argc, char **argv);
 int cmd_sched(int argc, char **argv);
+int cmd_resolver(int argc, char **argv);
 
 #endif
