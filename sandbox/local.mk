@@ -162,8 +162,10 @@ endif
 if HAVE_CMOCKA
 SANDBOX_TEST_LIBS = libsandbox.a $(RUNTIME_TEST_LIBS)
 # --- tests of the protocol, engine and monitor
-check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
-TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_monitor_io_test tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
+check_PROGRAMS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_dns_test tests/unit/sandbox_monitor_io_test \
+	tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
+TESTS += tests/unit/sandbox_client_test tests/unit/sandbox_disk_test tests/unit/sandbox_dns_test tests/unit/sandbox_monitor_io_test \
+	tests/unit/sandbox_pod_test tests/unit/sandbox_proto_test
 tests_unit_sandbox_client_test_SOURCES = tests/unit/sandbox_client_test.c
 tests_unit_sandbox_client_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_client_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll,--wrap=clock_gettime
@@ -174,6 +176,9 @@ tests_unit_sandbox_disk_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_monitor_io_test_SOURCES = tests/unit/sandbox_monitor_io_test.c
 tests_unit_sandbox_monitor_io_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_monitor_io_test_LDADD = $(SANDBOX_TEST_LIBS)
+tests_unit_sandbox_dns_test_SOURCES = tests/unit/sandbox_dns_test.c
+tests_unit_sandbox_dns_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_dns_test_LDADD = $(SANDBOX_TEST_LIBS)
 tests_unit_sandbox_pod_test_SOURCES = tests/unit/sandbox_pod_test.c
 tests_unit_sandbox_pod_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_pod_test_LDADD = $(SANDBOX_TEST_LIBS)
