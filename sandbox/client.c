@@ -125,8 +125,8 @@ static int patience(enum proto_type what, const uint8_t *data)
 	return what == PROTO_SIGNAL && data[0] == SIGKILL ? CLIENT_KILL_SECONDS : CLIENT_SECONDS;
 }
 
-int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
-	bool *exec_failed, struct err *e)
+static int ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
+	bool *exec_failed, const struct json **answer, struct err *e)
 {
 	struct proto c;
 	struct proto_msg m;
@@ -144,9 +144,22 @@ int client_ask(struct rt_partition *p, enum proto_type what, const void *data, s
 		r = proto_error(&m, e);
 	} else if (r == 0 && m.type != PROTO_DONE) {
 		r = err_set(e, EPROTO, "talk to the monitor of container \"%s\"", p->id);
+	} else if (r == 0 && answer) {
+		r = json_parse(p->arena, (const char *)m.data, m.len, "the guest's answer", answer, e);
 	}
 	proto_close(&c);
 	return r;
+}
+
+int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
+	bool *exec_failed, struct err *e)
+{
+	return ask(p, what, data, len, stop_fd, exec_failed, NULL, e);
+}
+
+int client_fetch(struct rt_partition *p, enum proto_type what, const struct json **answer, struct err *e)
+{
+	return ask(p, what, NULL, 0, 0, NULL, answer, e);
 }
 
 int client_tell(struct rt_partition *p, enum proto_type what, const void *data, size_t len, struct err *e)

@@ -35,6 +35,9 @@ int client_listen(struct rt_partition *p, struct err *e);
 int client_ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,
 	bool *exec_failed, struct err *e);
 
+/* The same for what is answered with a document, which is hostile; it is the partition's. */
+int client_fetch(struct rt_partition *p, enum proto_type what, const struct json **answer, struct err *e);
+
 /* Leaves it in the monitor's socket, for one that is paused and will read it when it goes on. */
 int client_tell(struct rt_partition *p, enum proto_type what, const void *data, size_t len, struct err *e);
 

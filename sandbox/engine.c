@@ -315,6 +315,56 @@ static int member_update(struct rt_partition *p, const struct spec_resources *r,
 	return err < 0 || !p->cgroup ? err : cgrp_update(p->cgroup, &in, e);
 }
 
+/* What the guest's kernel has counted; the host's cgroup holds nothing but a process that stands for it. */
+static int member_stats(struct rt_partition *p, struct json_writer *w, struct err *e)
+{
+	const struct json *data, *v;
+	int r = client_fetch(p, PROTO_STATS, &data, e);
+
+	if (r < 0)
+		return r;
+	if (data->type != JSON_OBJECT)
+		return err_text(e, EPROTO, "the sandbox's guest tells no statistics");
+	json_each (v, data)
+		json_put_json(w, v->key, v);
+	return 0;
+}
+
+/* A figure of it; none where it is missing or no number. */
+static uint64_t figure(const struct json *j, const char *a, const char *b, const char *c, uint64_t none)
+{
+	const char *const names[] = { a, b, c };
+	uint64_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && names[i]; i++)
+		j = json_get(j, names[i]);
+	return j && json_as_u64(j, "figure", &n, &(struct err)ERR_INIT) == 0 ? n : none;
+}
+
+static int member_usage(struct rt_partition *p, struct rt_usage *out, struct err *e)
+{
+	const struct json *j;
+	uint64_t limit;
+	int r = client_fetch(p, PROTO_STATS, &j, e);
+
+	if (r < 0)
+		return r;
+	limit = figure(j, "memory", "usage", "limit", UINT64_MAX);
+	*out = (struct rt_usage){ .cgroup = { .cpu_ns = figure(j, "cpu", "usage", "total", 0),
+					  .memory = figure(j, "memory", "usage", "usage", 0),
+					  /* None is a number, too. */
+					  .memory_limit = limit > INT64_MAX / 2 ? UINT64_MAX : limit,
+					  .pids = figure(j, "pids", "current", NULL, 0),
+					  .pids_limit = figure(j, "pids", "limit", NULL, UINT64_MAX),
+					  .pressure_cpu = -1,
+					  .pressure_memory = -1,
+					  .pressure_io = -1 },
+		/* The pod's. */
+		.net_rx = UINT64_MAX,
+		.net_tx = UINT64_MAX };
+	return 0;
+}
+
 static int member_destroy(struct rt_partition *p, bool force, struct err *e)
 {
 	int r = ns_destroy(p, force, e);
@@ -336,8 +386,8 @@ const struct rt_engine vm_member_engine = {
 	.update = member_update,
 	.pids = ns_pids,
 	.status = vm_status,
-	.stats = ns_stats,
-	.usage = ns_usage,
+	.stats = member_stats,
+	.usage = member_usage,
 	.oom_watch = vm_fate_watch,
 	.oom_count = vm_fate_oom_count,
 	.failure = vm_fate_failure,
