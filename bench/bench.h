@@ -51,6 +51,7 @@ struct bench {
 	struct designs designs;
 	struct result *result;
 	struct progress progress;
+	bool with_host; /* the design that only overhead is compared with takes its turn */
 };
 
 /*
@@ -61,11 +62,15 @@ int bench_start(struct bench *b, struct err *e);
 int bench_exec(struct bench *b, struct err *e);
 int bench_density(struct bench *b, struct err *e);
 int bench_scale(struct bench *b, struct err *e);
+int bench_overhead(struct bench *b, struct err *e);
 
 /* --- for the benchmarks */
 
 /* How many rounds: --count, or `usual`. */
 uint64_t bench_count(const struct bench *b, uint64_t usual);
+
+/* Can it be measured, and is it its turn? */
+bool bench_measures(const struct bench *b, const struct design *d);
 
 /* The i-th design of a round, of those that can be measured: each round begins with another. NULL: no more.
  */

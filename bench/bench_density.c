@@ -310,7 +310,7 @@ static int all_series(struct bench *b, const char *bench, const char *variant, c
 			.all = all,
 			.count_memory = count_memory };
 
-		if (!s.d->reason)
+		if (bench_measures(b, s.d))
 			r = run_series(&s, e);
 	}
 	progress_end(b);

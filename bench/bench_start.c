@@ -241,6 +241,90 @@ static int at_once(struct bench *b, uint64_t rounds, const struct patience *p, s
 	return r;
 }
 
+/* --- step by step ------------------------------------------------------------------------------------- */
+
+static int keep_step(struct bench *b, const struct design *d, const char *metric, uint64_t round, double ms,
+	const char *why, struct err *e)
+{
+	struct result_row *row = bench_row(b, d, "start", "step by step", metric, "ms", e);
+
+	if (!row)
+		return -ENOMEM;
+	if (isnan(ms))
+		row_fail(b->result, row, why);
+	return row_add(row, (double)round, ms) < 0 ? err_set(e, ENOMEM, "keep results") : 0;
+}
+
+/* One command of the steps: to its end, and to the payload's mark if it is to bring it. */
+static int one_step(struct life *l, struct design *d, enum design_verb verb, const char *id, const int *pipe,
+	bool mark, struct err *why)
+{
+	int r = life_begin(l, d, verb, id, life_first, pipe, why);
+
+	if (r == 0)
+		r = life_until(l, mark, true);
+	/* Nobody asks for a mark where none is to come. */
+	l->marked |= !mark;
+	if (r == 0 || r == -ETIME)
+		r = life_verdict(l, why);
+	life_drop(l);
+	return r;
+}
+
+/* create, start and delete by themselves, as engines call them. */
+static int steps_once(struct bench *b, struct design *d, const int *pipe, bool warm, uint64_t round,
+	unsigned int *failed, struct err *e)
+{
+	double create = NAN, start = NAN, end = NAN, began;
+	struct err why = ERR_INIT;
+	struct life l;
+	char id[96];
+	int r;
+
+	design_new_id(d, id, sizeof(id));
+	r = one_step(&l, d, DESIGN_CREATE, id, pipe, false, &why);
+	if (r == 0) {
+		create = l.ended - l.begun;
+		r = one_step(&l, d, DESIGN_START, id, pipe, true, &why);
+	}
+	if (r == 0)
+		start = l.first - l.begun;
+	began = proc_now();
+	if (design_stop(d, id, 0, r == 0 ? &why : NULL) == 0 && r == 0)
+		end = proc_now() - began;
+	if (r == -EINTR)
+		return err_text(e, EINTR, "interrupted");
+	*failed = r < 0 ? *failed + 1 : 0;
+	if (warm)
+		return 0;
+	r = keep_step(b, d, "create", round, create, why.text, e);
+	if (r == 0)
+		r = keep_step(b, d, "start, to the first byte", round, start, why.text, e);
+	return r < 0 ? r : keep_step(b, d, "delete", round, end, why.text, e);
+}
+
+static int step_by_step(struct bench *b, uint64_t rounds, const struct patience *p, struct err *e)
+{
+	int pipe[2], r = held_pipe(pipe, e);
+
+	if (r < 0)
+		return r;
+	progress_begin(b, "start, step by step", (rounds + b->o->warmup) * b->designs.n);
+	for (uint64_t i = 0; i < rounds + b->o->warmup && r == 0; i++) {
+		struct design *d;
+
+		for (size_t k = 0; r == 0 && (d = bench_turn(b, i, k)); k++) {
+			if (d->kind->steps && *failed_of(b, p, d) < BENCH_PATIENCE)
+				r = steps_once(b, d, pipe, i < b->o->warmup, i - b->o->warmup,
+					failed_of(b, p, d), e);
+			progress_step(b, d);
+		}
+	}
+	progress_end(b);
+	held_pipe_close(pipe);
+	return r;
+}
+
 int bench_start(struct bench *b, struct err *e)
 {
 	_cleanup_free_ unsigned int *failed = calloc(b->designs.n, sizeof(*failed));
@@ -251,6 +335,8 @@ int bench_start(struct bench *b, struct err *e)
 	if (!failed)
 		return err_set(e, ENOMEM, "measure starts");
 	r = one_at_a_time(b, rounds, &p, e);
+	if (r == 0)
+		r = step_by_step(b, rounds, &p, e);
 	if (r == 0 && b->o->concurrency)
 		r = at_once(b, (rounds + 3) / 4, &p, e);
 	return r;
@@ -272,7 +358,7 @@ static int hold_all(
 		int r;
 
 		held[i].id[0] = '\0';
-		if (d->reason)
+		if (!bench_measures(b, d))
 			continue;
 		if (d->kind->attached)
 			r = err_text(&why, ENOTSUP, "there is no way into a living one");

@@ -16,9 +16,9 @@
 /* A runtime that hangs when it deletes something must not hang the benchmark. */
 #define STOP_TIMEOUT 30000
 
-static const struct design_kind *const kinds[] = { &design_floor, &design_ringfence, &design_crun,
-	&design_runc, &design_runsc, &design_podman, &design_sandbox, &design_qemu, &design_firecracker,
-	&design_cloud_hypervisor, &design_fake };
+static const struct design_kind *const kinds[] = { &design_host, &design_floor, &design_ringfence,
+	&design_crun, &design_runc, &design_runsc, &design_podman, &design_sandbox, &design_qemu,
+	&design_firecracker, &design_cloud_hypervisor, &design_fake };
 
 /* --- the list ----------------------------------------------------------------------------------------- */
 
@@ -84,6 +84,24 @@ int designs_parse(const char *list, const struct design_env *env, struct designs
 		*out = (struct designs){ 0 };
 	}
 	return r;
+}
+
+int designs_add_host(const struct design_env *env, struct designs *list, struct err *e)
+{
+	struct design host;
+	int r;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (list->at[i].kind == &design_host)
+			return 0;
+	r = parse_one("host", 4, env, list, e);
+	if (r < 0)
+		return r;
+	host = list->at[list->n - 1];
+	host.only_overhead = true;
+	memmove(list->at + 1, list->at, (list->n - 1) * sizeof(host));
+	list->at[0] = host;
+	return 0;
 }
 
 void designs_free(struct designs *list)

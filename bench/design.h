@@ -8,6 +8,7 @@
  *
  * On the command line a design is NAME or NAME:PARAMETER, and a result's rows name it so:
  *
+ *   host                  no design: a process of the host, which overhead is compared with
  *   floor                 the bare system calls (floor.c)
  *   ringfence[:PATH]      a partition; also crun, runc, runsc
  *   sandbox[:ACCEL]       a partition with a kernel of its own; ACCEL: kvm, tcg or qemu as in --accel
@@ -35,6 +36,9 @@ enum design_verb {
 	DESIGN_HOLD, /* the payload, left running */
 	DESIGN_EXEC, /* one more payload in a held instance, in the foreground */
 	DESIGN_STOP, /* ends a held instance, with all that belongs to it */
+	/* Of OCI runtimes, as engines call them: all but the payload, and the payload. */
+	DESIGN_CREATE,
+	DESIGN_START,
 };
 
 /* What a design needs to know of the run. All paths are absolute. */
@@ -57,6 +61,7 @@ struct design_kind {
 	bool machine; /* has guest memory */
 	/* What a held payload says does not come to us: that HOLD has returned stands for it. */
 	bool says_on_return;
+	bool steps; /* has CREATE and START */
 	/* What may emulate it, best first: parameters; NULL: there is no choice. */
 	const char *const *choices;
 
@@ -85,6 +90,7 @@ struct design {
 	const char *detail; /* how the machine is emulated; NULL: there is none */
 	char *reason;	    /* why it is not measured; NULL: it is */
 	int log;	    /* what its programs say to standard error, appended; -EBADF: not yet */
+	bool only_overhead; /* nobody asked for it: it is there to compare overhead with */
 	uint64_t serial;    /* of instances */
 	uint64_t cost, delay, leak, fail, nest; /* the fake's */
 };
@@ -93,6 +99,9 @@ struct designs {
 	struct design *at;
 	size_t n;
 };
+
+/* Adds the host in front of a list, if it is not in it. */
+int designs_add_host(const struct design_env *env, struct designs *list, struct err *e);
 
 /* From a comma-separated list. -EINVAL, with what is wrong with it. Nothing is touched yet. */
 int designs_parse(const char *list, const struct design_env *env, struct designs *out, struct err *e);
@@ -135,7 +144,8 @@ int design_initramfs(struct design *d, char **path, struct err *e);
 /* "init=…" words for a guest: the payload's, as a machine's first process. Appended, with blanks between. */
 void design_guest_words(const char *const *payload, struct strbuf *out);
 
-extern const struct design_kind design_floor, design_ringfence, design_crun, design_runc, design_runsc,
-	design_sandbox, design_podman, design_qemu, design_firecracker, design_cloud_hypervisor, design_fake;
+extern const struct design_kind design_host, design_floor, design_ringfence, design_crun, design_runc,
+	design_runsc, design_sandbox, design_podman, design_qemu, design_firecracker, design_cloud_hypervisor,
+	design_fake;
 
 #endif

@@ -36,9 +36,9 @@ static int prepare(struct design *d, struct err *e)
 static int command(struct design *d, enum design_verb verb, const char *id, const char *const *payload,
 	struct words *w, struct err *e)
 {
-	static const char *const verbs[] = { "run", "run", "exec", "delete" };
+	static const char *const verbs[] = { "run", "run", "exec", "delete", "create", "start" };
 	_cleanup_free_ char *bundle = NULL;
-	bool makes = verb == DESIGN_RUN || verb == DESIGN_HOLD;
+	bool makes = verb == DESIGN_RUN || verb == DESIGN_HOLD || verb == DESIGN_CREATE;
 	int r = makes ? design_bundle(d, payload, &bundle, e) : 0;
 
 	if (r < 0)
@@ -82,7 +82,7 @@ static void list(struct design *d, void (*each)(struct design *d, const char *id
 			each(d, entry->d_name);
 }
 
-#define OCI .prepare = prepare, .command = command, .list = list
+#define OCI .steps = true, .prepare = prepare, .command = command, .list = list
 
 const struct design_kind design_ringfence = { .name = "ringfence", .title = "ringfence, a partition", OCI };
 const struct design_kind design_crun = { .name = "crun", .title = "crun", OCI };

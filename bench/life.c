@@ -32,7 +32,8 @@ int life_begin(struct life *l, struct design *d, enum design_verb verb, const ch
 		.begun = NAN,
 		.first = NAN,
 		.ended = NAN,
-		.cpu = NAN };
+		.cpu = NAN,
+		.answered = NAN };
 	snprintf(l->id, sizeof(l->id), "%s", id);
 	r = d->kind->command(d, verb, id, payload, &w, e);
 	if (r < 0)
@@ -74,8 +75,11 @@ static void note_output(struct life *l, double now)
 			l->first = now;
 			rest = mark + 1;
 		}
-		for (; rest < text + n && l->n_said + 1 < sizeof(l->said); rest++)
+		for (; rest < text + n && l->n_said + 1 < sizeof(l->said); rest++) {
 			l->said[l->n_said++] = *rest;
+			if (*rest == '\n' && isnan(l->answered))
+				l->answered = now;
+		}
 	}
 	if (n == 0 && !l->keeps_out)
 		l->out = fd_close(l->out);

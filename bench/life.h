@@ -22,7 +22,8 @@ struct life {
 		cpu; /* ms; cpu: user and system time of the command and what it waited for */
 	int status;  /* exit status, 128 + N for a signal */
 	off_t log_from;
-	char said[64]; /* behind the mark */
+	double answered; /* ms: when a whole line had come behind the mark; NAN: not */
+	char said[64];	 /* behind the mark */
 	size_t n_said;
 };
 

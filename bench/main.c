@@ -36,6 +36,7 @@ static const char usage[] =
 	"  density      what one more living instance costs: memory of processes and kernel, a slope over "
 	"many\n"
 	"  scale        how long a start takes when so many live already\n"
+	"  overhead     computing, memory, system calls, files and network inside, against the bare host\n"
 	"  all          all of these\n"
 	"  compare A B  two results: is B better, worse or the same\n"
 	"  plan FILE    from a result with density: how many instances of what a host takes\n"
@@ -44,7 +45,8 @@ static const char usage[] =
 	"\n"
 	"Options:\n"
 	"      --design LIST             which (default: " DEFAULT_DESIGNS ")\n"
-	"      --count N                 rounds (default 40), or instances (density 100, scale 1000)\n"
+	"      --count N                 rounds (default 40, overhead 10), or instances (density 100, scale "
+	"1000)\n"
 	"      --warmup N                rounds before that, which do not count (default 3)\n"
 	"      --concurrency N           how many starts at once, besides one at a time (default 8; 0: not "
 	"at all)\n"
@@ -234,6 +236,7 @@ static const struct {
 	{ "exec", bench_exec },
 	{ "density", bench_density },
 	{ "scale", bench_scale },
+	{ "overhead", bench_overhead },
 };
 
 static bool is_bench(const char *what)
@@ -435,6 +438,9 @@ static int run_bench(struct bench *b, const char *what, const struct places *p, 
 	r = designs_parse(b->o->designs, &b->env, &b->designs, e);
 	if (r < 0)
 		return NOT_UNDERSTOOD;
+	if ((str_eq(what, "all") || str_eq(what, "overhead")) &&
+		designs_add_host(&b->env, &b->designs, e) < 0)
+		return FAILED;
 	if (geteuid() != 0) {
 		err_text(e, EPERM,
 			"ringfence bench must be run by root: designs need it, and so does what is counted");

@@ -14,7 +14,7 @@
  *   web               serves HTTP on port 8080 of its network, says MARK when it has answered itself
  *   hold BYTES USEC   waits USEC, has exactly BYTES (at least 64 KiB) of its own, says MARK, sleeps
  *   nest BYTES USEC   has a child without a name or an environment that is the former
- *   work KIND         does a fixed piece of work (see work()), says MARK and the nanoseconds that it took
+ *   work KIND         says MARK, does a fixed piece of work (see work()), says how many nanoseconds it took
  *
  * MARK is the byte 6 (ACK): neither a kernel's messages on a console nor a firmware's have it.
  */
@@ -282,9 +282,9 @@ static unsigned int big_endian(unsigned int v, int bytes)
 	return out;
 }
 
-static struct address loopback(int any)
+static struct address loopback(int any, unsigned int port)
 {
-	struct address a = { FAMILY_INET, (unsigned short)big_endian(PORT, 2),
+	struct address a = { FAMILY_INET, (unsigned short)big_endian(port, 2),
 		any ? 0 : big_endian(INADDR_LOOPBACK, 4), "" };
 
 	return a;
@@ -309,9 +309,9 @@ static const char answer[] = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nCon
 			     "Connection: close\r\n\r\nhello\n";
 
 /* 1 if the server's answer came. */
-static int ask(void)
+static int ask(unsigned int port)
 {
-	struct address a = loopback(0);
+	struct address a = loopback(0, port);
 	char text[256];
 	long s = SC3(__NR_socket, FAMILY_INET, TYPE_STREAM, 0), n = 0, r;
 
@@ -341,9 +341,9 @@ static void serve_one(long listener)
 	SC1(__NR_close, s);
 }
 
-static long listen_here(void)
+static long listen_here(unsigned int port)
 {
-	struct address a = loopback(1);
+	struct address a = loopback(1, port);
 	long s;
 	int on = 1;
 
@@ -364,10 +364,10 @@ static int reap(long pid)
 
 static void web(void)
 {
-	long listener = listen_here(), child = fork_child();
+	long listener = listen_here(PORT), child = fork_child();
 
 	if (child == 0)
-		leave(ask() ? 0 : 7);
+		leave(ask(PORT) ? 0 : 7);
 	if (child < 0)
 		leave(8);
 	serve_one(listener);
@@ -381,11 +381,18 @@ static void web(void)
 /* --- work: what a design takes from those who run in it ---------------------------------------------------
  */
 
-/* Each returns the nanoseconds of a fixed amount of work. */
-
-static word work_cpu(void)
+/* MARK, and the time: what was prepared for the work is not a part of it. */
+static word begin(void)
 {
-	word begun = now_ns(), x = 88172645463325252UL;
+	say_mark();
+	return now_ns();
+}
+
+/* Each returns the nanoseconds of a fixed amount of work, by its own clock. */
+
+static word work_cpu(const char *self)
+{
+	word begun = begin(), x = 88172645463325252UL;
 
 	for (word i = 0; i < 20000000; i++) {
 		x ^= x << 13;
@@ -397,13 +404,13 @@ static word work_cpu(void)
 	return now_ns() - begun;
 }
 
-static word work_memory(void)
+static word work_memory(const char *self)
 {
 	word bytes = 16 * MIB, *p = (word *)(void *)map(bytes), begun, sum = 0;
 
 	for (word i = 0; i < bytes / sizeof(word); i += PAGE / sizeof(word))
 		p[i] = i;
-	begun = now_ns();
+	begun = begin();
 	for (int round = 0; round < 8; round++) {
 		for (word i = 0; i < bytes / sizeof(word); i++)
 			p[i] = i + (word)round;
@@ -415,9 +422,9 @@ static word work_memory(void)
 }
 
 /* First touches of memory: page faults, which a guest takes twice. */
-static word work_faults(void)
+static word work_faults(const char *self)
 {
-	word begun = now_ns();
+	word begun = begin();
 
 	for (int round = 0; round < 8; round++) {
 		char *p = map(4 * MIB);
@@ -430,28 +437,25 @@ static word work_faults(void)
 	return now_ns() - begun;
 }
 
-static word work_syscalls(void)
+static word work_syscalls(const char *self)
 {
-	word begun = now_ns();
+	word begun = begin();
 
 	for (int i = 0; i < 200000; i++)
 		SC0(__NR_getppid);
 	return now_ns() - begun;
 }
 
-/* Files of the partition's own /dev/shm, or, where there is none that can be written to, of /. */
-static word work_files(void)
+/* A file without a name, in the partition's own /dev/shm, or, where there is none, in /. */
+static word work_files(const char *self)
 {
 	static char block[64 * 1024];
-	const char *path = "/dev/shm/rfbench";
-	word begun = now_ns();
-	int flags = O_RDWR | O_CREAT | O_TRUNC;
-	long fd = SC4(__NR_openat, AT_FDCWD, path, flags, 0600);
+	word begun = begin();
+	int flags = O_RDWR | O_TMPFILE;
+	long fd = SC4(__NR_openat, AT_FDCWD, "/dev/shm", flags, 0600);
 
-	if (fd < 0) {
-		path = "/rfbench";
-		fd = SC4(__NR_openat, AT_FDCWD, path, flags, 0600);
-	}
+	if (fd < 0)
+		fd = SC4(__NR_openat, AT_FDCWD, "/", flags, 0600);
 	if (fd < 0)
 		leave(9);
 	for (int i = 0; i < 128; i++)
@@ -461,18 +465,17 @@ static word work_files(void)
 	for (int i = 0; i < 128; i++)
 		SC3(__NR_read, fd, block, sizeof(block));
 	SC1(__NR_close, fd);
-	SC3(__NR_unlinkat, AT_FDCWD, path, 0);
 	return now_ns() - begun;
 }
 
-/* Files of the root file system, which is the host's, a disk or a server of directories: opened and read. */
-static word work_open(void)
+/* A file of the root file system, which is the host's, a disk or a server of directories: opened and read. */
+static word work_open(const char *self)
 {
 	static char block[PAGE];
-	word begun = now_ns();
+	word begun = begin();
 
 	for (int i = 0; i < 2000; i++) {
-		long fd = SC4(__NR_openat, AT_FDCWD, "/payload", O_RDONLY, 0);
+		long fd = SC4(__NR_openat, AT_FDCWD, self, O_RDONLY, 0);
 
 		if (fd < 0)
 			leave(10);
@@ -482,16 +485,22 @@ static word work_open(void)
 	return now_ns() - begun;
 }
 
-/* Connections over the partition's own loopback. */
-static word work_network(void)
+/* Connections over loopback, to a port that the kernel chose: on the host others may be taken. */
+static word work_network(const char *self)
 {
 	const int rounds = 500;
-	long listener = listen_here(), child = fork_child();
-	word begun = now_ns();
+	long listener = listen_here(0), child;
+	struct address a = loopback(1, 0);
+	int size = sizeof(a);
+	word begun;
 
+	if (SC3(__NR_getsockname, listener, &a, &size) < 0)
+		leave(6);
+	begun = begin();
+	child = fork_child();
 	if (child == 0) {
 		for (int i = 0; i < rounds; i++)
-			if (!ask())
+			if (!ask(big_endian(a.port, 2)))
 				leave(7);
 		leave(0);
 	}
@@ -514,11 +523,11 @@ static void say_number(word v)
 	SC3(__NR_write, 1, p, (word)(text + sizeof(text) - p));
 }
 
-static void work(const char *kind)
+static void work(const char *self, const char *kind)
 {
 	static const struct {
 		const char *name;
-		word (*run)(void);
+		word (*run)(const char *self);
 	} kinds[] = {
 		{ "cpu", work_cpu },
 		{ "memory", work_memory },
@@ -534,8 +543,7 @@ static void work(const char *kind)
 
 		if (!is(kind, kinds[i].name))
 			continue;
-		ns = kinds[i].run();
-		say_mark();
+		ns = kinds[i].run(self);
 		say_number(ns);
 		return;
 	}
@@ -580,7 +588,7 @@ __attribute__((used)) void payload_main(word *stack)
 	if (is(mode, "hold") && argc > 3)
 		hold(number(argv[2]), number(argv[3]));
 	if ((is(mode, "work") || is(mode, "vm-work")) && argc > 2) {
-		work(argv[2]);
+		work(argv[0], argv[2]);
 		if (is(mode, "vm-work"))
 			end_machine();
 		leave(0);

@@ -58,17 +58,22 @@ uint64_t bench_count(const struct bench *b, uint64_t usual)
 	return b->o->count ? b->o->count : usual;
 }
 
+bool bench_measures(const struct bench *b, const struct design *d)
+{
+	return !d->reason && (!d->only_overhead || b->with_host);
+}
+
 struct design *bench_turn(struct bench *b, uint64_t round, size_t i)
 {
 	size_t usable = 0, at;
 
 	for (size_t k = 0; k < b->designs.n; k++)
-		usable += !b->designs.at[k].reason;
+		usable += bench_measures(b, &b->designs.at[k]);
 	if (i >= usable)
 		return NULL;
 	at = (size_t)((round + i) % usable);
 	for (size_t k = 0; k < b->designs.n; k++)
-		if (!b->designs.at[k].reason && at-- == 0)
+		if (bench_measures(b, &b->designs.at[k]) && at-- == 0)
 			return &b->designs.at[k];
 	return NULL;
 }

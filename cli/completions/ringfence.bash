@@ -193,7 +193,7 @@ _ringfence()
 		elif [[ $verb == rm ]]; then
 			opts=$(_ringfence_partitions)
 		elif [[ $verb == bench ]]; then
-			opts='start exec density scale all compare plan clean report'
+			opts='start exec density scale overhead all compare plan clean report'
 		elif [[ $verb == store ]]; then
 			opts=check
 		elif [[ " launch prepare pull inspect history tag untag rmi images save " == *" $verb "* ]]; then

@@ -430,7 +430,7 @@ complete -c ringfence -n '__ringfence_in rmi' -s h -l help -d 'show this help'
 # bench
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a bench -d 'Measure partitions and sandboxes against other designs'
 complete -c ringfence -n '__ringfence_in help' -a bench
-complete -c ringfence -n '__ringfence_in bench' -a 'start exec density scale all compare plan clean report'
+complete -c ringfence -n '__ringfence_in bench' -a 'start exec density scale overhead all compare plan clean report'
 complete -c ringfence -n '__ringfence_in bench' -l design -x -d 'which'
 complete -c ringfence -n '__ringfence_in bench' -l count -x -d 'rounds'
 complete -c ringfence -n '__ringfence_in bench' -l warmup -x -d 'rounds before that, which do not count'
