@@ -103,9 +103,9 @@ int guest_boot(struct err *e)
 		(void)fd_put_at(AT_FDCWD, "/proc/sys/vm/overcommit_memory", "1");
 	/* A machine that is killed loses what it has not written back: no more than the last moment. */
 	if (r == 0)
-		(void)fd_put_at(AT_FDCWD, "/proc/sys/vm/dirty_writeback_centisecs", "50");
+		(void)fd_put_at(AT_FDCWD, "/proc/sys/vm/dirty_writeback_centisecs", "10");
 	if (r == 0)
-		(void)fd_put_at(AT_FDCWD, "/proc/sys/vm/dirty_expire_centisecs", "50");
+		(void)fd_put_at(AT_FDCWD, "/proc/sys/vm/dirty_expire_centisecs", "10");
 	return r;
 }
 
