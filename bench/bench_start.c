@@ -229,9 +229,10 @@ static int at_once(struct bench *b, uint64_t rounds, const struct patience *p, s
 		struct design *d;
 
 		for (size_t k = 0; r == 0 && (d = bench_turn(b, i, k)); k++) {
-			if (*failed_of(b, p, d) < BENCH_PATIENCE)
+			if (*failed_of(b, p, d) < BENCH_PATIENCE) {
 				r = crowd_round(b, &c, d, i == 0, i, e);
-			*failed_of(b, p, d) = c.failures ? *failed_of(b, p, d) + 1 : 0;
+				*failed_of(b, p, d) = c.failures ? *failed_of(b, p, d) + 1 : 0;
+			}
 			progress_step(b, d);
 		}
 	}

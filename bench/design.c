@@ -66,6 +66,17 @@ static int parse_one(
 	return 0;
 }
 
+/* What "all" stands for: not what is only there to compare with, or to test with. */
+static int add_all(const struct design_env *env, struct designs *out, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && r == 0; i++)
+		if (kinds[i] != &design_host && kinds[i] != &design_fake)
+			r = parse_one(kinds[i]->name, strlen(kinds[i]->name), env, out, e);
+	return r;
+}
+
 int designs_parse(const char *list, const struct design_env *env, struct designs *out, struct err *e)
 {
 	int r = 0;
@@ -73,7 +84,9 @@ int designs_parse(const char *list, const struct design_env *env, struct designs
 	while (*list && r == 0) {
 		size_t n = strcspn(list, ",");
 
-		if (n)
+		if (n == 3 && memcmp(list, "all", 3) == 0)
+			r = add_all(env, out, e);
+		else if (n)
 			r = parse_one(list, n, env, out, e);
 		list += n + (list[n] == ',');
 	}

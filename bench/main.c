@@ -44,7 +44,7 @@ static const char usage[] =
 	"  clean        remove what runs that were killed left behind\n"
 	"\n"
 	"Options:\n"
-	"      --design LIST             which (default: " DEFAULT_DESIGNS ")\n"
+	"      --design LIST             which, or all (default: " DEFAULT_DESIGNS ")\n"
 	"      --count N                 rounds (default 40, overhead 10), or instances (density 100, scale "
 	"1000)\n"
 	"      --warmup N                rounds before that, which do not count (default 3)\n"
@@ -375,6 +375,14 @@ static void print_tables(struct bench *b, const char *dir)
 	fflush(stdout);
 }
 
+static bool has_figure(const struct result *r)
+{
+	for (size_t i = 0; i < r->n_rows; i++)
+		if (r->rows[i]->known)
+			return true;
+	return false;
+}
+
 static bool has_blemish(const struct result *r)
 {
 	for (size_t i = 0; i < r->n_rows; i++)
@@ -418,6 +426,13 @@ static int conclude(struct bench *b, int measured, struct err *e)
 	if (b->result->interrupted) {
 		err_clear(e);
 		return INTERRUPTED;
+	}
+	if (!has_figure(b->result)) {
+		err_text(e, ENODATA,
+			"none of the designs could be measured: the table of designs in %s/report.html says "
+			"why",
+			dir);
+		return FAILED;
 	}
 	return cleaned < 0 || has_blemish(b->result) ? BLEMISHED : DONE;
 }

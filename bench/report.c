@@ -115,12 +115,17 @@ static void put_quantiles(const struct result_row *row, struct strbuf *out)
 	}
 }
 
-static void put_row(const struct result_row *row, struct strbuf *out)
+static void put_row(const struct result *r, const struct result_row *row, struct strbuf *out)
 {
 	const char *note;
 
 	strbuf_puts(out, "<tr><td>");
 	put_text(row->design, out);
+	for (size_t i = 0; i < r->n_designs; i++)
+		if (r->designs[i].detail && str_eq(r->designs[i].name, row->design)) {
+			strbuf_puts(out, ", ");
+			put_text(r->designs[i].detail, out);
+		}
 	strbuf_puts(out, "</td><td class=\"n\">");
 	if (row->has_ratio)
 		put_estimate(&row->ratio, "count", out);
@@ -170,7 +175,7 @@ static void put_group(const struct result *r, size_t at, int dir, const char *gn
 		first->slope ? "" : "<th>min</th><th>5 %</th><th>95 %</th><th>99 %</th><th>max</th>");
 	for (size_t i = at; i < r->n_rows; i++)
 		if (in_group(r->rows[i], first)) {
-			put_row(r->rows[i], out);
+			put_row(r, r->rows[i], out);
 			base = base ? base : r->rows[i]->known ? r->rows[i] : NULL;
 		}
 	strbuf_puts(out, "</table>\n");

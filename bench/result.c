@@ -219,6 +219,7 @@ static int summarise_row(struct result_row *row)
 	int r;
 
 	row->known = row->has_ratio = row->has_noise = false;
+	row->base = NULL;
 	if (!x || !y)
 		return -ENOMEM;
 	n = successes(row, x, y);

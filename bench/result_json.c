@@ -76,13 +76,23 @@ static void put_summary(struct json_writer *w, const struct result_row *row)
 		put_estimate(w, "noise", &row->noise);
 }
 
-static void put_row(struct json_writer *w, const struct result_row *row)
+static const char *detail_of(const struct result *r, const char *design)
+{
+	for (size_t i = 0; i < r->n_designs; i++)
+		if (str_eq(r->designs[i].name, design))
+			return r->designs[i].detail;
+	return NULL;
+}
+
+static void put_row(struct json_writer *w, const struct result *r, const struct result_row *row)
 {
 	json_open_object(w, NULL);
 	json_put_string(w, "bench", row->bench);
 	json_put_string(w, "variant", row->variant);
 	json_put_string(w, "metric", row->metric);
 	json_put_string(w, "design", row->design);
+	if (detail_of(r, row->design))
+		json_put_string(w, "detail", detail_of(r, row->design));
 	json_put_string(w, "unit", row->unit);
 	json_put_string(w, "better", row->more_is_better ? "more" : "less");
 	json_put_string(w, "kind", row->slope ? "slope" : "samples");
@@ -143,7 +153,7 @@ int result_write_json(struct result *r, int dirfd, const char *name, struct err 
 	put_designs(w, r);
 	json_open_array(w, "rows");
 	for (size_t i = 0; i < r->n_rows; i++)
-		put_row(w, r->rows[i]);
+		put_row(w, r, r->rows[i]);
 	json_close_array(w);
 	json_close_object(w);
 	text = json_writer_text(w, &len);

@@ -99,7 +99,8 @@ static void put_row(const struct result *r, const struct result_row *row, struct
 	if (row->has_ratio)
 		put_interval(&row->ratio, "count", out);
 	else if (row->known)
-		strbuf_puts(out, "1");
+		/* Of the first one; others may have no figure above nothing, or nothing to divide by. */
+		strbuf_puts(out, row->base ? "-" : "1");
 	strbuf_puts(out, " | ");
 	if (row->known)
 		put_interval(&row->value, row->unit, out);

@@ -431,7 +431,7 @@ complete -c ringfence -n '__ringfence_in rmi' -s h -l help -d 'show this help'
 complete -c ringfence -n 'not __ringfence_verb >/dev/null' -a bench -d 'Measure partitions and sandboxes against other designs'
 complete -c ringfence -n '__ringfence_in help' -a bench
 complete -c ringfence -n '__ringfence_in bench' -a 'start exec density scale overhead all compare plan clean report'
-complete -c ringfence -n '__ringfence_in bench' -l design -x -d 'which'
+complete -c ringfence -n '__ringfence_in bench' -l design -x -d 'which, or all'
 complete -c ringfence -n '__ringfence_in bench' -l count -x -d 'rounds'
 complete -c ringfence -n '__ringfence_in bench' -l warmup -x -d 'rounds before that, which do not count'
 complete -c ringfence -n '__ringfence_in bench' -l concurrency -x -d 'how many starts at once, besides one at a time'
