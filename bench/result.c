@@ -319,7 +319,8 @@ int result_sort(struct result *r)
 			insert(r, sorted, from, n++, row);
 		}
 	}
-	memcpy(r->rows, sorted, n * sizeof(struct result_row *));
+	if (n)
+		memcpy(r->rows, sorted, n * sizeof(struct result_row *));
 	return 0;
 }
 
