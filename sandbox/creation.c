@@ -320,7 +320,9 @@ static void report(struct stand_in *s, const struct proto_msg *done, bool exec_f
 
 _Noreturn static void be_member(struct creation *c)
 {
-	struct stand_in s = { .sync = c->sync[1], .fate = c->birth.fate, .tell = report };
+	struct stand_in s = {
+		.sync = c->sync[1], .fate = c->birth.fate, .tell = report, .patience = CLIENT_SECONDS * 1000
+	};
 	int keep[] = { c->sync[1], c->birth.slave, c->birth.fate, c->pod.p->dirfd };
 	struct err e = ERR_INIT;
 	size_t n = 0;

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -169,10 +170,26 @@ _Noreturn static void lost(struct stand_in *s)
 	_exit(128 + SIGKILL);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int left(int64_t until)
+{
+	int64_t ms = until - now_ms();
+
+	return ms > 0 ? (int)ms : 0;
+}
+
 void stand_in_follow(struct stand_in *s)
 {
 	enum { P_MONITOR, P_SIGNALS, P_SYNC, P_ALL };
 	struct pollfd at[P_ALL] = { [P_SIGNALS] = { .fd = s->signals, .events = POLLIN } };
+	int64_t until = s->patience ? now_ms() + s->patience : 0;
 	struct err e = ERR_INIT;
 	struct proto_msg m;
 	int r;
@@ -181,10 +198,15 @@ void stand_in_follow(struct stand_in *s)
 		at[P_MONITOR] = (struct pollfd){ .fd = s->c.fd,
 			.events = (short)(POLLIN | (proto_waits(&s->c) ? POLLOUT : 0)) };
 		at[P_SYNC] = (struct pollfd){ .fd = s->sync, .events = POLLIN };
-		if (poll(at, P_ALL, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			err_set(&e, errno, "wait for the sandbox's monitor");
+		r = poll(at, P_ALL, s->told || !until ? -1 : left(until));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 || (!s->told && until && left(until) == 0)) {
+			if (r < 0)
+				err_set(&e, errno, "wait for the sandbox's monitor");
+			else
+				err_text(&e, ETIMEDOUT, "the sandbox's guest has not answered within %d s",
+					s->patience / 1000);
 			stand_in_give_up(s, &e);
 		}
 		if (at[P_SIGNALS].revents)

@@ -19,6 +19,7 @@ struct stand_in {
 	int sync; /* of a creator (runtime/sync.h), whose end is ours until it has said SYNC_GO; -1: none */
 	int fate; /* fate.h, or -1 */
 	bool tty; /* descriptor 0 is its terminal */
+	int patience; /* ms for the answer to what was asked; 0: for ever */
 	/* Called once, with the answer to what was asked: NULL (and e), or a DONE. */
 	void (*tell)(struct stand_in *s, const struct proto_msg *done, bool exec_failed, const struct err *e);
 	void *arg;

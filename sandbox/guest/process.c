@@ -351,6 +351,7 @@ static int sooner(int64_t now, int64_t at, int due)
 
 int guest_processes_due(const struct guest *g)
 {
+	const struct guest_partition *of;
 	int64_t now = guest_now();
 	int due = -1;
 
@@ -365,7 +366,9 @@ int guest_processes_due(const struct guest *g)
 			else if (s->silent > now)
 				due = sooner(now, s->silent, due);
 		}
-		if (p->answered && p->ended && p->out[0].fd < 0 && p->out[1].fd < 0)
+		/* Where it is waited for that something is removed, whoever does that will wake us. */
+		of = guest_partition_find(g, p->id);
+		if (p->answered && p->ended && p->out[0].fd < 0 && p->out[1].fd < 0 && !(of && of->under_way))
 			due = 0;
 	}
 	return due;
