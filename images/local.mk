@@ -11,7 +11,7 @@ libimages_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_
 libimages_a_SOURCES = \
 	images/digest_hash.c images/document.c \
 	images/store.c images/store.h images/store_blobs.c images/store_check.c images/store_images.c images/store_internal.h \
-	images/store_erofs.c images/store_layers.c images/store_names.c images/store_ready.c images/store_upkeep.c images/store_usage.c \
+	images/store_erofs.c images/store_layers.c images/store_names.c images/store_ready.c images/store_root.c images/store_upkeep.c images/store_usage.c \
 	images/unpack.c images/unpack.h images/unpack_hide.c images/unpack_internal.h images/unpack_lower.c images/unpack_node.c \
 	images/unpack_path.c images/unpack_stream.c images/unpack_tree.c \
 	images/base64.c images/base64.h images/registries.c images/registries.h images/registries_conf.c \

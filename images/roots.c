@@ -283,6 +283,15 @@ char *img_root_layer_path(struct arena *a, const struct img_root *r, size_t i)
 		r->erofs ? IMG_LAYER_EROFS : "diff");
 }
 
+char *img_root_image_path(struct arena *a, const struct img_root *r)
+{
+	const struct img_root_layer *top = r->n_layers ? &r->layers[r->n_layers - 1] : NULL;
+
+	if (!top || faccessat(top->fd, "../" IMG_ROOT_EROFS, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return NULL;
+	return arena_printf(a, "%s/layers/%s/" IMG_ROOT_EROFS, r->store, strchr(top->chain_id, ':') + 1);
+}
+
 void img_root_close(struct img_root *r)
 {
 	for (size_t i = 0; i < r->n_layers; i++)

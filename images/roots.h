@@ -64,6 +64,10 @@ void img_root_close(struct img_root *r);
  * memory. */
 char *img_root_layer_path(struct arena *a, const struct img_root *r, size_t i);
 
+/* The EROFS image of the whole root file system (`ringfence-image prepare --root-image`). NULL: there is
+ * none, or no memory. */
+char *img_root_image_path(struct arena *a, const struct img_root *r);
+
 /* No image is pinned for `user` any more; that none was is no error. */
 int img_root_unpin(const char *store, const char *user, struct err *e);
 
@@ -79,6 +83,7 @@ int img_root_stat_dir(const struct img_root *r, const char *path, struct stat *s
 /* --- shared with the store ------------------------------------------------------------------------------ */
 
 #define IMG_LAYER_EROFS	   "layer.erofs"
+#define IMG_ROOT_EROFS	   "root.erofs"
 #define IMG_READY_VERSION  1
 #define IMG_READY_NAME_MAX 256
 

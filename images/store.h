@@ -7,8 +7,9 @@
  *   blobs/ALG/HEX            content; whole and verified, or not there
  *   layers/HEX/diff/         an unpacked layer, by the ChainID it ends: a lower directory for overlayfs
  *   layers/HEX/layer.json    its diff_id, parent, and how much there is in it
- *   layers/HEX/layer.erofs   the same as an EROFS image, if it was asked for; layer.erofs.digest is its
- * digest ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h) uses/NAME
+ *   layers/HEX/layer.erofs   the same as an EROFS image, if it was asked for; layer.erofs.digest: its digest
+ *   layers/HEX/root.erofs    the same with all layers below it, for a sandbox; root.erofs.digest
+ *   ready/ALG-HEX.json       what a start needs to know of an image that is unpacked (roots.h) uses/NAME
  * a target's digest: its image is needed as long as NAME is, named or not tmp/                     all that
  * is not whole yet; partial-ALG-HEX is a download that can be resumed lock, index.lock         see below
  *
@@ -144,7 +145,7 @@ int img_image_load(struct img_store *s, struct arena *a, const struct img_name *
 struct img_layer {
 	struct img_digest diff_id, parent; /* parent: ChainID; "" for a base layer */
 	int64_t bytes, entries;		   /* of files; of nodes below diff/ */
-	int64_t erofs_bytes;		   /* of its EROFS image; 0: there is none */
+	int64_t erofs_bytes;		   /* of its EROFS images; 0: there is none */
 	int64_t left_out;		   /* what could not be made without root's powers */
 	bool rootless;			   /* user.overlay.* instead of trusted.overlay.* */
 	bool no_owners; /* unpacked by a user who may not give files away: all of it is his */
@@ -166,6 +167,9 @@ int img_layer_unpack(struct img_store *s, const struct img_image *image, size_t 
  * or a layer is not there. `progress` may be NULL. */
 int img_layers_erofs(
 	struct img_store *s, const struct img_image *image, struct img_progress *progress, struct err *e);
+/* Makes one of the whole root file system, all layers on top of each other, if there is none. -EPERM: without
+ * root's powers, or they were unpacked without; else as above. */
+int img_root_erofs(struct img_store *s, const struct img_image *image, struct err *e);
 
 /*
  * Says that an image, whose layers are all unpacked (and have EROFS images, if `erofs`), is ready to be

@@ -337,12 +337,20 @@ static int check_use(const char *name, void *arg, struct err *e)
 /* Its EROFS image: without one the layer is as good as before, and `prepare` makes another. */
 static int check_erofs(struct check *c, const char *name, int dir, struct err *e)
 {
-	struct err why = ERR_INIT;
+	static const struct {
+		const char *file, *more;
+	} images[] = { { IMG_LAYER_EROFS, "" }, { IMG_ROOT_EROFS, " with all below it" } };
+	int r = 0;
 
-	if (st_erofs_check(dir, &why) == 0)
-		return 0;
-	fault(c, "the EROFS image of layer %s is damaged: %s", name, why.text);
-	return c->repair ? img_tree_remove(dir, IMG_LAYER_EROFS, e) : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(images) && r == 0; i++) {
+		struct err why = ERR_INIT;
+
+		if (st_erofs_check(dir, images[i].file, &why) == 0)
+			continue;
+		fault(c, "the EROFS image of layer %s%s is damaged: %s", name, images[i].more, why.text);
+		r = c->repair ? img_tree_remove(dir, images[i].file, e) : 0;
+	}
+	return r;
 }
 
 static int check_layer(const char *name, void *arg, struct err *e)

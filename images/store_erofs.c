@@ -16,8 +16,7 @@
 #include "images/store_internal.h"
 #include "images/transfer.h"
 
-#define PROGRAM	    "mkfs.erofs"
-#define DIGEST_FILE IMG_LAYER_EROFS ".digest"
+#define PROGRAM "mkfs.erofs"
 
 extern char **environ;
 
@@ -48,7 +47,7 @@ static int start(char *const *argv, pid_t *pid)
 	return -r;
 }
 
-static int run_mkfs(const char *to, const char *from, struct err *e)
+int st_erofs_run(const char *to, const char *from, struct err *e)
 {
 	char *argv[] = { PROGRAM, "--quiet", (char *)to, (char *)from, NULL };
 	int status = 0, r;
@@ -69,9 +68,17 @@ static int run_mkfs(const char *to, const char *from, struct err *e)
 	return 0;
 }
 
-/* tmp/NAME becomes the image of the layer, once it is durable, and its digest is there. */
-static int give_name(struct img_store *s, const char *name, const char *hex, int dir, struct err *e)
+/* "layer.erofs.digest" */
+static const char *digest_file(const char *file, char buf[64])
 {
+	snprintf(buf, 64, "%s.digest", file);
+	return buf;
+}
+
+int st_erofs_name(
+	struct img_store *s, const char *name, const char *hex, int dir, const char *file, struct err *e)
+{
+	char digest[64];
 	_cleanup_close_ int fd = openat(s->tmp, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct img_digest d;
 	int r;
@@ -81,27 +88,28 @@ static int give_name(struct img_store *s, const char *name, const char *hex, int
 	r = st_hash_file(fd, NULL, &d);
 	if (r < 0)
 		return err_set(e, r, "read the EROFS image of layer %s", hex);
-	r = st_put(s, dir, DIGEST_FILE, d.text, strlen(d.text), false, e);
+	r = st_put(s, dir, digest_file(file, digest), d.text, strlen(d.text), false, e);
 	if (r < 0)
 		return r;
-	if (renameat(s->tmp, name, dir, IMG_LAYER_EROFS) < 0 || fsync(dir) < 0)
+	if (renameat(s->tmp, name, dir, file) < 0 || fsync(dir) < 0)
 		return err_set(e, errno, "name the EROFS image of layer %s", hex);
 	return 0;
 }
 
-int st_erofs_check(int dir, struct err *e)
+int st_erofs_check(int dir, const char *file, struct err *e)
 {
-	_cleanup_close_ int fd = openat(dir, IMG_LAYER_EROFS, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
 	struct img_digest want, got;
 	struct stat st;
+	char digest[64];
 	int r;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_text(e, EBADMSG, "it is no regular file");
-	if (fd_read_at(dir, DIGEST_FILE, IMG_DIGEST_MAX, &text, NULL) < 0 ||
+	if (fd_read_at(dir, digest_file(file, digest), IMG_DIGEST_MAX, &text, NULL) < 0 ||
 		img_digest_parse(text, &want, NULL) < 0)
 		return err_text(e, EBADMSG, "its digest is missing");
 	r = st_hash_file(fd, &want, &got);
@@ -125,9 +133,9 @@ static int make_image(struct img_store *s, const char *hex, int dir, struct err 
 		from = NULL;
 	if (!to || !from)
 		return err_set(e, ENOMEM, "make an EROFS image");
-	r = run_mkfs(to, from, e);
+	r = st_erofs_run(to, from, e);
 	if (r == 0)
-		r = give_name(s, name, hex, dir, e);
+		r = st_erofs_name(s, name, hex, dir, IMG_LAYER_EROFS, e);
 	if (r < 0)
 		unlinkat(s->tmp, name, 0);
 	return r;

@@ -58,8 +58,13 @@ int st_index_replace(struct img_store *s, const struct img_descriptor *entries, 
 #define ST_LAYER_JSON "layer.json"
 int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *e);
 int st_layer_remove(struct img_store *s, const char *name, struct err *e);
-/* Of a layer's directory: its EROFS image, if it has one, is what was made. -EBADMSG. */
-int st_erofs_check(int dir, struct err *e);
+/* Of a layer's directory: its EROFS image of that name, if it has one, is what was made. -EBADMSG. */
+int st_erofs_check(int dir, const char *file, struct err *e);
+/* mkfs.erofs, by absolute paths. */
+int st_erofs_run(const char *to, const char *from, struct err *e);
+/* tmp/NAME becomes layers/HEX/FILE, once it is durable, and its digest is there; `dir` is that directory. */
+int st_erofs_name(
+	struct img_store *s, const char *name, const char *hex, int dir, const char *file, struct err *e);
 /* What a file's content hashes to, from where it is read. 0, -errno; no text. */
 int st_hash_file(int fd, const struct img_digest *like, struct img_digest *out);
 

@@ -76,6 +76,8 @@ int st_layer_read(int dir, const char *what, struct img_layer *out, struct err *
 	}
 	if (fstatat(dir, IMG_LAYER_EROFS, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		l.erofs_bytes = st.st_size;
+	if (fstatat(dir, IMG_ROOT_EROFS, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		l.erofs_bytes += st.st_size;
 	*out = l;
 	return 0;
 }

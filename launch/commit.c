@@ -242,6 +242,7 @@ static int make_image(const struct launch_ctx *ctx, const struct launch_dir *d,
 static int check(const struct launch_dir *d, const char *name, struct err *e)
 {
 	struct stat st;
+	int r;
 
 	if (d->damaged)
 		return err_text(e, EINVAL,
@@ -252,6 +253,9 @@ static int check(const struct launch_dir *d, const char *name, struct err *e)
 			"that a "
 			"layer could go on top of",
 			name);
+	r = launch_dir_check_written(d, e);
+	if (r < 0)
+		return r;
 	if (fstatat(d->fd, "upper", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
 		return err_text(e, EINVAL,
 			"partition \"%s\" has no changes of its own: its root file system is read-only",

@@ -261,6 +261,8 @@ static int annotations(struct cfg *c, struct err *e)
 		put_pair(&p, c->a, "io.ringfence.isolation", c->o->isolation);
 	if (c->o->accel)
 		put_pair(&p, c->a, "io.ringfence.sandbox.accel", c->o->accel);
+	if (c->i->root_image)
+		put_pair(&p, c->a, "io.ringfence.sandbox.root-image", c->i->root_image);
 	if (p.list.failed)
 		return cfg_no_memory(e);
 	if (p.list.n == 0)

@@ -16,8 +16,9 @@
 struct launch_image {
 	bool host; /* the sparse-root zone: no layers; /usr and its kin are bound read-only */
 	const char *name, *target, *id;
-	char *const *lower; /* absolute paths of unpacked layers, top first */
-	bool userxattr;	    /* the layers are of a user that is not root */
+	char *const *lower;	/* absolute paths of unpacked layers, top first */
+	const char *root_image; /* all of it as one EROFS image; NULL: there is none, or none is wanted */
+	bool userxattr;		/* the layers are of a user that is not root */
 	char *const *env, *const *entrypoint, *const *cmd, *const *exposed_ports, *const *volumes;
 	char *const *labels; /* "key", "value", …, NULL */
 	const char *user, *working_dir, *stop_signal;

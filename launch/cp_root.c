@@ -405,7 +405,8 @@ int cp_root_open(
 			"partition \"%s\" is between two runs; stop it with `ringfence stop %s`, or try "
 			"again",
 			name, name);
-	return open_stopped(&out->dir, a, out, e);
+	r = launch_dir_check_written(&out->dir, e);
+	return r < 0 ? r : open_stopped(&out->dir, a, out, e);
 }
 
 void cp_root_close(struct cp_root *r)

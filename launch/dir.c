@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "launch/record_internal.h"
 #include "runtime/partition.h"
+#include "runtime/files.h"
 
 int launch_lock(int fd, int ms)
 {
@@ -111,4 +112,15 @@ int launch_dir_open(const struct launch_ctx *ctx, const char *name, bool lock, s
 	}
 	launch_dir_close(&d);
 	return r == -ENOENT ? unknown(ctx, name, e) : r;
+}
+
+int launch_dir_check_written(const struct launch_dir *d, struct err *e)
+{
+	if (faccessat(d->fd, "work/" RT_WRITTEN_ELSEWHERE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return err_text(e, EOPNOTSUPP,
+		"what partition \"%s\" writes to its root file system is on a disk of its sandbox and ends "
+		"with that: "
+		"use a volume, or launch it with --annotation io.ringfence.sandbox.root=share",
+		d->record.name);
 }

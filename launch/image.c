@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "runtime/program.h"
 
 /* A digest and a newline is what it prints. */
@@ -18,14 +19,15 @@
 
 /* --- ringfence-image prepare -------------------------------------------------------------------- */
 
-static _Noreturn void become(const char *path, char *const *argv, int out)
+static _Noreturn void become(const char *path, char *const *argv, int out, bool quiet)
 {
+	int null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -EBADF;
 	sigset_t none;
 
 	/* It is not to go on alone where we are killed. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Its progress goes to our stderr, its answer to us. */
-	if (dup2(out, STDOUT_FILENO) < 0)
+	if (dup2(out, STDOUT_FILENO) < 0 || (null >= 0 && dup2(null, STDERR_FILENO) < 0))
 		_exit(126);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -34,7 +36,7 @@ static _Noreturn void become(const char *path, char *const *argv, int out)
 	_exit(127);
 }
 
-static pid_t start_prepare(const char *path, char *const *argv, int *answer, struct err *e)
+static pid_t start_prepare(const char *path, char *const *argv, bool quiet, int *answer, struct err *e)
 {
 	int fd[2];
 	pid_t pid;
@@ -43,7 +45,7 @@ static pid_t start_prepare(const char *path, char *const *argv, int *answer, str
 		return err_set(e, errno, "make a pipe for ringfence-image");
 	pid = fork();
 	if (pid == 0)
-		become(path, argv, fd[1]);
+		become(path, argv, fd[1], quiet);
 	if (pid < 0) {
 		err_set(e, errno, "fork for ringfence-image");
 		fd_close(fd[0]);
@@ -86,12 +88,13 @@ static int read_answer(int fd, int stop_fd, char *text, size_t size)
 	return 0;
 }
 
-static int prepare(const char *store, const char *image, const char *pull, int stop_fd, char *answer,
-	size_t size, struct err *e)
+/* `root`: the image of the whole root file system as well, about which nobody is told. */
+static int prepare(const char *store, const char *image, const char *pull, bool root, int stop_fd,
+	char *answer, size_t size, struct err *e)
 {
 	char path[PATH_MAX];
-	const char *const argv[] = { "ringfence-image", "--store", store, "prepare", "--pull", pull, "--",
-		image, NULL };
+	const char *const argv[] = { "ringfence-image", "--store", store, "prepare", "--pull", pull,
+		root ? "--root-image" : "--", root ? "--" : image, root ? image : NULL, NULL };
 	_cleanup_close_ int fd = -EBADF;
 	int status, r;
 	pid_t pid;
@@ -101,7 +104,7 @@ static int prepare(const char *store, const char *image, const char *pull, int s
 		err_set(e, errno, "image \"%s\" is not ready, and %s cannot be run to fetch it", image, path);
 		return err_hint(e, "\"make install\" puts it there");
 	}
-	pid = start_prepare(path, (char *const *)argv, &fd, e);
+	pid = start_prepare(path, (char *const *)argv, root, &fd, e);
 	if (pid < 0)
 		return pid;
 	r = read_answer(fd, stop_fd, answer, size);
@@ -200,7 +203,7 @@ int launch_image_find(const struct launch_ctx *ctx, const char *image, const cha
 	r = always ? -ENOENT : img_root_find(store, image, name, a, root, e);
 	if (r == -ENOENT) {
 		err_clear(e);
-		r = prepare(store, image, pull ? pull : "missing", stop_fd, answer, sizeof(answer), e);
+		r = prepare(store, image, pull ? pull : "missing", false, stop_fd, answer, sizeof(answer), e);
 		/* By its name, if that is one we know: `ls` and `inspect` tell it. */
 		if (r == 0)
 			r = img_root_find(store, image, name, a, root, NULL);
@@ -210,6 +213,30 @@ int launch_image_find(const struct launch_ctx *ctx, const char *image, const cha
 			err_set(e, r, "image \"%s\"", image);
 	}
 	return r < 0 ? r : fill(root, a, out, e);
+}
+
+void launch_image_add_root(const struct launch_ctx *ctx, const char *image, int stop_fd, struct arena *a,
+	const struct img_root *root, struct launch_image *out)
+{
+	struct err why = ERR_INIT;
+	char answer[ANSWER_MAX];
+	const char *store;
+
+	if (out->host || root->rootless || geteuid() != 0)
+		return;
+	out->root_image = img_root_image_path(a, root);
+	if (out->root_image)
+		return;
+	if (access("/usr/bin/mkfs.erofs", X_OK) < 0 && access("/usr/sbin/mkfs.erofs", X_OK) < 0)
+		err_text(&why, ENOENT, "mkfs.erofs is not installed: the package is called erofs-utils");
+	else if (launch_store_path(ctx, a, &store, &why) == 0 &&
+		 prepare(store, root->target, "never", true, stop_fd, answer, sizeof(answer), &why) == 0)
+		out->root_image = img_root_image_path(a, root);
+	if (!out->root_image)
+		log_debug(
+			"image \"%s\": no EROFS image of its root file system: %s; `ringfence-image prepare "
+			"--root-image %s` makes one, or says more",
+			image, why.code ? why.text : "no memory", image);
 }
 
 int launch_image_unpin(const struct launch_ctx *ctx, const char *name, struct arena *a, struct err *e)

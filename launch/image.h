@@ -15,6 +15,14 @@
 int launch_image_find(const struct launch_ctx *ctx, const char *image, const char *pull, const char *name,
 	int stop_fd, struct arena *a, struct img_root *root, struct launch_image *out, struct err *e);
 
+/*
+ * For a sandbox of which nothing has to be kept, or that writes nothing: out->root_image, the EROFS image of
+ * the whole root file system; ringfence-image makes it where there is none. Without one the sandbox has its
+ * files as directories, and a debug line says why.
+ */
+void launch_image_add_root(const struct launch_ctx *ctx, const char *image, int stop_fd, struct arena *a,
+	const struct img_root *root, struct launch_image *out);
+
 /* No image is pinned for that partition any more; that none was is no error. */
 int launch_image_unpin(const struct launch_ctx *ctx, const char *name, struct arena *a, struct err *e);
 

@@ -113,6 +113,9 @@ int launch_dir_new(const struct launch_ctx *ctx, const char *name, struct arena 
 /* `lock`: waits at most RT_LOCK_SECONDS for its turn. -ENOENT, -EBUSY. */
 int launch_dir_open(const struct launch_ctx *ctx, const char *name, bool lock, struct arena *a,
 	struct launch_dir *out, struct err *e);
+/* Is what the partition has written to its root file system in its directory? -EOPNOTSUPP: a sandbox had it
+ * on a disk that ends with it. */
+int launch_dir_check_written(const struct launch_dir *d, struct err *e);
 void launch_dir_unlock(struct launch_dir *d);
 void launch_dir_close(struct launch_dir *d); /* unlocks */
 DEFINE_CLEANUP(struct launch_dir *, launch_dir_close);

@@ -293,6 +293,26 @@ static const char *userns_of(const struct launch_opts *o)
 	return !o->userns && o->isolation && str_eq(o->isolation, "sandbox") ? "host" : o->userns;
 }
 
+/*
+ * A sandbox's root file system may be a disk. That is quicker, but what is written to it ends with the
+ * sandbox (docs/sandbox.md): for one that is removed then, or writes nothing, and for who asks for it.
+ */
+static bool wants_root_image(const struct launch_opts *o)
+{
+	static const char key[] = "io.ringfence.sandbox.root=", own[] = "io.ringfence.sandbox.root-image=";
+	const char *s, *how = "auto";
+
+	if (!o->isolation || !str_eq(o->isolation, "sandbox"))
+		return false;
+	strv_each (s, o->annotations) {
+		if (str_starts(s, own))
+			return false;
+		if (str_starts(s, key))
+			how = s + strlen(key);
+	}
+	return str_eq(how, "disk") || (str_eq(how, "auto") && (o->rm || o->read_only));
+}
+
 /* All but the payload. */
 static int make(struct launching *l, struct err *e)
 {
@@ -304,6 +324,8 @@ static int make(struct launching *l, struct err *e)
 	if (s == 0)
 		s = launch_image_find(
 			l->ctx, l->o->image, l->o->pull, r->name, l->stop_fd, l->a, &l->root, &l->image, e);
+	if (s == 0 && wants_root_image(l->o))
+		launch_image_add_root(l->ctx, l->o->image, l->stop_fd, l->a, &l->root, &l->image);
 	if (s == 0)
 		s = begin_record(l, e);
 	if (s == 0)

@@ -94,12 +94,12 @@ static void make_place(const struct mnt_state *st, int root, size_t i, bool is_d
 		fd = is_dir ? path_mkdirs(root, at, 0755) : path_touch(root, at, 0644);
 }
 
-int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e)
+int mnt_export(struct mnt_ctx *c, bool with_root, struct mnt_export *out, size_t *n, struct err *e)
 {
 	struct mnt_state *st = c->state;
 	bool readonly = c->spec->root_readonly || (st->overlay && st->overlay->readonly);
-	_cleanup_close_ int root = root_tree(c, e);
-	int r = root < 0 ? root : 0;
+	_cleanup_close_ int root = with_root ? root_tree(c, e) : -EBADF;
+	int r = with_root && root < 0 ? root : 0;
 
 	for (size_t i = 0; i < st->n_entries && r == 0; i++) {
 		struct mnt_entry *m = &st->entries[i];
@@ -113,10 +113,32 @@ int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err 
 				return r;
 			is_dir = out[*n - 1].is_dir;
 		}
-		if (readonly)
+		if (readonly && with_root)
 			make_place(st, root, i, is_dir);
 	}
-	return r < 0 ? r : add(c, out, n, TAKE_FD(root), -1, readonly, NULL, "the root file system", e);
+	return r < 0 || !with_root
+		       ? r
+		       : add(c, out, n, TAKE_FD(root), -1, readonly, NULL, "the root file system", e);
+}
+
+int mnt_root_layers(
+	struct arena *a, const struct spec *s, const char *bundle, struct mnt_root_layers *out, struct err *e)
+{
+	struct mnt_overlay *o;
+	int r;
+
+	*out = (struct mnt_root_layers){ 0 };
+	if (!s->n_mounts || !mnt_is_root_overlay(&s->mounts[0]))
+		return 0;
+	r = mnt_overlay_parse(a, &s->mounts[0], bundle, &o, e);
+	if (r == 0)
+		*out = (struct mnt_root_layers){ .lower = o->lower,
+			.n = o->n_lower,
+			.upper = o->upper,
+			.work = o->work,
+			.readonly = o->readonly,
+			.plain = !o->userxattr && !o->idmap };
+	return r;
 }
 
 bool mnt_has_root_overlay(const struct mnt_ctx *c)

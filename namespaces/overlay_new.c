@@ -249,7 +249,9 @@ int mnt_overlay_new_at(const struct mnt_overlay *o, const struct mnt_layers *l, 
 	if (r < 0)
 		return explain(o, l, r, NULL, e);
 	tree = sys_clone_tree(AT_FDCWD, target, 0);
-	r = tree < 0 ? tree : mnt_attr(tree, "", 0, o->attr, 0, 0);
+	/* The atime bits are one field, which is cleared as a whole or not at all. */
+	r = tree < 0 ? tree
+		     : mnt_attr(tree, "", 0, o->attr, o->attr & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0, 0);
 	if (umount2(target, MNT_DETACH) < 0 && r == 0)
 		r = -errno;
 	return r < 0 ? err_set(e, -r, "make the root file system") : TAKE_FD(tree);

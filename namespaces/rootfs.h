@@ -104,7 +104,20 @@ struct mnt_export {
 	bool is_dir;
 	int mount;
 };
-int mnt_export(struct mnt_ctx *c, struct mnt_export *out, size_t *n, struct err *e);
+/* `root`: the root file system, too. */
+int mnt_export(struct mnt_ctx *c, bool root, struct mnt_export *out, size_t *n, struct err *e);
+/*
+ * What the overlay on "/" is of, if mounts[0] is one; else n is 0. Pure; strings are the arena's or the
+ * spec's. `plain`: neither userxattr nor idmap.
+ */
+struct mnt_root_layers {
+	const char **lower; /* absolute, the uppermost first: directories or EROFS images */
+	size_t n;
+	const char *upper, *work; /* NULL: none, then it is read-only */
+	bool readonly, plain;
+};
+int mnt_root_layers(struct arena *a, const struct spec *s, const char *bundle, struct mnt_root_layers *out,
+	struct err *e);
 /* Is mounts[0] the root file system itself, of layers? */
 bool mnt_has_root_overlay(const struct mnt_ctx *c);
 

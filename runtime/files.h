@@ -21,4 +21,10 @@ int files_send_pidfd(const char *path, pid_t pid, struct err *e);
  */
 int files_console(const char *path, bool terminal, bool detached, int *fd, struct err *e);
 
+/*
+ * In the workdir of a root file system of layers: an engine has put what is written to it elsewhere, so that
+ * the upper directory has nothing of it (sandbox/root.h).
+ */
+#define RT_WRITTEN_ELSEWHERE "ringfence-disk"
+
 #endif

@@ -251,9 +251,11 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 	const struct spec *s = p->spec;
 	int r;
 
-	*out = (struct vm_ask){
-		.pod = vm_role(s, NULL) == VM_POD, .kvm = -EBADF, .kernel = -EBADF, .guest = -EBADF
-	};
+	*out = (struct vm_ask){ .pod = vm_role(s, NULL) == VM_POD,
+		.kvm = -EBADF,
+		.kernel = -EBADF,
+		.guest = -EBADF,
+		.root = { .scratch = -EBADF } };
 	r = vm_refuse(p, o, e);
 	if (r == 0)
 		r = ask_memory(s, out, e);
@@ -267,9 +269,11 @@ int vm_ask(struct rt_partition *p, const struct rt_create_opts *o, struct vm_ask
 		r = choose_accel(s, out, e);
 	at_least(out);
 	if (r == 0)
-		r = vm_share_open(p, &out->shares, &out->n_shares, e);
+		r = vm_root_choose(p, &out->root, e);
 	if (r == 0)
-		r = vm_disks_open(p, out->shares, out->n_shares, &out->disks, &out->n_disks, e);
+		r = vm_share_open(p, !out->root.disk, &out->shares, &out->n_shares, e);
+	if (r == 0)
+		r = vm_disks_open(p, &out->root, out->shares, out->n_shares, &out->disks, &out->n_disks, e);
 	/* It costs nothing where there are binds: so others may have its network. */
 	if (r == 0 && vm_share_links_needed(out->shares, out->n_shares, false) == VM_SHARES)
 		out->pod = true;
@@ -284,6 +288,7 @@ void vm_ask_free(struct vm_ask *ask)
 	fd_close(ask->kernel);
 	fd_close(ask->guest);
 	vm_share_close(ask->shares, ask->n_shares);
+	vm_root_close(&ask->root);
 	vm_disks_close(ask->disks, ask->n_disks);
 	ask->kvm = ask->kernel = ask->guest = -EBADF;
 	ask->n_shares = ask->n_disks = 0;
@@ -370,6 +375,24 @@ static void put_join(struct json_writer *w, unsigned join)
 	json_close_array(w);
 }
 
+/* Of disks: those that SETUP has mounted. */
+static void put_root(struct json_writer *w, const struct vm_ask *ask)
+{
+	char path[64];
+
+	if (!ask->root.disk)
+		return;
+	json_open_object(w, "overlay");
+	json_open_array(w, "lower");
+	for (size_t i = 0; i < ask->root.n; i++)
+		json_put_string(w, NULL, vm_disk_target((unsigned)i, path));
+	json_close_array(w);
+	if (ask->root.writable)
+		json_put_string(w, "upper", vm_disk_target((unsigned)ask->root.n, path));
+	json_put_bool(w, "readonly", ask->root.readonly);
+	json_close_object(w);
+}
+
 char *vm_create_document(
 	const struct rt_partition *p, const struct vm_ask *ask, bool member, unsigned join, struct err *e)
 {
@@ -389,6 +412,8 @@ char *vm_create_document(
 	for (size_t i = 0; i < ask->n_shares; i++)
 		if (ask->shares[i].mount < 0)
 			json_put_string(w, "root", member ? root : vm_share_links[VM_SHARES_ROOT].target);
+	if (!member)
+		put_root(w, ask);
 	json_open_array(w, "sources");
 	for (size_t i = 0; i < ask->n_shares; i++)
 		if (ask->shares[i].mount >= 0 && ask->shares[i].kind != VM_SHARE_DISK)

@@ -23,6 +23,7 @@
 #include "runtime/partition.h"
 #include "runtime/runtime.h"
 #include "sandbox/disk.h"
+#include "sandbox/root.h"
 #include "sandbox/vm.h"
 
 #define VM_ANNOTATION	     "io.ringfence.sandbox."
@@ -57,6 +58,7 @@ struct vm_ask {
 	unsigned vcpus;
 	const char *kernel_path, *kernel_args;
 	int kvm, kernel, guest; /* descriptors; kvm -1: not to be used; guest: the agent's program */
+	struct vm_root root;
 	struct vm_share *shares;
 	size_t n_shares;
 	struct vm_disk_ask *disks;

@@ -415,7 +415,7 @@ static int prepare(struct creation *c, const struct rt_create_opts *o, struct er
 		vm_pod_take_namespaces(&c->pod, p->spec);
 		r = vm_refuse(p, o, e);
 		if (r == 0)
-			r = vm_share_open(p, &c->ask.shares, &c->ask.n_shares, e);
+			r = vm_share_open(p, true, &c->ask.shares, &c->ask.n_shares, e);
 		if (r == 0)
 			r = vm_disks_none(p, c->ask.shares, c->ask.n_shares, e);
 		if (r == 0)

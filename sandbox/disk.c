@@ -18,6 +18,8 @@
 #include "base/str.h"
 #include "namespaces/mount_calls.h"
 #include "namespaces/mount_options.h"
+#include "sandbox/plan.h"
+#include "sandbox/root.h"
 #include "sandbox/share.h"
 
 #define SECTOR 512
@@ -286,8 +288,39 @@ static int find_devices(struct finding *f, struct err *e)
 	return 0;
 }
 
-int vm_disks_open(struct rt_partition *p, const struct vm_share *shares, size_t n_shares,
-	struct vm_disk_ask **list, size_t *n, struct err *e)
+/* Layers may be many, and so no room be left for other disks. */
+static int find_root(struct finding *f, struct vm_root *root, struct err *e)
+{
+	struct vm_disk_ask *d;
+	int r;
+
+	for (size_t i = 0; i < root->n; i++) {
+		struct opening op;
+
+		r = too_many(f, e);
+		if (r < 0)
+			return r;
+		op = next(f, -1, -1, root->images[i]);
+		op.d->readonly = true;
+		op.d->fs = "erofs";
+		snprintf(op.what, sizeof(op.what), "the root file system: %.200s", root->images[i]);
+		r = open_path(&op, e);
+		if (r < 0)
+			return r;
+	}
+	if (!root->writable)
+		return 0;
+	r = too_many(f, e);
+	if (r < 0)
+		return r;
+	d = next(f, -1, -1, "what is written to the root file system").d;
+	d->fd = TAKE_FD(root->scratch);
+	d->fs = "ext4";
+	return 0;
+}
+
+int vm_disks_open(struct rt_partition *p, struct vm_root *root, const struct vm_share *shares,
+	size_t n_shares, struct vm_disk_ask **list, size_t *n, struct err *e)
 {
 	struct finding f = { .s = p->spec, .a = p->arena };
 	int r;
@@ -295,7 +328,9 @@ int vm_disks_open(struct rt_partition *p, const struct vm_share *shares, size_t 
 	f.list = arena_calloc(p->arena, VM_DISKS_MAX, sizeof(*f.list));
 	if (!f.list)
 		return err_set(e, ENOMEM, "open the disks of the sandbox");
-	r = find_mounts(&f, shares, n_shares, e);
+	r = root->disk ? find_root(&f, root, e) : 0;
+	if (r == 0)
+		r = find_mounts(&f, shares, n_shares, e);
 	if (r == 0)
 		r = find_devices(&f, e);
 	if (r < 0) {
@@ -310,7 +345,7 @@ int vm_disks_open(struct rt_partition *p, const struct vm_share *shares, size_t 
 int vm_disks_none(struct rt_partition *p, const struct vm_share *shares, size_t n_shares, struct err *e)
 {
 	const struct spec *s = p->spec;
-	const char *what = NULL;
+	const char *what = NULL, *how = spec_annotation(s, VM_ROOT_ANNOTATION);
 
 	for (size_t i = 0; i < s->n_mounts && !what; i++) {
 		struct mnt_options o;
@@ -325,6 +360,8 @@ int vm_disks_none(struct rt_partition *p, const struct vm_share *shares, size_t 
 			what = o.bind || o.remount ? NULL : s->mounts[i].destination;
 		}
 	}
+	if (how && str_eq(how, "disk"))
+		what = "annotation " VM_ROOT_ANNOTATION "=disk";
 	for (size_t i = 0; i < s->n_devices && !what; i++)
 		what = s->devices[i].type == 'b' ? s->devices[i].path : NULL;
 	if (!what)
@@ -343,10 +380,33 @@ void vm_disks_close(struct vm_disk_ask *list, size_t n)
 		list[i].fd = fd_close(list[i].fd);
 }
 
+const char *vm_disk_target(unsigned n, char buf[64])
+{
+	snprintf(buf, 64, PLAN_DIR "/d%u", n);
+	return buf;
+}
+
+void vm_disks_write_setup(struct json_writer *w, const struct vm_disk_ask *list, size_t n)
+{
+	char path[64];
+
+	json_open_array(w, "disks");
+	for (size_t i = 0; i < n && list[i].fs; i++) {
+		json_open_object(w, NULL);
+		json_put_string(w, "fs", list[i].fs);
+		json_put_string(w, "target", vm_disk_target((unsigned)i, path));
+		json_put_bool(w, "readonly", list[i].readonly);
+		json_close_object(w);
+	}
+	json_close_array(w);
+}
+
 void vm_disks_write(struct json_writer *w, const struct vm_disk_ask *list, size_t n)
 {
 	json_open_array(w, "disks");
 	for (size_t i = 0; i < n; i++) {
+		if (list[i].fs)
+			continue;
 		json_open_object(w, NULL);
 		json_put_u64(w, "disk", i);
 		if (list[i].mount >= 0)

@@ -32,11 +32,13 @@
 #include "sandbox/vm.h"
 
 struct vm_share;
+struct vm_root;
 
 struct vm_disk_ask {
 	int fd;
 	bool readonly;
 	bool volume;	   /* spec.mounts[mount] is a file system on it; else it is a bind of its node */
+	const char *fs;	   /* what SETUP mounts it as, at vm_disk_target(); NULL: it does not */
 	int mount, device; /* index into spec.mounts or spec.devices; -1: it is not of these */
 	dev_t rdev;	   /* the host's numbers, where the config may name them; 0: a file */
 	const char *path;  /* as the config has it, for messages */
@@ -51,17 +53,23 @@ bool vm_disk_is_type(const char *type);
  */
 uint8_t vm_disk_access(const struct spec_dev_rule *rules, size_t n, dev_t rdev);
 
+/* Where SETUP mounts the n-th disk; returns buf. */
+const char *vm_disk_target(unsigned n, char buf[64]);
+
 /*
- * Opens, checks and locks all of them; `shares` is what vm_share_open() found. The list is the partition's,
+ * Opens, checks and locks all of them, those of the root file system first; its scratch descriptor becomes a
+ * disk's. `shares` is what vm_share_open() found. The list is the partition's,
  * its descriptors are the caller's. -EBUSY: somebody else has it; -E2BIG: more than VM_DISKS_MAX; -EINVAL.
  */
-int vm_disks_open(struct rt_partition *p, const struct vm_share *shares, size_t n_shares,
-	struct vm_disk_ask **list, size_t *n, struct err *e);
+int vm_disks_open(struct rt_partition *p, struct vm_root *root, const struct vm_share *shares,
+	size_t n_shares, struct vm_disk_ask **list, size_t *n, struct err *e);
 /* Of a member of a pod, whose machine is there already: -EOPNOTSUPP if it asks for a disk. */
 int vm_disks_none(struct rt_partition *p, const struct vm_share *shares, size_t n_shares, struct err *e);
 void vm_disks_close(struct vm_disk_ask *list, size_t n);
 
-/* The member "disks" of CREATE (plan.h). */
+/* The member "disks" of SETUP (plan.h). */
+void vm_disks_write_setup(struct json_writer *w, const struct vm_disk_ask *list, size_t n);
+/* The member "disks" of CREATE. */
 void vm_disks_write(struct json_writer *w, const struct vm_disk_ask *list, size_t n);
 
 #endif

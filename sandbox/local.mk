@@ -9,7 +9,7 @@ SANDBOX_HOST = \
 	sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
 	sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
 	sandbox/monitor_io.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
-	sandbox/qemu.h sandbox/refuse.c sandbox/refuse.h sandbox/share.c sandbox/share.h sandbox/stand_in.c \
+	sandbox/qemu.h sandbox/refuse.c sandbox/refuse.h sandbox/root.c sandbox/root.h sandbox/share.c sandbox/share.h sandbox/stand_in.c \
 	sandbox/stand_in.h sandbox/terminal.c sandbox/terminal.h
 
 # The machine on KVM.

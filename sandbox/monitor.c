@@ -148,7 +148,8 @@ static int own_fds(struct err *e)
 
 static int serve_files(struct monitor_birth *b, const int *socks, unsigned n, struct err *e)
 {
-	static const char *const dirs[VM_SHARES] = { "/" VM_SHARE_ROOT, "/" };
+	/* A root file system of disks is not here. */
+	const char *const dirs[VM_SHARES] = { b->ask->root.disk ? "/" : "/" VM_SHARE_ROOT, "/" };
 	struct p9_export exports[VM_SHARES];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds, r;
 
@@ -266,6 +267,7 @@ static int write_setup(struct monitor *m, unsigned n_shares, struct vm_config *c
 		json_close_object(w);
 	}
 	json_close_array(w);
+	vm_disks_write_setup(w, m->b->ask->disks, m->b->ask->n_disks);
 	json_open_object(w, "network");
 	r = vm_net_connect(c->nics, &c->n_nics, w, e);
 	json_close_object(w);

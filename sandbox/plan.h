@@ -42,7 +42,11 @@
  *       { "disk": 3, "device": 0,      linux.devices[0] has its numbers instead of the host's, 7:1, which
  *         "major": 7, "minor": 1 } ],  rules for devices may name; a mount's source may have some, too
  *     "stdin": true,                 (the default) false: the payload's is /dev/null
- *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ] }
+ *     "overlay": { "lower": [ "/run/ringfence-guest/d0" ],
+ *                  "upper": "/run/ringfence-guest/d1",
+ *                                    what is written goes there instead of a tmpfs; may be missing
+ *                  "readonly": true }
+ *                                    as root.readonly; missing: false
  *                                    may be missing: then root is used as it is; else the root file
  *                                    system is an overlay of these, topmost first, with a tmpfs on top
  *   }

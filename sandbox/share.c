@@ -77,7 +77,7 @@ static void look(struct vm_share *s, const struct spec *spec)
 		s->fd = fd_close(s->fd);
 }
 
-int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e)
+int vm_share_open(struct rt_partition *p, bool root, struct vm_share **list, size_t *n, struct err *e)
 {
 	struct mnt_ctx c = { .spec = p->spec, .bundle = p->bundle, .rootfs = p->rootfs };
 	struct mnt_export *out = arena_calloc(p->arena, p->spec->n_mounts + 1, sizeof(*out));
@@ -90,7 +90,7 @@ int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, str
 	r = mnt_init(&c, e);
 	if (r < 0)
 		return r;
-	r = mnt_export(&c, out, &count, e);
+	r = mnt_export(&c, root, out, &count, e);
 	mnt_free(&c);
 	for (size_t i = 0; i < count; i++) {
 		shares[i] = (struct vm_share){

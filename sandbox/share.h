@@ -37,8 +37,8 @@ extern const struct vm_share_link vm_share_links[VM_SHARES];
 /* How many of them it takes; a pod needs all, for what its members bring (pod.h). */
 unsigned vm_share_links_needed(const struct vm_share *list, size_t n, bool pod);
 
-/* The list is the partition's; its descriptors are the caller's. */
-int vm_share_open(struct rt_partition *p, struct vm_share **list, size_t *n, struct err *e);
+/* The list is the partition's; its descriptors are the caller's. `root`: it is one of them. */
+int vm_share_open(struct rt_partition *p, bool root, struct vm_share **list, size_t *n, struct err *e);
 void vm_share_close(struct vm_share *list, size_t n);
 
 /*

@@ -121,7 +121,7 @@ _ringfence()
 		[import]='--change --message --author --compression --exclude --from-host --include-mount --quiet --help'
 		[save]='--output --format --quiet --quiet --help'
 		[load]='--input --quiet --help'
-		[prepare]='--pull --format --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
+		[prepare]='--pull --format --root-image --platform --creds --authfile --cert-dir --tls-verify --registries-conf --quiet --help'
 		[pull]='--platform --all-platforms --creds --authfile --cert-dir --tls-verify --registries-conf --policy
 			--unpack --parallel --retry --timeout --quiet --help'
 	)

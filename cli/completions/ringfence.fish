@@ -515,6 +515,7 @@ complete -c ringfence -n '__ringfence_in import' -s h -l help -d 'show this help
 # prepare
 complete -c ringfence -n '__ringfence_in prepare' -l pull -xa 'missing always never' -d 'missing (default), always or never'
 complete -c ringfence -n '__ringfence_in prepare' -l format -xa 'dir erofs' -d 'what layers are mounted from: dir (default), or erofs'
+complete -c ringfence -n '__ringfence_in prepare' -l root-image -d 'also make an EROFS image of the whole root file system, for sandboxes'
 complete -c ringfence -n '__ringfence_in prepare' -l platform -x -d 'for another machine than this'
 complete -c ringfence -n '__ringfence_in prepare' -l creds -x -d 'instead of those in auth files'
 complete -c ringfence -n '__ringfence_in prepare' -l authfile -rF -d 'credentials (default $REGISTRY_AUTH_FILE, see login)'

@@ -11,7 +11,7 @@
 struct prepare_options {
 	const char *pull, *format, *platform, *creds, *authfile, *cert_dir, *conf;
 	int tls_verify;
-	bool quiet;
+	bool quiet, root_image;
 };
 
 #define AT(field) offsetof(struct prepare_options, field)
@@ -19,6 +19,8 @@ static const struct opt options[] = {
 	{ "pull", 0, OPT_STRING, AT(pull), "WHEN", "missing (default), always or never" },
 	{ "format", 0, OPT_STRING, AT(format), "FORMAT",
 		"what layers are mounted from: dir (default), or erofs: image files, made by mkfs.erofs" },
+	{ "root-image", 0, OPT_BOOL, AT(root_image), NULL,
+		"also make an EROFS image of the whole root file system, for sandboxes" },
 	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]", "for another machine than this" },
 	{ "creds", 0, OPT_STRING, AT(creds), "USER[:PASSWORD]", "instead of those in auth files" },
 	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE",
@@ -128,6 +130,8 @@ static int run(const struct image_ctx *ctx, const void *values, char *const *arg
 		r = img_layers_unpack(s, &image, progress_calls(p.progress), e);
 	if (r == 0 && p.erofs)
 		r = img_layers_erofs(s, &image, progress_calls(p.progress), e);
+	if (r == 0 && p.o->root_image)
+		r = img_root_erofs(s, &image, e);
 	progress_free(p.progress);
 	if (r == 0)
 		r = img_ready_set(s, &image, p.o->platform ? &p.po.platform : NULL, p.erofs, e);

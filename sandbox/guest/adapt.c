@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "namespaces/mount_options.h"
 #include "namespaces/rootfs.h"
 #include "namespaces/sysctl.h"
 #include "sandbox/guest/guest.h"
@@ -169,10 +170,11 @@ static char *lower_option(struct arena *a, const struct json *list, struct err *
 /* The root file system of layers, as the runtime knows it: the first of the mounts. */
 static int set_root(struct spec *s, const struct guest_plan *plan, struct err *e)
 {
-	const struct json *overlay = json_get(plan->json, "overlay");
-	size_t skip = s->n_mounts && is_overlay_root(&s->mounts[0]);
+	const struct json *overlay = json_get(plan->json, "overlay"),
+			  *readonly = json_get(overlay, "readonly");
+	size_t skip = s->n_mounts && is_overlay_root(&s->mounts[0]), n = 4;
+	char **given = skip ? s->mounts[0].options : NULL, **options;
 	struct spec_mount *mounts;
-	char **options;
 
 	if (plan->root) {
 		s->has_root = true;
@@ -187,7 +189,7 @@ static int set_root(struct spec *s, const struct guest_plan *plan, struct err *e
 		return 0;
 	}
 	mounts = arena_calloc(s->arena, s->n_mounts + 1 - skip, sizeof(*mounts));
-	options = arena_calloc(s->arena, 5, sizeof(*options));
+	options = arena_calloc(s->arena, 5 + strv_len(given), sizeof(*options));
 	if (!mounts || !options)
 		return err_set(e, ENOMEM, "overlay");
 	options[0] = lower_option(s->arena, json_get(overlay, "lower"), e);
@@ -197,6 +199,18 @@ static int set_root(struct spec *s, const struct guest_plan *plan, struct err *e
 	options[2] = (char *)"workdir=" GUEST_UPPER "/work";
 	/* Nothing of it outlives the guest: no need to sync. */
 	options[3] = (char *)"volatile";
+	/* What is not of its layers: nosuid, noatime … */
+	for (; given && *given; given++)
+		if (strv_has((char *const *)mnt_option_names, *given))
+			options[n++] = *given;
+	if (readonly) {
+		bool yes;
+		int r = json_as_bool(readonly, "overlay: readonly", &yes, e);
+
+		if (r < 0)
+			return r;
+		s->root_readonly |= yes;
+	}
 	mounts[0] = (struct spec_mount){ .destination = "/", .type = "overlay", .options = options };
 	if (s->n_mounts > skip)
 		memcpy(mounts + 1, s->mounts + skip, (s->n_mounts - skip) * sizeof(*mounts));
@@ -208,7 +222,8 @@ static int set_root(struct spec *s, const struct guest_plan *plan, struct err *e
 int guest_make_upper(const struct guest_plan *plan, struct err *e)
 {
 	const struct json *overlay = json_get(plan->json, "overlay"), *lower = json_get(overlay, "lower");
-	const char *top;
+	const struct json *upper = json_get(overlay, "upper");
+	const char *top, *on = NULL;
 	struct stat st;
 	int r;
 
@@ -225,8 +240,13 @@ int guest_make_upper(const struct guest_plan *plan, struct err *e)
 		r = path_make(GUEST_UPPER, 0755, e);
 	if (r < 0)
 		return r;
+	r = upper ? json_as_string(upper, "overlay: upper", &on, e) : 0;
+	if (r < 0)
+		return r;
+	if (on && mount(on, GUEST_UPPER, NULL, MS_BIND, NULL) < 0)
+		return err_set(e, errno, "bind %s on " GUEST_UPPER, on);
 	/* Of its own: a payload that fills it must not fill the agent's, too. */
-	if (mount("tmpfs", GUEST_UPPER, "tmpfs", MS_NOATIME, "mode=755") < 0)
+	if (!on && mount("tmpfs", GUEST_UPPER, "tmpfs", MS_NOATIME, "mode=755") < 0)
 		return err_set(e, errno, "mount a tmpfs on " GUEST_UPPER);
 	/* The root directory of an overlay has the owner and mode of the topmost one. */
 	if (stat(top, &st) < 0)

@@ -262,6 +262,32 @@ static void test_process(void **state)
 	free(out);
 }
 
+/* Words of the mount that are not about its layers stay; no layers of the host's, and what is read-only is
+ * so. */
+static void test_overlay_options(void **state)
+{
+	static const char config[] =
+		CONFIG(",\"mounts\":[{\"destination\":\"/"
+		       "\",\"type\":\"overlay\",\"options\":[\"noatime\",\"lowerdir=/of/host\","
+		       "\"upperdir=/u\",\"workdir=/w\",\"nosuid\"]}]");
+	_cleanup_(spec_freep) struct spec *s = NULL, *other = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(adapt("\"overlay\":{\"lower\":[\"/d0\"],\"upper\":\"/d1\",\"readonly\":true}",
+				 config, &s, &e),
+		0);
+	assert_int_equal(strv_len(s->mounts[0].options), 6);
+	assert_string_equal(s->mounts[0].options[0], "lowerdir=/d0");
+	assert_string_equal(s->mounts[0].options[1], "upperdir=" GUEST_UPPER "/data");
+	assert_string_equal(s->mounts[0].options[4], "noatime");
+	assert_string_equal(s->mounts[0].options[5], "nosuid");
+	assert_true(s->root_readonly);
+	assert_int_equal(
+		adapt("\"overlay\":{\"lower\":[\"/d0\"],\"readonly\":false}", config, &other, &e), 0);
+	assert_false(other->root_readonly);
+}
+
 static void put(const char *dir, const char *name, const char *text)
 {
 	char path[200];
@@ -378,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_root_and_sources),
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_overlay),
+		cmocka_unit_test(test_overlay_options),
 		cmocka_unit_test(test_bad_plans),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_member),

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "sandbox/disk.h"
+#include "sandbox/root.h"
 #include "sandbox/share.h"
 
 #define R SPEC_DEV_READ
@@ -99,11 +100,12 @@ static int open_disks(
 		{ .destination = "/data", .type = "ext4", .source = path, .options = options } };
 	struct spec s = { .mounts = mounts, .n_mounts = 2 };
 	struct rt_partition p = { .spec = &s, .arena = a };
+	struct vm_root root = { .scratch = -EBADF };
 	int r;
 
 	*e = (struct err)ERR_INIT;
 	snprintf(path, sizeof(path), "%s%s%s", *source == '/' ? "" : dir, *source == '/' ? "" : "/", source);
-	r = vm_disks_open(&p, NULL, 0, list, n, e);
+	r = vm_disks_open(&p, &root, NULL, 0, list, n, e);
 	if (r == 0) {
 		memcpy(copy, *list, *n * sizeof(**list));
 		*list = copy;

@@ -318,6 +318,151 @@ sandbox_block_device() {
 	s_over
 }
 
+# What is in a root file system, as far as busybox can tell, but for what partitions mount; the root directory's own links vary.
+LISTING='cd /; find . -xdev -mindepth 1 | grep -Ev "^./(proc|sys|dev|etc/(hosts|hostname|resolv.conf))(/|$)" | sort | while read -r f; do
+	case $(stat -c %F "$f") in
+	directory) stat -c "%n %a %u:%g %F %Y" "$f" ;;
+	"symbolic link") stat -c "%n %u:%g %F %Y" "$f"; readlink "$f" ;;
+	regular*) stat -c "%n %a %u:%g %F %Y %h %s" "$f"; md5sum <"$f" ;;
+	*) stat -c "%n %a %u:%g %F %t,%T" "$f" ;;
+	esac; done'
+
+tc sandbox_root_disk 'sandbox: launch --rm has its root file system as an EROFS disk, with all that layers have; made once, by one of many'
+sandbox_root_disk() {
+	local top i pids=()
+	sandboxes
+	[[ -n $(type -P mkfs.erofs) && -n $(type -P mke2fs) ]] || skip "no mkfs.erofs or no mke2fs"
+	# shellcheck source=../lib-launch.sh disable=SC2119
+	source "$RF_HERE/lib-launch.sh"
+	images
+	lgood launch bb "$ID" -- sh -c 'rm /data/file; echo a >/data/other; rm -r /home; mkdir -p /home/new; cp /bin/busybox /su; chown 5:6 /su
+		chmod 6755 /su; ln /su /hard; ln -s /no/where /link; mkfifo -m 620 /fifo; mkdir -m 3751 /d; chown 7:8 /d; touch -d "2001-02-03 04:05:06" /d'
+	# As a layer may have them; mknod takes more than a partition may.
+	mknod -m 640 "$T/data/partitions/$ID/upper/node" c 1 3
+	[[ -z $(type -P setfattr) ]] || setfattr -n user.mine -v text "$T/data/partitions/$ID/upper/su"
+	lgood commit -q "$ID" localhost/two
+	lgood rm "$ID"
+	lgood launch --rm localhost/two -- sh -c "$LISTING"
+	cp "$T/out" "$T/there"
+	has "$OUT" '/su 6755 5:6'
+	# Nobody has one yet. Of many who make it one is killed.
+	for i in 1 2 3 4; do
+		"${RT%/*}/ringfence-image" --store "$T/data/store" prepare -q --root-image localhost/two >/dev/null 2>"$T/prepare.$i" &
+		pids+=($!)
+	done
+	sleep 0.02
+	kill -9 "${pids[1]}" 2>/dev/null
+	wait "${pids[@]}" 2>/dev/null
+	mapfile -t top < <(find "$T/data/store/layers" -name root.erofs)
+	eq "${#top[@]}" 1 "images of the root file system"
+	eq "$(stat -c %a "${top[0]}")" 600
+	i=$(stat -c %i "${top[0]}")
+	lgood store check
+	lgood launch --rm --isolation sandbox localhost/two -- sh -c "$LISTING"
+	diff "$T/there" "$T/out" || die "another root file system"
+	eq "$(stat -c %i "${top[0]}")" "$i" "the image is the one that was there"
+	if [[ -n $(type -P getfattr) ]] && mkdir "$T/m" && mount -o ro,loop -t erofs "${top[0]}" "$T/m" 2>/dev/null; then
+		eq "$(getfattr -n user.mine --only-values --absolute-names "$T/m/su")" text
+		eq "$(find "$T/m" -type c -printf '%P ')" 'node '
+		umount "$T/m"
+	fi
+	# Where it is, that it can be written to, and that directories of the image can go.
+	lgood launch -d --rm --isolation sandbox localhost/two "$ID" -- sh -c 'grep " / " /proc/mounts; rm -r /data /d; mkdir /data; echo x >/data/y; mv /bin/rft /data/
+		dd if=/dev/zero of=/big bs=1M count=40 2>/dev/null; ls -s /big; touch /ready; sleep 1000'
+	until_ok 60 l exec "$ID" test -e /ready
+	says() { l logs "$ID" | grep -qE "$1"; }
+	says 'overlay / overlay rw,.*,volatile' || die "not of a disk: $(l logs "$ID")"
+	l exec "$ID" ls /d && die "a removed directory is there"
+	eq "$(l exec "$ID" cat /data/y)" x
+	lbad 'on a disk of its sandbox' commit "$ID" localhost/no
+	lgood stop -t 1 "$ID"
+	# What writes nothing has one, too; what is to be kept has none, unless it is asked for.
+	lgood launch --isolation sandbox --read-only localhost/two "$ID-ro" -- sh -c 'grep " / " /proc/mounts; touch /x; :'
+	match "$OUT" 'overlay ro,'
+	imatch "$ERR" 'read-only'
+	lgood launch --isolation sandbox localhost/two "$ID-k" -- sh -c 'grep " / " /proc/mounts; echo kept >/kept'
+	has "$OUT" ' 9p '
+	lgood cp "$ID-k:/kept" "$T/"
+	lgood launch --rm --isolation sandbox --annotation io.ringfence.sandbox.root=share localhost/two -- grep ' / ' /proc/mounts
+	has "$OUT" ' 9p '
+	lgood launch --isolation sandbox --annotation io.ringfence.sandbox.root=disk localhost/two "$ID-e" -- sh -c 'cat /gone; echo x >/gone'
+	lbad 'on a disk of its sandbox' cp "$ID-e:/gone" "$T/"
+	lbad 'on a disk of its sandbox' commit "$ID-e" localhost/no
+	lbad 'disk, share or auto' launch --rm --isolation sandbox --annotation io.ringfence.sandbox.root=tape localhost/two
+	over
+	lgood rmi --force localhost/two localhost/bb
+	lgood prune
+	eq "$(find "$T/data/store" -name 'root.erofs*')" "" "what is left of the image"
+	s_over
+}
+
+tc sandbox_root_images 'sandbox: run and create of layers that are EROFS images, as disks; and what is none'
+sandbox_root_images() {
+	local i host='' how='.annotations={"io.ringfence.sandbox.root":$h}'
+	sandboxes
+	[[ -n $(type -P mkfs.erofs) ]] || skip "no mkfs.erofs"
+	bundle
+	mkdir "$T/top" "$T/up" "$T/work" "$T/root"
+	echo top >"$T/top/file"
+	mknod "$T/top/tmp" c 0 0
+	mkfs.erofs --quiet "$T/lower.erofs" "$ROOTFS" && mkfs.erofs --quiet "$T/top.erofs" "$T/top" || die "mkfs.erofs"
+	layers() {
+		edit '.root={path:$r}|.mounts=[{destination:"/",type:"overlay",source:"overlay",options:($o|split(" "))}]+(.mounts|map(select(.destination!="/")))' \
+			--arg r "$T/root" --arg o "$1"
+	}
+	# Without an upper directory it is read-only, and a disk by itself.
+	layers "lowerdir=$T/top.erofs:$T/lower.erofs noatime"
+	script 'cat /file; ls -d /tmp; touch /x; grep " / " /proc/mounts'
+	try run --bundle "$B" --isolation sandbox "$ID"
+	has "$OUT" top
+	match "$OUT" 'overlay ro,noatime,.*,volatile'
+	imatch "$ERR" '/tmp.*no such file'
+	imatch "$ERR" 'read-only file system'
+	# The host has to mount them otherwise, which takes loop devices or a kernel that does without.
+	if mount -o ro,loop -t erofs "$T/top.erofs" "$T/root" 2>/dev/null; then
+		umount "$T/root"
+		host=1
+		edit "$how" --arg h share
+		try run --bundle "$B" --isolation sandbox "$ID"
+		has "$OUT" ' 9p '
+	fi
+	# With one, what is written is meant to be found there.
+	layers "lowerdir=$T/top.erofs:$T/lower.erofs upperdir=$T/up workdir=$T/work"
+	edit "$how" --arg h auto
+	script 'echo x >/x; grep " / " /proc/mounts'
+	if [[ -n $host ]]; then
+		s_runs
+		has "$OUT" ' 9p '
+		eq "$(<"$T/up/x")" x
+	else
+		echo >"$T/up/x"
+	fi
+	edit "$how" --arg h disk
+	s_refused 'something in .*/up'
+	rm "$T/up/x"
+	s_runs
+	has "$OUT" ' overlay '
+	eq "$(ls "$T/up")" "" "in the upper directory"
+	# What is no image: said if a disk was asked for.
+	head -c 65536 /dev/urandom >"$T/garbage"
+	ln -s lower.erofs "$T/link"
+	mkfifo "$T/fifo"
+	for i in 'garbage|no EROFS image' 'link|symbolic links' 'fifo|no EROFS' 'top|no EROFS' 'none|No such file'; do
+		layers "lowerdir=$T/lower.erofs upperdir=$T/up workdir=$T/work"
+		edit '.annotations["io.ringfence.sandbox.root-image"]=$i' --arg i "$T/${i%%|*}"
+		s_refused "root=disk.*${i#*|}"
+	done
+	# One whose superblock is all that is right.
+	cp "$T/lower.erofs" "$T/hollow"
+	dd if=/dev/urandom of="$T/hollow" bs=1 seek=1032 count=200 conv=notrunc 2>/dev/null
+	edit '.annotations["io.ringfence.sandbox.root-image"]=$i' --arg i "$T/hollow"
+	s_refused 'erofs'
+	bundle plain
+	edit "$how" --arg h disk
+	s_refused 'no overlay'
+	s_over
+}
+
 tc sandbox_confined 'sandbox: its processes on the host have nobody'\''s uid, no capabilities, an empty root, a filter, and are in the cgroup'
 sandbox_confined() {
 	local pid text
