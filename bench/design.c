@@ -215,9 +215,12 @@ void design_new_id(struct design *d, char *id, size_t size)
 
 static int stop_attached(struct design *d, const char *id, pid_t pid)
 {
+	siginfo_t info;
+
 	if (d->kind->may_stop && !d->kind->may_stop(d, id))
 		return 0;
-	if (pid > 0) {
+	/* One that has ended by itself was reaped, and its number may be somebody else's by now. */
+	if (pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -236,7 +239,7 @@ int design_stop(struct design *d, const char *id, pid_t pid, struct err *e)
 	r = d->kind->command(d, DESIGN_STOP, id, none, &w, e);
 	if (r == 0)
 		r = proc_must(&w, STOP_TIMEOUT, e);
-	proc_reap_strangers(NULL, 0);
+	proc_reap_strangers();
 	return r;
 }
 

@@ -54,6 +54,8 @@ int life_begin(struct life *l, struct design *d, enum design_verb verb, const ch
 		l->out = pipe ? -EBADF : fd_close(l->out);
 		return r;
 	}
+	/* Too many, and an end may be missed: nobody has as many at once (PUMP_MAX). */
+	proc_watch(l->pid);
 	l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
 	return l->pidfd < 0 ? err_set(e, errno, "watch process %d", (int)l->pid) : 0;
 }
@@ -92,6 +94,7 @@ static void note_end(struct life *l, double now)
 
 	if (wait4(l->pid, &status, WNOHANG, &u) != l->pid)
 		return;
+	proc_unwatch(l->pid);
 	l->over = true;
 	l->ended = now;
 	l->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -107,7 +110,6 @@ static void note_end(struct life *l, double now)
 int life_pump(struct life *const *lives, size_t n, int timeout)
 {
 	static struct pollfd p[2 * PUMP_MAX];
-	static pid_t mine[PUMP_MAX];
 	sigset_t none, blocked, before;
 	struct timespec wait = { timeout / 1000, timeout % 1000 * 1000000L };
 	double now;
@@ -118,7 +120,6 @@ int life_pump(struct life *const *lives, size_t n, int timeout)
 	for (size_t i = 0; i < n; i++) {
 		p[2 * i] = (struct pollfd){ .fd = lives[i]->out, .events = POLLIN };
 		p[2 * i + 1] = (struct pollfd){ .fd = lives[i]->pidfd, .events = POLLIN };
-		mine[i] = lives[i]->over ? 0 : lives[i]->pid;
 	}
 	/* A signal between this question and the wait must not be lost. */
 	sigfillset(&blocked);
@@ -135,7 +136,7 @@ int life_pump(struct life *const *lives, size_t n, int timeout)
 		if (p[2 * i + 1].revents)
 			note_end(lives[i], now);
 	}
-	proc_reap_strangers(mine, n);
+	proc_reap_strangers();
 	return 0;
 }
 
@@ -167,6 +168,7 @@ void life_drop(struct life *l)
 		kill(-l->pid, SIGKILL);
 		kill(l->pid, SIGKILL);
 		waitpid(l->pid, NULL, 0);
+		proc_unwatch(l->pid);
 		l->over = true;
 	}
 	l->pidfd = fd_close(l->pidfd);
@@ -238,6 +240,7 @@ int held_start(struct held *h, struct design *d, const char *const *payload, con
 	if (r == 0 && attached) {
 		/* No longer watched: a descriptor each would be memory that is not the design's. */
 		h->pid = l.pid;
+		proc_unwatch(l.pid);
 		l.pid = 0;
 	}
 	life_drop(&l);

@@ -200,6 +200,8 @@ static int converse(pid_t pid, int timeout, int *fds, struct strbuf **into)
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		/* Where there is no such descriptor: looked for every 20 ms. */
 		listen_to(fds, into, pidfd, pidfd < 0 ? 20 : 1000);
+		/* A runtime may wait until what it ended is gone, and we are who has to see to that. */
+		proc_reap_strangers();
 		if (proc_now() < end)
 			continue;
 		kill(-pid, SIGKILL);
@@ -231,7 +233,9 @@ int proc_run(const struct words *w, int timeout, struct strbuf *out, struct strb
 	reads[0] = o[0];
 	reads[1] = s[0];
 	if (r == 0) {
+		proc_watch(pid);
 		r = converse(pid, timeout, reads, into);
+		proc_unwatch(pid);
 		if (r < 0)
 			err_set(e, -r, "wait for %s, which was given %d s", w->at[0], timeout / 1000);
 	}
@@ -291,19 +295,59 @@ char *proc_find(const char *name)
 	return NULL;
 }
 
-void proc_reap_strangers(const pid_t *mine, size_t n)
+/* --- children ----------------------------------------------------------------------------------------- */
+
+/* Of whom somebody waits for the end. */
+static pid_t watched[PROC_WATCHED_MAX];
+static size_t n_watched;
+
+static bool is_watched(pid_t pid)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (watched[i] == pid)
+			return true;
+	return false;
+}
+
+bool proc_watch(pid_t pid)
+{
+	if (n_watched == PROC_WATCHED_MAX)
+		return false;
+	watched[n_watched++] = pid;
+	return true;
+}
+
+void proc_unwatch(pid_t pid)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (watched[i] == pid) {
+			watched[i] = watched[--n_watched];
+			return;
+		}
+}
+
+/* One that is watched has ended, and the kernel shows no other before it was taken: so all are asked. */
+static void reap_one_by_one(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (!is_watched(pid))
+			waitpid(pid, NULL, WNOHANG);
+}
+
+void proc_reap_strangers(void)
 {
 	for (;;) {
 		siginfo_t info = { 0 };
-		bool known = false;
 
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
-		for (size_t i = 0; i < n; i++)
-			known |= mine[i] == info.si_pid;
-		/* The kernel shows the first one again and again: those behind it wait until it was taken. */
-		if (known)
+		if (is_watched(info.si_pid)) {
+			reap_one_by_one();
 			return;
+		}
 		waitpid(info.si_pid, NULL, WNOHANG);
 	}
 }

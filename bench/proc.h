@@ -68,9 +68,14 @@ void proc_last_line(const char *text, struct strbuf *out);
 /* An executable file of this name in $PATH, or `name` itself if it has a slash. malloc()ed, or NULL. */
 char *proc_find(const char *name);
 
-/* Waits for children that nobody waits for: those that a design left to whom it came from. `mine` lists the
- * pids that somebody does wait for. */
-void proc_reap_strangers(const pid_t *mine, size_t n);
+/*
+ * Children that somebody waits for, PROC_WATCHED_MAX at most (false: too many). All others, which a design
+ * left to whom it came from, are waited for by proc_reap_strangers(), so that a runtime sees them go.
+ */
+#define PROC_WATCHED_MAX 1024
+bool proc_watch(pid_t pid);
+void proc_unwatch(pid_t pid);
+void proc_reap_strangers(void);
 
 /* --- processes of a run ------------------------------------------------------------------------------- */
 
