@@ -122,7 +122,7 @@ static int patience(enum proto_type what, const uint8_t *data)
 		return -1;
 	if (what == PROTO_SYNC)
 		return CLIENT_SYNC_SECONDS;
-	return what == PROTO_SIGNAL && data[0] == SIGKILL ? CLIENT_KILL_SECONDS : CLIENT_SECONDS;
+	return what == PROTO_SIGNAL && data && data[0] == SIGKILL ? CLIENT_KILL_SECONDS : CLIENT_SECONDS;
 }
 
 static int ask(struct rt_partition *p, enum proto_type what, const void *data, size_t len, int stop_fd,

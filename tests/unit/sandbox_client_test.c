@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asking a monitor: one that answers, one that refuses, one that is deaf, one that is gone. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -118,6 +119,7 @@ static void answers(void **state)
 
 static void no_answer(void **state)
 {
+	static const uint8_t kill_it[8] = { SIGKILL };
 	struct stage s;
 
 	(void)state;
@@ -125,6 +127,10 @@ static void no_answer(void **state)
 	skip_ms = 7000;
 	assert_int_equal(client_ask(&s.p, PROTO_SIGNAL, NULL, 0, 0, NULL, &s.e), -ETIMEDOUT);
 	assert_in_range(passed_ms, CLIENT_SECONDS * 1000, (CLIENT_SECONDS + 7) * 1000);
+	/* Who kills does not wait as long. */
+	passed_ms = 0;
+	assert_int_equal(client_ask(&s.p, PROTO_SIGNAL, kill_it, sizeof(kill_it), 0, NULL, &s.e), -ETIMEDOUT);
+	assert_in_range(passed_ms, CLIENT_KILL_SECONDS * 1000, (CLIENT_KILL_SECONDS + 7) * 1000);
 	assert_non_null(strstr(s.e.text, "has not answered"));
 	tear_down(&s);
 }
