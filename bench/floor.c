@@ -73,8 +73,8 @@ static void inherit_cpuset(const char *dir, const char *file)
 	put(dir, file, text, (size_t)n);
 }
 
-/* What they are called, of those that this host has. */
-static void name_cgroups(int v2)
+/* What they are called; with `there`, of those hierarchies that this host has. */
+static void name_cgroups(int v2, bool there)
 {
 	char own[32];
 
@@ -83,25 +83,33 @@ static void name_cgroups(int v2)
 		name = own;
 	}
 	for (size_t i = 0; i < (v2 ? 1 : N_V1); i++) {
-		snprintf(dirs[n_dirs], sizeof(dirs[0]), ROOT "%s%s", v2 ? "" : "/", v2 ? "" : v1[i]);
-		if (access(dirs[n_dirs], F_OK) < 0)
-			continue;
-		snprintf(dirs[n_dirs] + strlen(dirs[n_dirs]), sizeof(dirs[0]) - strlen(dirs[n_dirs]), "/%s",
-			name);
-		n_dirs++;
+		snprintf(dirs[n_dirs], sizeof(dirs[0]), ROOT "%s%s/%s", v2 ? "" : "/", v2 ? "" : v1[i], name);
+		if (!there || access(dirs[n_dirs], F_OK) == 0)
+			n_dirs++;
 	}
 	name = NULL;
 }
 
+/* A hierarchy that is not there is found out without a call of its own, and forgotten. */
 static void make_cgroups(void)
 {
+	int n = 0;
+
 	for (int i = 0; i < n_dirs; i++) {
-		need(mkdir(dirs[i], 0755), dirs[i]);
-		if (strncmp(dirs[i], ROOT "/cpuset/", sizeof(ROOT "/cpuset/") - 1) == 0) {
-			inherit_cpuset(dirs[i], "cpuset.cpus");
-			inherit_cpuset(dirs[i], "cpuset.mems");
+		if (mkdir(dirs[i], 0755) < 0) {
+			if (errno == ENOENT)
+				continue;
+			need(-1, dirs[i]);
 		}
+		if (n != i)
+			memcpy(dirs[n], dirs[i], sizeof(dirs[0]));
+		if (strncmp(dirs[n], ROOT "/cpuset/", sizeof(ROOT "/cpuset/") - 1) == 0) {
+			inherit_cpuset(dirs[n], "cpuset.cpus");
+			inherit_cpuset(dirs[n], "cpuset.mems");
+		}
+		n++;
 	}
+	n_dirs = n;
 }
 
 /* "0" by the one thread itself: the way that does not wait for an RCU grace period. */
@@ -239,7 +247,7 @@ int main(int argc, char **argv)
 	argv += optind;
 	need(statfs(ROOT, &fs), ROOT);
 	v2 = fs.f_type == CGROUP2_SUPER_MAGIC;
-	name_cgroups(v2);
+	name_cgroups(v2, exec || end);
 	if (end)
 		return end_it();
 	if (exec)
