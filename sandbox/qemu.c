@@ -23,10 +23,13 @@
 #include "base/str.h"
 #include "namespaces/mount_calls.h"
 #include "sandbox/confine.h"
+#include "sandbox/vm_boot.h"
 
-#define PROGRAM "/usr/bin/qemu-system-x86_64"
-#define MIB	(1ULL << 20)
-#define PLACES	8 /* for devices that microvm has without ACPI */
+#define PROGRAM	   "/usr/bin/qemu-system-x86_64"
+#define MIB	   (1ULL << 20)
+#define PLACES	   8 /* for devices that microvm has without ACPI */
+#define AT_THE_END " reboot=t panic=-1"
+#define A_DEVICE   " virtio_mmio.device=512@0xfeb00e00:12" /* as QEMU writes it */
 
 int qemu_find(char *path, size_t size, struct err *e)
 {
@@ -165,18 +168,27 @@ static void add_nics(struct args *a, const struct vm_config *c)
 	}
 }
 
-/* Console, random numbers, and the rest. It would complain of a bus, and nobody would know which. */
+/*
+ * Console, random numbers, and the rest: QEMU would complain of a bus, and nobody would know which. And what
+ * it adds to the command line for each of them the kernel would cut off without a word.
+ */
 static int check_places(const struct vm_config *c, struct err *e)
 {
-	unsigned others = 2 + c->n_nics;
+	unsigned devices = 2 + c->n_nics + c->n_disks;
+	size_t len = strlen(c->cmdline) + sizeof(AT_THE_END) + devices * sizeof(A_DEVICE);
 
-	if (others + c->n_disks <= PLACES)
-		return 0;
-	return err_text(e, E2BIG,
-		"%u disks and %u network interfaces: QEMU's machine has places for %u of them; by KVM "
-		"(--accel "
-		"kvm) a sandbox has up to %d disks",
-		c->n_disks, c->n_nics, PLACES - 2, VM_DISKS_MAX);
+	if (devices > PLACES)
+		return err_text(e, E2BIG,
+			"%u disks and %u network interfaces: QEMU's machine has places for %u of them; by "
+			"KVM "
+			"(--accel kvm) a sandbox has up to %d disks",
+			c->n_disks, c->n_nics, PLACES - 2, VM_DISKS_MAX);
+	if (len >= VM_CMDLINE_MAX)
+		return err_text(e, E2BIG,
+			"the guest's command line has %zu characters with its %u devices; the kernel reads "
+			"%d",
+			len, devices, VM_CMDLINE_MAX - 1);
+	return 0;
 }
 
 static void build_args(struct args *a, const struct vm_config *c, bool kvm)

@@ -253,6 +253,16 @@ sandbox_volume_hostile() {
 	bundle
 	for i in {1..41}; do mount_entry "/d$i" ext4 "$T/real" ro; done
 	s_refused 'at most 40 disks'
+	# By KVM there is room for so many.
+	bundle
+	for i in {1..7}; do mount_entry "/d$i" ext4 "$T/real" ro; done
+	try create --bundle "$B" --isolation sandbox "$ID"
+	if [[ $RC != 0 ]]; then
+		has "$ERR" 'has places for 6 of them'
+	else
+		eq "$(rt state "$ID" | jq -r '.annotations["io.ringfence.sandbox.accel"]')" kvm "by what 7 disks are had"
+		good delete --force "$ID"
+	fi
 	# The lock is gone with who had it.
 	flock -n -x "$T/garbage" true || die "garbage is still locked"
 	flock -n -x "$T/real" true || die "real is still locked"
@@ -661,6 +671,8 @@ sandbox_refused() {
 	s_refused '/nothing/here'
 	edit '.annotations={"io.ringfence.sandbox.kernel":"/bin/busybox"}'
 	s_refused 'kernel|machine'
+	edit '.annotations={"io.ringfence.sandbox.kernel-args":("a"*2000)}'
+	s_refused 'command line has'
 	echo x >"$T/kernel"
 	chmod 666 "$T/kernel"
 	edit '.annotations={"io.ringfence.sandbox.kernel":$k}' --arg k "$T/kernel"
