@@ -89,4 +89,5 @@ over() {
 	until_ok 10 nobody_left
 	eq "$(rt list -q)" "" "the runtime's partitions at the end"
 }
-nobody_left() { ! grep -lsF -- "$T/data" /proc/[0-9]*/cmdline | grep -qv "/proc/$$/"; }
+# By a pattern that is no argument, or grep might find itself.
+nobody_left() { ! grep -lsF -f - /proc/[0-9]*/cmdline <<<"$T/data" | grep -qv "/proc/$$/"; }
