@@ -8,7 +8,7 @@ SANDBOX_HOST = \
 	sandbox/creation.c sandbox/creation.h sandbox/disk.c sandbox/disk.h sandbox/dns.c sandbox/dns.h sandbox/engine.c \
 	sandbox/engine.h sandbox/exec.c sandbox/fate.c sandbox/fate.h sandbox/filter.c \
 	sandbox/filter.h sandbox/monitor.c sandbox/monitor.h sandbox/monitor_clients.c sandbox/monitor_guest.c \
-	sandbox/monitor_io.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
+	sandbox/monitor_io.c sandbox/monitor_setup.c sandbox/plan.h sandbox/pod.c sandbox/pod.h sandbox/proto.c sandbox/proto.h sandbox/qemu.c \
 	sandbox/qemu.h sandbox/refuse.c sandbox/refuse.h sandbox/root.c sandbox/root.h sandbox/share.c sandbox/share.h sandbox/stand_in.c \
 	sandbox/stand_in.h sandbox/terminal.c sandbox/terminal.h
 

@@ -122,6 +122,9 @@ struct monitor {
 	bool killed;	  /* somebody wants it to end */
 };
 
+/* monitor_setup.c: everything up to the filter on our system calls, which is the last. */
+int monitor_set_up(struct monitor *m, struct err *e);
+
 /* monitor_io.c: streams */
 struct monitor_proc *monitor_proc_new(struct monitor *m, int in, int out, int err);
 void monitor_proc_free(struct monitor *m, struct monitor_proc *p);
