@@ -352,7 +352,8 @@ static int clean_dead(const char *folder, const char *id, site_ask_designs *ask,
 	if (strlen(id) >= sizeof(s.id) || strspn(id, "0123456789abcdef") != strlen(id))
 		return 0;
 	memcpy(s.id, id, strlen(id) + 1);
-	snprintf(s.path, sizeof(s.path), "%.*s/%s", PATH_MAX - 64, folder, id);
+	if (snprintf(s.path, sizeof(s.path), "%s/%s", folder, id) >= (int)sizeof(s.path))
+		return 0;
 	s.dir = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (s.dir < 0)
 		return 0;
