@@ -114,16 +114,16 @@ static int read_now(struct series *s, struct err *e)
 		r = measure_read(s->b->site.id, guest_memory(s), &now, e);
 	for (int m = 0; m < MEASURE_COUNT && r == 0; m++) {
 		const struct measure_name *name = &measure_names[m];
-		bool bytes = str_eq(name->unit, "bytes");
+		/* Memory comes in pages, and a PSS cut off. */
+		double fine = str_eq(name->unit, "bytes") ? 4096 : 0;
 
 		if (m == MEASURE_GUEST && !s->d->kind->machine)
 			continue;
-		/* Memory comes in pages. */
+		if (m == MEASURE_PSS || m == MEASURE_ACCOUNTED)
+			fine += MEASURE_PSS_CUT * now.v[MEASURE_PROCESSES];
 		r = add(s, name->metric, name->unit, name->minor,
-			name->of_host ? fmax(s->spread.v[m], 4096)
-			: bytes	      ? 4096
-				      : 0,
-			(double)s->n, now.v[m] - (name->of_host ? s->empty.v[m] : 0), e);
+			name->of_host ? fmax(s->spread.v[m], fine) : fine, (double)s->n,
+			now.v[m] - (name->of_host ? s->empty.v[m] : 0), e);
 	}
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -53,6 +54,7 @@ static void add_rollup(pid_t pid, struct reading *out)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char line[512], path[64];
+	double shared = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	f = fopen(path, "re");
@@ -62,7 +64,12 @@ static void add_rollup(pid_t pid, struct reading *out)
 		out->v[MEASURE_PSS] += pss > 0 ? pss : 0;
 		/* The host's is without everybody's (measure_host()). */
 		out->v[MEASURE_HOST] += anonymous > 0 ? anonymous : 0;
+		shared += fmax(kilobytes(line, "Shared_Clean"), 0) + fmax(kilobytes(line, "Shared_Dirty"), 0);
 	}
+	/* Parts of pages, cut to whole KiB (fs/proc/task_mmu.c, __show_smap()): the middle of what was cut.
+	 */
+	if (shared > 0)
+		out->v[MEASURE_PSS] += MEASURE_PSS_CUT / 2;
 }
 
 /*

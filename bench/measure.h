@@ -37,6 +37,9 @@ enum measure {
 	MEASURE_COUNT
 };
 
+/* By so many bytes the kernel may give a process' PSS too low, when it shares pages: it gives whole KiB. */
+#define MEASURE_PSS_CUT 1024.0
+
 struct reading {
 	double v[MEASURE_COUNT]; /* bytes, or numbers */
 };
