@@ -162,14 +162,14 @@ static int open_file(const char *path, const char *what, struct err *e)
 
 const char *vm_kernel_default(void)
 {
-	const char *env = getenv("RINGFENCE_GUEST_KERNEL");
+	const char *env = secure_getenv("RINGFENCE_GUEST_KERNEL");
 
 	return env && *env ? env : KERNEL_BUILT;
 }
 
 void vm_agent_default(char *path, size_t size)
 {
-	const char *env = getenv("RINGFENCE_GUEST_AGENT");
+	const char *env = secure_getenv("RINGFENCE_GUEST_AGENT");
 
 	if (env && *env)
 		snprintf(path, size, "%s", env);

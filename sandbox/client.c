@@ -44,10 +44,22 @@ static const char *annotation(const struct rt_partition *p, const char *key)
 int client_dir(const struct rt_partition *p)
 {
 	const char *pod = p->engine == &vm_member_engine ? annotation(p, VM_POD_ANNOTATION) : NULL;
+	const char *instance = pod ? annotation(p, VM_INSTANCE_ANNOTATION) : NULL;
 	int fd = pod ? openat(p->rootfd, pod, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 		     : fcntl(p->dirfd, F_DUPFD_CLOEXEC, 3);
+	char text[VM_INSTANCE_MAX];
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (!instance)
+		return fd;
+	vm_pod_instance(fd, text);
+	/* The number would be somebody else's. */
+	if (!str_eq(text, instance)) {
+		close(fd);
+		return -ENOENT;
+	}
+	return fd;
 }
 
 uint32_t client_number(const struct rt_partition *p)

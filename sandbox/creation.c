@@ -99,8 +99,8 @@ static int prepare_filters(struct creation *c, struct err *e)
 /* For `state` and everybody who reads it, in place of what config.json may have by these keys. */
 static int note(struct creation *c, const struct spec_annotation *list, size_t n_list, struct err *e)
 {
-	static const char *const ours[] = { VM_ACCEL_ANNOTATION, VM_POD_ANNOTATION, VM_NUMBER_ANNOTATION,
-		NULL };
+	static const char *const ours[] = { VM_ACCEL_ANNOTATION, VM_POD_ANNOTATION, VM_INSTANCE_ANNOTATION,
+		VM_NUMBER_ANNOTATION, NULL };
 	struct rt_partition *p = c->p;
 	struct spec_annotation *all = arena_calloc(p->arena, p->n_annotations + n_list + 1, sizeof(*all));
 	size_t n = 0;
@@ -130,10 +130,12 @@ static int note_accel(struct creation *c, struct err *e)
 static int note_member(struct creation *c, uint32_t number, struct err *e)
 {
 	const struct rt_partition *pod = c->pod.p;
-	struct spec_annotation list[3] = { { VM_POD_ANNOTATION, arena_strdup(c->p->arena, pod->id) } };
+	struct spec_annotation list[4] = { { VM_POD_ANNOTATION, arena_strdup(c->p->arena, pod->id) } };
+	char text[16], instance[VM_INSTANCE_MAX];
 	size_t n = 1;
-	char text[16];
 
+	vm_pod_instance(pod->dirfd, instance);
+	list[n++] = (struct spec_annotation){ VM_INSTANCE_ANNOTATION, arena_strdup(c->p->arena, instance) };
 	for (size_t i = 0; i < pod->n_annotations; i++)
 		if (str_eq(pod->annotations[i].key, VM_ACCEL_ANNOTATION))
 			list[n++] = (struct spec_annotation){ VM_ACCEL_ANNOTATION,
@@ -219,14 +221,19 @@ static int run_hooks(struct creation *c, struct err *e)
 static int serve(struct creation *c, struct err *e)
 {
 	struct sync_frame f;
+	bool asked = false;
 	int fd, r;
 
 	for (;;) {
 		int msg = sync_recv(c->sync[0], &f, &fd);
 
 		fd_close(fd);
+		/* Hooks run as root and once, whatever the other side has become. */
+		if (msg == SYNC_HOOKS && (asked || !c->birth.has_hooks))
+			msg = -EPROTO;
 		switch (msg) {
 		case SYNC_HOOKS:
+			asked = true;
 			r = know(c, e);
 			if (r == 0)
 				r = rt_partition_save(c->p, e);

@@ -143,9 +143,14 @@ static int open_path(struct opening *o, struct err *e)
 
 	if (node < 0 || fstat(node, &st) < 0)
 		return err_set(e, errno, "%s: open it", o->what);
-	/* udev names devices by links. A link to a file leads somewhere else when whoever can write there
+	/* udev names devices by links. Any other link leads somewhere else when whoever can write there
 	 * likes. */
 	if (S_ISLNK(st.st_mode)) {
+		if (st.st_uid != 0 || !str_starts(d->path, "/dev/"))
+			return err_text(e, ELOOP,
+				"%s: it is a symlink, and only root's in /dev are followed: name what it "
+				"leads to",
+				o->what);
 		target = open(d->path, O_PATH | O_CLOEXEC);
 		if (target < 0 || fstat(target, &st) < 0)
 			return err_set(e, errno, "%s: open what it links to", o->what);

@@ -141,13 +141,14 @@ static int signal_all(const struct rt_partition *p, int sig, struct err *e)
 	char path[64], text[1024], *at = text, *end;
 	ssize_t n;
 
-	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
-		return err_text(e, ESRCH, "container not running: no such process");
-	/* Its children live no longer than it does, and it makes no new ones. */
+	/* Its children live no longer than it does, and it makes no new ones. Read first: nothing has been
+	 * done when it fails. */
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
 	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
-	if (n < 0)
+	if (n < 0 && n != -ENOENT)
 		return err_set(e, (int)-n, "read %s", path);
+	if (n < 0 || pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
+		return err_text(e, ESRCH, "container not running: no such process");
 	for (;;) {
 		long pid = strtol(at, &end, 10);
 

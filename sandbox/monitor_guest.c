@@ -91,11 +91,20 @@ static int own_answer(struct monitor *m, const struct proto_msg *msg, struct err
 	return r < 0 ? err_set(e, -r, "talk to the sandbox's agent") : 0;
 }
 
+/* A number that has been given out, of somebody who is taken for ended (a start that failed): the guest may
+ * have said it before it knew. */
+static bool is_past(const struct monitor *m, const struct monitor_proc *p, uint32_t id)
+{
+	return id > 0 && id < m->next_id && (!p || (p->first && p->exited));
+}
+
 static int output(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	struct monitor_proc *p = monitor_proc_find(m, msg->id);
 	int r;
 
+	if (is_past(m, p, msg->id))
+		return 0;
 	if (!p || p->exited)
 		return bad(e, "output of no process");
 	r = monitor_sink_put(&p->out[msg->type == PROTO_STDERR], msg->data, msg->len);
@@ -108,6 +117,8 @@ static int exited(struct monitor *m, const struct proto_msg *msg, struct err *e)
 {
 	struct monitor_proc *p = monitor_proc_find(m, msg->id);
 
+	if (is_past(m, p, msg->id))
+		return 0;
 	if (!p || p->exited || msg->len < 4 || (p->id == 0 && m->phase < MON_CREATED))
 		return bad(e, "the end of no process");
 	p->exited = true;

@@ -24,6 +24,7 @@ void p9_node_unref(struct p9_node *n)
 		struct p9_node *parent = n->parent;
 
 		p9_held_pin(n);
+		n->server->n_nodes--;
 		fd_close(n->fd);
 		free(n->name);
 		free(n);

@@ -53,6 +53,7 @@ enum p9_type {
 #define P9_NOUID     0xffffffffU
 #define P9_WALK_MAX  16U
 #define P9_NODE_MAX  131072U	/* fids of all connections together */
+#define P9_PATH_MAX  262144U	/* nodes: what fids stand for, and all their parents */
 #define P9_XATTR_MAX (1U << 20) /* bytes of extended attributes that are under way, of all connections */
 
 /* --- p9_codec.c: a message is read and written through these, and nowhere else ------------------ */
@@ -169,8 +170,8 @@ struct p9_conn {
 struct p9_server {
 	struct p9_conn *conns;
 	unsigned n;
-	size_t n_fids, xattr_bytes; /* of all connections */
-	dev_t devs[255];	    /* file systems met so far, for the qids */
+	size_t n_fids, n_nodes, xattr_bytes; /* of all connections */
+	dev_t devs[255];		     /* file systems met so far, for the qids */
 	unsigned n_devs;
 
 	/* p9_held.c */

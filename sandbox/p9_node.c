@@ -61,10 +61,16 @@ int p9_node_is(const struct p9_node *n, int fd)
 
 struct p9_node *p9_node_new(struct p9_server *s, int fd, struct p9_node *parent, const char *name, int *r)
 {
-	struct p9_node *n = calloc(1, sizeof(*n));
+	struct p9_node *n = NULL;
 	struct statx st;
 
+	/* A fid holds all its parents: the number of fids alone would let a guest that walks deep have any
+	 * number of these. */
+	*r = -ENFILE;
+	if (s->n_nodes >= P9_PATH_MAX)
+		goto fail;
 	*r = -ENOMEM;
+	n = calloc(1, sizeof(*n));
 	if (!n)
 		goto fail;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_BTIME, &st) < 0) {
@@ -82,6 +88,7 @@ struct p9_node *p9_node_new(struct p9_server *s, int fd, struct p9_node *parent,
 	n->version = version_of(&st);
 	n->parent = p9_node_ref(parent);
 	n->server = s;
+	s->n_nodes++;
 	p9_held_add(n);
 	return n;
 fail:

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +155,15 @@ int vm_pod_open(const struct rt_partition *member, int netns, struct vm_pod *out
 	return 1;
 }
 
+void vm_pod_instance(int dirfd, char text[VM_INSTANCE_MAX])
+{
+	struct statx st = { 0 };
+
+	(void)!statx(dirfd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st);
+	snprintf(text, VM_INSTANCE_MAX, "%llu.%lld.%u", (unsigned long long)st.stx_ino,
+		(long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+}
+
 void vm_pod_close(struct vm_pod *pod)
 {
 	pod->p = rt_partition_free(pod->p);
@@ -228,7 +239,9 @@ static int change_files(int ns, const struct files *f, struct err *e)
 	if (setns(ns, CLONE_NEWNS) < 0)
 		return err_set(e, errno, "enter the mount namespace of the pod's server of directories");
 	/* The same place by another mount, which we may write to. */
-	dir = sys_clone_tree(AT_FDCWD, "/" VM_POD_DIR, 0);
+	dir = sys_clone_tree(AT_FDCWD, "/" VM_POD_DIR, AT_SYMLINK_NOFOLLOW);
+	if (dir == -ENOENT && !f->list)
+		return 0;
 	if (dir < 0)
 		return err_set(e, -dir,
 			"the sandbox whose network it is to share was made without a place for the files of "
@@ -267,6 +280,8 @@ static int in_server(const struct rt_partition *pod, const struct files *f, stru
 		return err_set(e, errno, "make a pipe");
 	pid = fork();
 	if (pid == 0) {
+		/* What is half done when we are killed, the next one puts in order; but not meanwhile. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		change_files(ns, f, &why);
 		_exit(write(said[1], &why, sizeof(why)) != (ssize_t)sizeof(why));
 	}

@@ -70,7 +70,15 @@ int vm_pod_detach(const struct rt_partition *member, struct err *e);
 #define VM_POD_DIR "pod"
 
 /* What a member's state says, by annotation. */
-#define VM_POD_ANNOTATION    VM_ANNOTATION "pod"
-#define VM_NUMBER_ANNOTATION VM_ANNOTATION "number"
+#define VM_POD_ANNOTATION      VM_ANNOTATION "pod"
+#define VM_INSTANCE_ANNOTATION VM_ANNOTATION "pod-instance"
+#define VM_NUMBER_ANNOTATION   VM_ANNOTATION "number"
+
+/*
+ * Tells the pod whose state directory that is from another one of the same name, before it or after: the
+ * directory's inode and when it was made, where the file system knows (statx(2), STATX_BTIME).
+ */
+#define VM_INSTANCE_MAX 64
+void vm_pod_instance(int dirfd, char text[VM_INSTANCE_MAX]);
 
 #endif

@@ -289,8 +289,11 @@ static int enter_root(const struct vm_config *c, bool kvm, int kernel, struct er
 {
 	static const char *const shown[] = { "/usr", "/lib", "/lib64", "/bin", NULL };
 	_cleanup_close_ int fs = sys_fsopen("tmpfs"), root = -EBADF;
-	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
+	struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755");
 
+	if (r == 0)
+		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL);
 	if (r == 0)
 		root = sys_fsmount(fs, kvm ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (r < 0 || root < 0)
@@ -310,6 +313,9 @@ static int enter_root(const struct vm_config *c, bool kvm, int kernel, struct er
 		r = show_kvm(root, e);
 	if (r < 0)
 		return r;
+	r = sys_mount_setattr(root, "", 0, &sealed);
+	if (r < 0)
+		return err_set(e, -r, "make QEMU's root read-only");
 	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
 		chdir("/") < 0)
 		return err_set(e, errno, "enter QEMU's root");

@@ -192,13 +192,14 @@ void stand_in_follow(struct stand_in *s)
 	int64_t until = s->patience ? now_ms() + s->patience : 0;
 	struct err e = ERR_INIT;
 	struct proto_msg m;
-	int r;
+	bool more = false;
+	int r, budget;
 
 	for (;;) {
 		at[P_MONITOR] = (struct pollfd){ .fd = s->c.fd,
 			.events = (short)(POLLIN | (proto_waits(&s->c) ? POLLOUT : 0)) };
 		at[P_SYNC] = (struct pollfd){ .fd = s->sync, .events = POLLIN };
-		r = poll(at, P_ALL, s->told || !until ? -1 : left(until));
+		r = poll(at, P_ALL, more ? 0 : s->told || !until ? -1 : left(until));
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0 || (!s->told && until && left(until) == 0)) {
@@ -212,8 +213,10 @@ void stand_in_follow(struct stand_in *s)
 		if (at[P_SIGNALS].revents)
 			serve_signals(s);
 		proto_flush(&s->c);
-		while ((r = proto_next(&s->c, &m)) > 0)
+		/* Whatever the monitor has become: our creator and signals are heard, too. */
+		for (budget = 64; budget > 0 && (r = proto_next(&s->c, &m)) > 0; budget--)
 			serve_message(s, &m);
+		more = budget == 0;
 		if (r < 0)
 			lost(s);
 		if (at[P_SYNC].revents)

@@ -125,6 +125,13 @@ struct guest_partition {
 	int oom, oom_polled;
 	short oom_how;
 	uint64_t oom_seen;
+	struct guest_late *late; /* a refusal that waits until nothing is left, or NULL */
+};
+
+struct guest_late {
+	uint32_t serial;
+	bool exec_failed;
+	struct err error;
 };
 
 struct guest {
@@ -293,7 +300,12 @@ struct guest_partition *guest_partition_new(struct guest *g, uint32_t id);
 struct guest_partition *guest_partition_find(const struct guest *g, uint32_t id);
 /* Has what it left behind removed: it is under way then, and `removed` afterwards. */
 void guest_partition_remove(struct guest *g, struct guest_partition *p);
-/* With its files. */
+/*
+ * What a worker could not do: what is left of the partition is removed before anybody hears of it, if a
+ * worker can be had for that. It is guest_refuse()d in any case.
+ */
+void guest_partition_undo(struct guest *g, struct guest_partition *p, const struct guest_worker *w);
+/* With its files; a refusal that waits is said. */
 void guest_partition_free(struct guest *g, struct guest_partition *p);
 /* Out of memory: what there is of news is told. */
 void guest_look_for_oom(struct guest *g, struct guest_partition *p);

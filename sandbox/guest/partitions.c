@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The partitions in the guest: mostly one; several, where a pod shares the machine (guest.h, plan.h). */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "runtime/seccomp_cache.h"
 #include "sandbox/guest/guest.h"
 
 void guest_bundle(uint32_t number, const char *file, char path[GUEST_PATH_MAX])
@@ -55,6 +57,37 @@ void guest_partition_remove(struct guest *g, struct guest_partition *p)
 	p->under_way = guest_work(g, WORK_DELETE, &none, NULL) == 0;
 }
 
+void guest_partition_undo(struct guest *g, struct guest_partition *p, const struct guest_worker *w)
+{
+	p->late = malloc(sizeof(*p->late));
+	if (p->late) {
+		*p->late = (struct guest_late){
+			.serial = w->serial, .exec_failed = w->a.exec_failed, .error = w->a.error
+		};
+		guest_partition_remove(g, p);
+	} else {
+		guest_refuse(g, w->id, w->serial, &w->a.error, w->a.exec_failed);
+	}
+	if (!p->under_way)
+		guest_partition_free(g, p);
+}
+
+/* The filters that the runtime has compiled: nobody will ask for them again. */
+static void forget_filters(uint32_t number)
+{
+	char path[GUEST_PATH_MAX];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), GUEST_STATE "/%u/" RT_SECCOMP_CACHE, number);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir)))
+		unlinkat(dirfd(dir), d->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
 void guest_partition_free(struct guest *g, struct guest_partition *p)
 {
 	static const char *const files[] = { "config.json", "plan.json", NULL };
@@ -71,8 +104,12 @@ void guest_partition_free(struct guest *g, struct guest_partition *p)
 	}
 	guest_bundle(p->id, "", path);
 	rmdir(path);
+	forget_filters(p->id);
 	guest_state(p->id, path);
 	rmdir(path);
+	if (p->late)
+		guest_refuse(g, p->id, p->late->serial, &p->late->error, p->late->exec_failed);
+	free(p->late);
 	free(p);
 }
 

@@ -194,17 +194,17 @@ void guest_request(struct guest *g, const struct proto_msg *m)
 /* --- answers
  * --------------------------------------------------------------------------------------------------- */
 
-static bool set_up(struct guest *g, struct guest_worker *w)
+static void set_up(struct guest *g, struct guest_worker *w)
 {
 	g->setting_up = false;
 	if (w->a.error.code)
-		return false;
+		return;
 	g->relay = w->a.pid;
 	g->dns = TAKE_FD(w->fds[GUEST_OUT]);
 	g->set_up = true;
-	return true;
 }
 
+/* True when it is to be answered; false: it has been, or will be. */
 static bool created(struct guest *g, struct guest_worker *w)
 {
 	struct guest_process *p = w->a.error.code ? NULL : guest_process_new(g, w->id);
@@ -214,8 +214,11 @@ static bool created(struct guest *g, struct guest_worker *w)
 	if (!p) {
 		if (!w->a.error.code)
 			err_set(&w->a.error, ENOMEM, "CREATE");
-		if (of->id != 0)
-			guest_partition_free(g, of);
+		/* A worker that was killed has tidied nothing up. Of the first one the monitor asks for the
+		 * machine's end. */
+		if (of->id == 0)
+			return true;
+		guest_partition_undo(g, of, w);
 		return false;
 	}
 	guest_process_adopt(p, w);
@@ -225,6 +228,7 @@ static bool created(struct guest *g, struct guest_worker *w)
 	return true;
 }
 
+/* As created(). */
 static bool started(struct guest *g, const struct guest_worker *w)
 {
 	struct guest_process *p = guest_process_find(g, w->id);
@@ -236,51 +240,58 @@ static bool started(struct guest *g, const struct guest_worker *w)
 		guest_process_free(g, p);
 	else if (p)
 		p->answered = true;
-	/* Of the first one the monitor asks for the machine's end. */
-	if (w->a.error.code && of->id != 0)
-		guest_partition_remove(g, of);
-	return !w->a.error.code;
+	if (!w->a.error.code || of->id == 0)
+		return true;
+	guest_partition_undo(g, of, w);
+	return false;
 }
 
-static bool executed(struct guest *g, struct guest_worker *w)
+static void executed(struct guest *g, struct guest_worker *w)
 {
 	struct guest_process *p = guest_process_find(g, w->id);
 
 	if (p && w->a.error.code)
 		guest_process_free(g, p);
 	if (!p || w->a.error.code)
-		return false;
+		return;
 	guest_process_adopt(p, w);
 	p->answered = true;
-	return true;
+}
+
+static void deleted(struct guest *g, const struct guest_worker *w)
+{
+	struct guest_partition *of = guest_partition_find(g, w->id);
+
+	if (!of)
+		return;
+	/* Whatever came of it: it is not tried again. */
+	of->under_way = false;
+	of->removed = true;
+	if (!guest_process_find(g, of->id))
+		guest_partition_free(g, of);
 }
 
 void guest_answered(struct guest *g, struct guest_worker *w)
 {
 	struct guest_process *p;
-	bool well = !w->a.error.code;
+	bool well;
 
 	if (w->what == WORK_SETUP)
-		well = set_up(g, w);
-	else if (w->what == WORK_CREATE)
-		well = created(g, w);
-	else if (w->what == WORK_START)
-		well = started(g, w);
+		set_up(g, w);
+	else if (w->what == WORK_CREATE && !created(g, w))
+		return;
+	else if (w->what == WORK_START && !started(g, w))
+		return;
 	else if (w->what == WORK_EXEC)
-		well = executed(g, w);
+		executed(g, w);
 	else if (w->what == WORK_OFF) {
 		g->off_until = 0;
 		return;
 	} else if (w->what == WORK_DELETE) {
-		struct guest_partition *of = guest_partition_find(g, w->id);
-
-		/* Whatever came of it: it is not tried again. */
-		of->under_way = false;
-		of->removed = true;
-		if (!guest_process_find(g, of->id))
-			guest_partition_free(g, of);
+		deleted(g, w);
 		return;
 	}
+	well = !w->a.error.code;
 	if (well)
 		guest_say(g, PROTO_DONE, 0, w->id, w->serial, w->text, w->a.text_len);
 	else

@@ -236,6 +236,9 @@ bool guest_worker_ended(struct guest *g, pid_t pid)
 		err_text(&w->a.error, ECHILD,
 			"the process in the guest that was to do it was killed: is its memory too small?");
 		settle(g, w);
+		/* That may have put another one in front. */
+		for (at = &g->workers; *at != w;)
+			at = &(*at)->next;
 	}
 	*at = w->next;
 	g->n_workers--;

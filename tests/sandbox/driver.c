@@ -705,6 +705,8 @@ static const struct {
 	{ "words", case_words, false },
 	{ "memory", case_memory, false },
 	{ "pod", case_pod, false },
+	{ "pod_late", case_pod_late, false },
+	{ "pod_many", case_pod_many, false },
 	{ "hostile_header", case_hostile_header, true },
 	{ "hostile_input", case_hostile_input, true },
 	{ "hostile_credit", case_hostile_credit, true },

@@ -60,6 +60,9 @@ void run(const char *args);
 void exec_first(uint32_t id, const char *script);
 void kill_it(uint32_t id, uint32_t sig, uint32_t flags);
 
-void case_pod(void); /* driver_pod.c */
+/* driver_pod.c */
+void case_pod(void);
+void case_pod_late(void);
+void case_pod_many(void);
 
 #endif

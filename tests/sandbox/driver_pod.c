@@ -97,3 +97,37 @@ void case_pod(void)
 	put(0, NULL, 0);
 	wait_exit(0, 0);
 }
+
+/* Who hears that something failed finds nothing left of it: the number is free again. */
+void case_pod_late(void)
+{
+	const char *wait = "[\"sh\",\"-c\",\"echo here; cat\"]";
+	const char *nowhere = "{\"id\":\"x\",\"root\":\"/nowhere\",\"config\":{\"ociVersion\":\"1.0.0\"}}";
+
+	run("[\"sh\",\"-c\",\"cat\"]");
+	join(5, "test", "[\"/bin/broken\"]", "");
+	ask(PROTO_START, 5, NULL, 0);
+	CHECK(answer.failed, "what has no interpreter has been started");
+	ask(PROTO_CREATE, 5, nowhere, strlen(nowhere));
+	CHECK(answer.failed, "a root that is not there");
+	join(5, "test", wait, "");
+	must(PROTO_START, 5, NULL);
+	wait_said(5, "here\n");
+	kill_it(5, SIGKILL, PROTO_ALL);
+	wait_exit(5, 128 + SIGKILL);
+	put(0, NULL, 0);
+	wait_exit(0, 0);
+}
+
+/* One after another: each leaves what it found. */
+void case_pod_many(void)
+{
+	run("[\"sh\",\"-c\",\"cat\"]");
+	for (uint32_t id = 5; id < 35; id++) {
+		join(id, "test", "[\"sh\",\"-c\",\"exit 3\"]", "");
+		must(PROTO_START, id, NULL);
+		wait_exit(id, 3);
+	}
+	put(0, NULL, 0);
+	wait_exit(0, 0);
+}

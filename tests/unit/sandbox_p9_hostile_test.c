@@ -387,6 +387,17 @@ static void test_exhaustion(void **state)
 	assert_int_equal(open_name(2, "file", O_RDONLY), 0);
 }
 
+/* Nodes that are given back can be had again: more than there may be at once, one after another. */
+static void test_given_back(void **state)
+{
+	(void)state;
+	put_file(dir, "file", "x");
+	for (uint32_t i = 0; i < P9_PATH_MAX + 10; i++) {
+		assert_int_equal(walk(ROOT, 2, "file"), 0);
+		assert_int_equal(clunk(2), 0);
+	}
+}
+
 /* A guest that asks and never reads its answers: the server waits for it, and goes on when it does. */
 static void test_deaf(void **state)
 {
@@ -434,6 +445,7 @@ int main(void)
 		P9_CASE(test_xattr_lies),
 		P9_CASE(test_xattr_list),
 		P9_CASE(test_exhaustion),
+		P9_CASE(test_given_back),
 		P9_CASE(test_deaf),
 	};
 
