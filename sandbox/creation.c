@@ -330,7 +330,7 @@ _Noreturn static void be_member(struct creation *c)
 	struct stand_in s = {
 		.sync = c->sync[1], .fate = c->birth.fate, .tell = report, .patience = CLIENT_SECONDS * 1000
 	};
-	int keep[] = { c->sync[1], c->birth.slave, c->birth.fate, c->pod.p->dirfd };
+	int keep[] = { c->sync[1], c->birth.slave, c->birth.fate, c->birth.netns, c->pod.p->dirfd };
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	int r;
@@ -342,6 +342,10 @@ _Noreturn static void be_member(struct creation *c)
 			keep[n++] = keep[i];
 	confine_keep(keep, n, NULL, 0);
 	r = stand_in_begin(&s, "ringfence-pod", c->birth.slave, &e);
+	/* For those who look for its network by its process. */
+	if (r == 0 && setns(c->birth.netns, CLONE_NEWNET) < 0)
+		r = err_set(&e, errno, "enter the pod's network namespace");
+	fd_close(c->birth.netns);
 	if (r == 0 && c->birth.has_hooks) {
 		if (sync_send(s.sync, SYNC_HOOKS, 0, NULL, -1) < 0)
 			_exit(1);
@@ -352,6 +356,7 @@ _Noreturn static void be_member(struct creation *c)
 	if (r < 0)
 		stand_in_give_up(&s, &e);
 	fd_close(c->pod.p->dirfd);
+	stand_in_confine(&s);
 	stand_in_follow(&s);
 }
 

@@ -70,6 +70,7 @@ _Noreturn static void stand_in(struct executor *x)
 	dir = fd_close(dir);
 	fd_close(x->p->dirfd);
 	fd_close(x->p->rootfd);
+	stand_in_confine(&s);
 	stand_in_follow(&s);
 }
 

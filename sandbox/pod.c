@@ -130,6 +130,23 @@ static int find_by_pid(int rootfd, pid_t pid, struct rt_partition **out)
 	return r == 0 && !*out ? -ENOENT : r;
 }
 
+/* Who asks for a member's network gets to the pod whose it is. */
+static int pod_of(struct rt_partition **p)
+{
+	struct rt_partition *member = *p;
+	const char *id = NULL;
+	int r = -ENOENT;
+
+	*p = NULL;
+	for (size_t i = 0; i < member->n_annotations; i++)
+		if (str_eq(member->annotations[i].key, VM_POD_ANNOTATION))
+			id = member->annotations[i].value;
+	if (id && rt_alive(member))
+		r = open_partition(member->rootfd, id, p);
+	rt_partition_free(member);
+	return r;
+}
+
 int vm_pod_open(const struct rt_partition *member, int netns, struct vm_pod *out, struct err *e)
 {
 	struct rt_partition *p = NULL;
@@ -141,6 +158,8 @@ int vm_pod_open(const struct rt_partition *member, int netns, struct vm_pod *out
 		r = open_partition(member->rootfd, id, &p);
 	else
 		r = find_by_pid(member->rootfd, network_of(member->spec), &p);
+	if (r == 0 && p->engine == &vm_member_engine)
+		r = pod_of(&p);
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "find the pod of container \"%s\"", member->id);
 	if (r < 0)

@@ -19,6 +19,7 @@
 #include "runtime/partition.h"
 #include "runtime/sync.h"
 #include "sandbox/client.h"
+#include "sandbox/confine.h"
 #include "sandbox/fate.h"
 #include "sandbox/terminal.h"
 
@@ -85,6 +86,14 @@ int stand_in_ask(struct stand_in *s, int dirfd, enum proto_type what, const char
 	if (!s->tty)
 		leave_streams();
 	return 0;
+}
+
+void stand_in_confine(struct stand_in *s)
+{
+	struct err e = ERR_INIT;
+
+	if (confine_monitor(&e) < 0)
+		stand_in_give_up(s, &e);
 }
 
 static int send_size(struct proto *c, int tty)

@@ -38,6 +38,12 @@ int stand_in_begin(struct stand_in *s, const char *name, int slave, struct err *
 /* Sends the request with the standard streams to the monitor whose sockets are in the directory. */
 int stand_in_ask(struct stand_in *s, int dirfd, enum proto_type what, const char *document, struct err *e);
 
+/*
+ * Gives up all that it does not need from here on: what it hears comes from a monitor that a guest may have
+ * taken over. What cannot be given up ends it, as stand_in_give_up().
+ */
+void stand_in_confine(struct stand_in *s);
+
 /* Stays until it is over. */
 _Noreturn void stand_in_follow(struct stand_in *s);
 

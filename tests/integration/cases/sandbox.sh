@@ -865,7 +865,7 @@ member() { # NAME SCRIPT: bundle and config
 
 tc sandbox_pod 'sandbox: the members of a pod share its machine, and have files, limits, a life and an end of their own'
 sandbox_pod() {
-	local kernel
+	local kernel pid
 	sandboxes
 	pod_up
 	member a 'cat /proc/version; hostname; cat; echo err >&2; echo there >/dev/shm/f; echo mine >/written; exit 7'
@@ -909,6 +909,25 @@ sandbox_pod() {
 	good kill "$ID" TERM
 	until_is stopped
 	has "$(<"$T/out")" TERM
+	good delete "$ID"
+	# What stands for it on the host has no powers there, nor files; its network is the pod's, which who asks for its network joins.
+	member b 'sleep 1000'
+	good run -d --isolation sandbox --bundle "$B" --pid-file "$T/pid" "$ID"
+	pid=$(<"$T/pid")
+	eq "$(awk '/^Uid|^CapEff|^CapBnd|^NoNewPrivs/{print $2}' "/proc/$pid/status")" $'65534\n0000000000000000\n0000000000000000\n1' "of the stand-in"
+	eq "$(ls -A "/proc/$pid/root")" "" "its root"
+	eq "$(nslink net "$pid")" "$(nslink net "$(<"$T/pod.pid")")" "its network"
+	eq "$(rt exec "$ID" echo here)" here
+	good exec -d --pid-file "$T/exec" "$ID" sleep 1000
+	eq "$(awk '/^Uid|^CapEff/{print $2}' "/proc/$(<"$T/exec")/status")" $'65534\n0000000000000000' "of an exec's"
+	script 'hostname; cat /proc/version'
+	edit 'del(.annotations)|.hostname="own"'
+	ns network "/proc/$pid/ns/net"
+	ns ipc
+	ns uts
+	eq "$(rt run --isolation sandbox --bundle "$B" "$ID-third" </dev/null)" $'own\n'"$kernel" "a guest of a member's network"
+	good kill "$ID" KILL
+	until_is stopped
 	good delete "$ID"
 	# --network=container: the same without a word in annotations, and without its other namespaces.
 	member c 'hostname; ls /dev/shm; cat /proc/version'
