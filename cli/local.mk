@@ -22,9 +22,16 @@ libentry_a_CPPFLAGS = $(AM_CPPFLAGS) -DRF_STATIC_ENTRY
 libentry_a_CFLAGS = $(AM_CFLAGS) -fno-stack-protector -fno-builtin -fcf-protection=none
 ringfence_LDADD += libentry.a
 ringfence_LDFLAGS += -Wl,-e,rf_start -Wl,-u,rf_start
+if !CROSS
+# A program for the machine that builds, which changes the one that was linked.
+noinst_PROGRAMS += cli/fewer-cpuid
+cli_fewer_cpuid_SOURCES = cli/fewer_cpuid.c
+ringfence_LINK = $(srcdir)/cli/link-static cli/fewer-cpuid $(CCLD) $(AM_CFLAGS) $(CFLAGS) $(ringfence_LDFLAGS) $(LDFLAGS) -o $@
+EXTRA_ringfence_DEPENDENCIES = cli/fewer-cpuid cli/link-static
 endif
 endif
-EXTRA_DIST += cli/entry.c cli/entry.h
+endif
+EXTRA_DIST += cli/entry.c cli/entry.h cli/link-static cli/fewer_cpuid.c
 
 dist_man_MANS += docs/ringfence.8 docs/ringfence-bench.8 docs/ringfence-image.8
 

@@ -6,8 +6,8 @@ if SANITIZERS
 AM_TESTS_ENVIRONMENT += SANITIZED=1; export SANITIZED;
 endif
 
-dist_check_SCRIPTS += tests/benchmark tests/cli tests/manual tests/style
-TESTS += tests/benchmark tests/cli tests/manual tests/style
+dist_check_SCRIPTS += tests/benchmark tests/cli tests/fewer-cpuid tests/manual tests/style
+TESTS += tests/benchmark tests/cli tests/fewer-cpuid tests/manual tests/style
 # The scripts run the program, so `make check` builds it first.
 check_DATA = ringfence$(EXEEXT)
 
