@@ -23,9 +23,10 @@ hugetlb_give_back() {
 	sleep 1
 	umount /sys/fs/cgroup/hugetlb
 	for _ in $(seq 240); do
-		[ ! -s /sys/fs/cgroup/unified/cgroup.controllers ] || break
+		# Not -s: the size of such a file is always 0.
+		[ -z "$(cat /sys/fs/cgroup/unified/cgroup.controllers)" ] || break
 		sleep 0.5
 	done
 	rmdir /sys/fs/cgroup/hugetlb 2>/dev/null || true
-	[ -s /sys/fs/cgroup/unified/cgroup.controllers ] || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
+	[ -n "$(cat /sys/fs/cgroup/unified/cgroup.controllers)" ] || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
 }
