@@ -30,8 +30,8 @@ struct launch_image {
 
 /* Where things of the partition are; all absolute, but for what may be NULL. */
 struct launch_places {
-	const char *bundle;	    /* with root/, upper/ and work/; etc/ (launch_etc_write()), host/
-				       (launch_host_write()) */
+	const char *bundle;	    /* with root/, upper/ and work/; etc/ (launch_etc_write()) */
+	const char *host;	    /* the lower directory of the zone "host" (host.h), or NULL */
 	const char *volumes;	    /* <data>/volumes */
 	const char *self;	    /* our program, for hooks */
 	const char *data, *rt_root; /* --data and --root of the hooks; rt_root NULL: the default */
@@ -57,9 +57,6 @@ int launch_restart_parse(const char *text, enum launch_restart *out, int *max, s
  */
 int launch_etc_write(int bundle, const struct launch_opts *o, const struct launch_record *r,
 	const char *address, struct err *e);
-
-/* The lower directory of the zone "host": <bundle>/host, with links to /usr and an /etc of its own. */
-int launch_host_write(int bundle, struct err *e);
 
 /* Makes those of r->volumes that are not there: NAME/_data below `volumes` (<data>/volumes). */
 int launch_volumes_make(int volumes, const struct launch_record *r, struct err *e);

@@ -80,12 +80,12 @@ static void put_escaped(struct strbuf *b, const char *path)
 	}
 }
 
-static const char *directory(struct cfg *c, const char *option, const char *name)
+static const char *directory(struct cfg *c, const char *option, const char *parent, const char *name)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
 
 	strbuf_puts(&b, option);
-	put_escaped(&b, c->at->bundle);
+	put_escaped(&b, parent);
 	strbuf_puts(&b, name);
 	return b.failed ? NULL : arena_strdup(c->a, b.s);
 }
@@ -101,7 +101,7 @@ static int root(struct cfg *c, struct err *e)
 	if (!m)
 		return r;
 	if (c->i->host) {
-		cfg_add(&m->options, c->a, directory(c, "lowerdir=", "/host"));
+		cfg_add(&m->options, c->a, directory(c, "lowerdir=", c->at->host, ""));
 	} else {
 		strbuf_puts(&b, "lowerdir=");
 		strv_each (lower, c->i->lower) {
@@ -113,8 +113,8 @@ static int root(struct cfg *c, struct err *e)
 			return err_text(e, EINVAL, "image %.200s has no layers", c->i->name);
 		cfg_add(&m->options, c->a, b.failed ? NULL : arena_strdup(c->a, b.s));
 	}
-	cfg_add(&m->options, c->a, directory(c, "upperdir=", "/upper"));
-	cfg_add(&m->options, c->a, directory(c, "workdir=", "/work"));
+	cfg_add(&m->options, c->a, directory(c, "upperdir=", c->at->bundle, "/upper"));
+	cfg_add(&m->options, c->a, directory(c, "workdir=", c->at->bundle, "/work"));
 	if (c->i->userxattr)
 		cfg_add(&m->options, c->a, "userxattr");
 	/* What goes with the partition needs not to survive the host's crash. */

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The zone "host": a root file system that is this host's own /usr, read-only, with all else its own
- * (config.h).
- *
- *   <bundle>/host is the lower directory of its overlay: links into /usr, directories, and an /etc that has
- * nothing of the host but what programs of /usr look for. It is written when the zone is made; what the zone
- * changes goes to its upper directory, as with an image.
- */
+/* What is in the root of the zone "host" (host.h). What a zone changes goes to its upper directory, as with
+ * an image. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,11 +11,10 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "launch/config_internal.h"
+#include "launch/host.h"
 
-/* Of /etc: far more than any host has, so that a mistake there fills no disk. */
-#define COPY_ENTRIES_MAX 20000
-#define COPY_FILE_MAX	 (64 << 20)
-#define COPY_DEPTH_MAX	 16
+#define COPY_FILE_MAX  (64 << 20)
+#define COPY_DEPTH_MAX 16
 
 static const struct {
 	const char *name;
@@ -60,11 +53,12 @@ static const char *const links[][2] = {
 };
 
 /* Debian's and others' merged /usr. */
-static const char *const into_usr[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
+const char *const host_into_usr[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32", NULL };
 
-static const char *const copied[] = { "alternatives", "bash.bashrc", "ca-certificates.conf", "debian_version",
+const char *const host_copied[] = { "alternatives", "bash.bashrc", "ca-certificates.conf", "debian_version",
 	"inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "protocols",
-	"services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "pki/tls/certs", "pki/ca-trust" };
+	"services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "pki/tls/certs", "pki/ca-trust",
+	NULL };
 
 static const char nsswitch[] =
 	"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
@@ -74,6 +68,8 @@ static const char profile[] = "PATH=" CFG_PATH "\nexport PATH\n"
 			      "alias ls='ls --color=auto' ll='ls -l'\n"
 			      "for f in /etc/profile.d/*.sh; do [ ! -r \"$f\" ] || . \"$f\"; done\n"
 			      "unset f\n";
+
+const char *const host_texts[] = { nsswitch, profile, launch_zone_passwd, launch_zone_group, NULL };
 
 /* --- copying ------------------------------------------------------------------------------------ */
 
@@ -161,7 +157,7 @@ static int copy_one(struct copy *c, int from, const char *name, int to, int dept
 
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (++c->entries > COPY_ENTRIES_MAX)
+	if (++c->entries > HOST_ENTRIES_MAX)
 		return -E2BIG;
 	if (S_ISREG(st.st_mode))
 		r = copy_file(from, name, to, &st);
@@ -179,19 +175,19 @@ static int copy_etc(int etc, struct err *e)
 
 	if (host < 0)
 		return err_set(e, errno, "open /etc");
-	for (size_t k = 0; k < ARRAY_SIZE(copied); k++) {
+	for (size_t k = 0; host_copied[k]; k++) {
 		_cleanup_close_ int from = -EBADF, to = -EBADF;
 		const char *name;
 		struct stat st;
 		int r;
 
-		if (fstatat(host, copied[k], &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(host, host_copied[k], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		from = path_open_parent(host, copied[k], false, &name);
-		to = path_open_parent(etc, copied[k], true, &name);
+		from = path_open_parent(host, host_copied[k], false, &name);
+		to = path_open_parent(etc, host_copied[k], true, &name);
 		r = from < 0 ? from : to < 0 ? to : copy_one(&c, from, name, to, 0);
 		if (r < 0)
-			return err_set(e, -r, "copy /etc/%s into the zone", copied[k]);
+			return err_set(e, -r, "copy /etc/%s into the zone", host_copied[k]);
 	}
 	/* Parents of what Fedora has; where there are none, none are made. */
 	fchmodat(etc, "pki", 0755, 0);
@@ -203,12 +199,12 @@ static int copy_etc(int etc, struct err *e)
 
 static int link_usr(int root, struct err *e)
 {
-	for (size_t k = 0; k < ARRAY_SIZE(into_usr); k++) {
+	for (size_t k = 0; host_into_usr[k]; k++) {
 		char path[16], target[PATH_MAX];
 		struct stat st;
 		ssize_t n;
 
-		snprintf(path, sizeof(path), "/%s", into_usr[k]);
+		snprintf(path, sizeof(path), "/%s", host_into_usr[k]);
 		if (lstat(path, &st) < 0)
 			continue;
 		n = readlink(path, target, sizeof(target) - 1);
@@ -219,7 +215,7 @@ static int link_usr(int root, struct err *e)
 				"image",
 				path);
 		target[n] = '\0';
-		if (symlinkat(target, root, into_usr[k]) < 0 && errno != EEXIST)
+		if (symlinkat(target, root, host_into_usr[k]) < 0 && errno != EEXIST)
 			return err_set(e, errno, "link %s in the zone", path);
 	}
 	return 0;
@@ -254,16 +250,10 @@ static int write_etc(int root, struct err *e)
 	return copy_etc(etc, e);
 }
 
-int launch_host_write(int bundle, struct err *e)
+int launch_host_write(int root, struct err *e)
 {
-	_cleanup_close_ int root = -EBADF;
 	int r;
 
-	if (mkdirat(bundle, "host", 0755) < 0 && errno != EEXIST)
-		return err_set(e, errno, "make the zone's root");
-	root = openat(bundle, "host", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0)
-		return err_set(e, errno, "open the zone's root");
 	/* Whatever the umask is. */
 	if (fchmod(root, 0755) < 0)
 		return err_set(e, errno, "make the zone's root");

@@ -10,7 +10,7 @@ liblaunch_a_SOURCES = \
 	launch/data.c launch/dir.c launch/dir_new.c launch/names.c launch/record.c launch/record_internal.h \
 	launch/config.c launch/config_internal.h launch/config_linux.c launch/config_mounts.c launch/config_process.c \
 	launch/config_resources.c launch/config_seccomp.c launch/config_security.c launch/config_volumes.c launch/etc.c \
-	launch/host.c launch/ids.c launch/ids_internal.h launch/ids_map.c launch/ids_take.c launch/seccomp_profile.c \
+	launch/host.c launch/host.h launch/host_root.c launch/ids.c launch/ids_internal.h launch/ids_map.c launch/ids_take.c launch/seccomp_profile.c \
 	launch/seccomp_profile.h launch/user.c launch/volumes.c \
 	launch/cni.c launch/cni.h launch/cni_conf.c launch/cni_exec.c launch/cni_ghost.c launch/cni_own.c \
 	launch/cni_result.c launch/network.c launch/network_dns.c launch/network_file.c launch/network_hook.c \

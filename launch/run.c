@@ -31,6 +31,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "launch/host.h"
 #include "launch/ids.h"
 #include "launch/image.h"
 #include "launch/network.h"
@@ -187,8 +188,6 @@ static int make_dirs(const struct launching *l, struct err *e)
 		r = make_upper(l, e);
 	if (r == 0)
 		r = make_dir(l->d.fd, "work", 0700, e);
-	if (r == 0 && l->image.host)
-		r = launch_host_write(l->d.fd, e);
 	if (r == 0)
 		r = launch_etc_write(l->d.fd, l->o, &l->d.record, NULL, e);
 	return r;
@@ -326,6 +325,8 @@ static int make(struct launching *l, struct err *e)
 			l->ctx, l->o->image, l->o->pull, r->name, l->stop_fd, l->a, &l->root, &l->image, e);
 	if (s == 0 && wants_root_image(l->o))
 		launch_image_add_root(l->ctx, l->o->image, l->stop_fd, l->a, &l->root, &l->image);
+	if (s == 0 && l->image.host)
+		s = launch_host_take(l->ctx, &l->d, l->a, &l->at.host, e);
 	if (s == 0)
 		s = begin_record(l, e);
 	if (s == 0)

@@ -259,7 +259,7 @@ static void test_zone(void **state)
 
 	s.i = (struct launch_image){ .host = true, .name = "host" };
 	m = made(&s);
-	assert_true(has_option(&m.s->mounts[0], "lowerdir=/data/partitions/web-1/host"));
+	assert_true(has_option(&m.s->mounts[0], "lowerdir=/data/host/0123456789abcdef"));
 	assert_true(has_option(mount_on(&m, "/usr"), "rro"));
 	assert_string_equal(m.s->process.args[0], "/bin/bash");
 	assert_string_equal(m.s->process.cwd, "/root");

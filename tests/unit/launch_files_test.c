@@ -5,6 +5,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "launch/host.h"
+#include "launch/record_internal.h"
 
 static char where[32];
 static int dir;
@@ -90,11 +95,16 @@ static void test_zone(void **state)
 	struct err e = ERR_INIT;
 	mode_t before = umask(077);
 	struct stat st;
-	int r = launch_host_write(dir, &e);
+	int root, r;
 
+	assert_int_equal(mkdirat(dir, "host", 0700), 0);
+	root = openat(dir, "host", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = launch_host_write(root, &e);
 	umask(before);
-	if (r == -EOPNOTSUPP)
+	if (r == -EOPNOTSUPP) {
+		close(root);
 		skip();
+	}
 	if (r < 0)
 		fail_msg("%s", e.text);
 	assert_int_equal(fstatat(dir, "host", &st, 0), 0);
@@ -113,8 +123,72 @@ static void test_zone(void **state)
 	assert_int_equal(fstatat(dir, "host/etc/machine-id", &st, AT_SYMLINK_NOFOLLOW), -1);
 	/* Once more after a crash in the middle. */
 	unlinkat(dir, "host/etc/passwd", 0);
-	assert_int_equal(launch_host_write(dir, &e), 0);
+	assert_int_equal(launch_host_write(root, &e), 0);
+	close(root);
 	assert_int_equal(fstatat(dir, "host/etc/passwd", &st, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* A partition that is being made; its place in the data directory. */
+static struct launch_dir new_dir(const char *name)
+{
+	struct launch_dir d = LAUNCH_DIR_INIT;
+	char path[64];
+
+	mkdirat(dir, "data", 0700);
+	mkdirat(dir, "data/partitions", 0700);
+	snprintf(path, sizeof(path), "data/partitions/%s", name);
+	assert_int_equal(mkdirat(dir, path, 0700), 0);
+	d.partitions = openat(dir, "data/partitions", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d.fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d.record.name = name;
+	return d;
+}
+
+/* All zones have one lower directory, for as long as the host is the same; what nobody uses is removed. */
+static void test_shared_zone(void **state)
+{
+	struct launch_dir a = new_dir("a"), b = new_dir("b"), old = new_dir("old");
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	const char *first = NULL, *second = NULL;
+	struct err e = ERR_INIT;
+	struct launch_ctx ctx = { 0 };
+	char data[48];
+	int r;
+
+	snprintf(data, sizeof(data), "%s/data", where);
+	ctx.data = data;
+	/* One of an older host, that is used; one that is not; one that was not finished. */
+	assert_int_equal(mkdirat(dir, "data/host", 0700), 0);
+	assert_int_equal(mkdirat(dir, "data/host/1111111111111111", 0700), 0);
+	assert_int_equal(mkdirat(dir, "data/host/2222222222222222", 0700), 0);
+	assert_int_equal(mkdirat(dir, "data/host/.new", 0700), 0);
+	assert_int_equal(mkdirat(dir, "data/host/.new/etc", 0700), 0);
+	assert_int_equal(symlinkat("../../host/1111111111111111", old.fd, "host"), 0);
+	r = launch_host_take(&ctx, &a, arena, &first, &e);
+	if (r == -EOPNOTSUPP) {
+		launch_dir_close(&a);
+		launch_dir_close(&b);
+		launch_dir_close(&old);
+		skip();
+	}
+	if (r < 0)
+		fail_msg("%s", e.text);
+	assert_true(str_starts(first, data));
+	assert_true(access(first, F_OK) == 0);
+	assert_int_equal(faccessat(a.fd, "host/etc/passwd", F_OK, 0), 0);
+	assert_int_equal(faccessat(dir, "data/host/1111111111111111", F_OK, 0), 0);
+	assert_int_equal(faccessat(dir, "data/host/2222222222222222", F_OK, 0), -1);
+	assert_int_equal(faccessat(dir, "data/host/.new", F_OK, 0), -1);
+	/* The next one makes nothing, and sweeps nothing. */
+	assert_int_equal(mkdirat(dir, "data/host/3333333333333333", 0700), 0);
+	assert_int_equal(launch_host_take(&ctx, &b, arena, &second, &e), 0);
+	assert_string_equal(first, second);
+	assert_int_equal(faccessat(dir, "data/host/3333333333333333", F_OK, 0), 0);
+	/* It cannot be written down twice. */
+	assert_int_equal(launch_host_take(&ctx, &b, arena, &second, &e), -EEXIST);
+	launch_dir_close(&a);
+	launch_dir_close(&b);
+	launch_dir_close(&old);
 }
 
 static void test_volumes(void **state)
@@ -271,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_etc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_add_host_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_zone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_volumes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_volumes_are_filled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_volumes_and_links, setup, teardown),

@@ -103,6 +103,7 @@ static inline struct setting usual(void)
 static inline struct made make(const struct setting *s)
 {
 	struct launch_places at = { .bundle = "/data/partitions/web-1",
+		.host = "/data/host/0123456789abcdef",
 		.volumes = "/data/volumes",
 		.self = "/usr/bin/ringfence",
 		.data = "/data",
