@@ -12,6 +12,8 @@ ringfence_SOURCES = \
 ringfence_LDADD = libsandbox.a liblaunch.a libruntime.a libcgroups.a libnamespaces.a libsecurity.a libroots.a libspec.a libbase.a \
 	-lseccomp -lcap -lcgroup $(DBUS_LIBS) libcgroups.a $(YAJL_LIBS) -lpthread -lm
 ringfence_LDFLAGS = $(AM_LDFLAGS)
+# Set or empty: automake knows no LINK under a condition.
+ringfence_LINK = $(LINK_STEP) $(CCLD) $(AM_CFLAGS) $(CFLAGS) $(ringfence_LDFLAGS) $(LDFLAGS) -o $@
 if STATIC_LINK
 ringfence_LDFLAGS += -static
 if STATIC_ENTRY
@@ -26,7 +28,7 @@ if !CROSS
 # A program for the machine that builds, which changes the one that was linked.
 noinst_PROGRAMS += cli/fewer-cpuid
 cli_fewer_cpuid_SOURCES = cli/fewer_cpuid.c
-ringfence_LINK = $(srcdir)/cli/link-static cli/fewer-cpuid $(CCLD) $(AM_CFLAGS) $(CFLAGS) $(ringfence_LDFLAGS) $(LDFLAGS) -o $@
+LINK_STEP = $(srcdir)/cli/link-static cli/fewer-cpuid
 EXTRA_ringfence_DEPENDENCIES = cli/fewer-cpuid cli/link-static
 endif
 endif
