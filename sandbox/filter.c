@@ -2,7 +2,6 @@
 /* System calls of the monitor (see filter.h). */
 #include "sandbox/filter.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
@@ -38,9 +37,6 @@ static const struct vm_syscall own[] = {
 	{ "exit_group", -1, 0 },
 	{ "exit", -1, 0 },
 };
-
-/* With QEMU as its child. By KVM there is nobody to kill, and others' machines belong to the same user. */
-static const struct vm_syscall with_qemu[] = { { "kill", 1, SIGKILL } };
 
 static void fill(struct spec_seccomp_rule *rules, struct spec_seccomp_arg *args, char *(*names)[2],
 	const struct vm_syscall *calls, size_t n, size_t *at)
@@ -94,8 +90,7 @@ int vm_filters_prepare(struct vm_filters *f, bool kvm, int cache_dirfd, struct e
 
 	*f = (struct vm_filters){ 0 };
 	r = prepare(&f->loop, "ringfence sandbox monitor", own, ARRAY_SIZE(own),
-		kvm ? vm_loop_syscalls : with_qemu, kvm ? vm_loop_n_syscalls : ARRAY_SIZE(with_qemu),
-		cache_dirfd, e);
+		kvm ? vm_loop_syscalls : NULL, kvm ? vm_loop_n_syscalls : 0, cache_dirfd, e);
 	if (r == 0 && kvm)
 		r = prepare(&f->vcpu, "ringfence sandbox vcpu", vm_vcpu_syscalls, vm_vcpu_n_syscalls, NULL, 0,
 			cache_dirfd, e);

@@ -37,10 +37,14 @@ static int64_t now_ms(void)
 
 static void end_children(struct monitor *m)
 {
+	/* Once we are confined there is nobody whom we may kill: the server is root's, and QEMU's user is
+	 * that of all sandboxes. The one ends with its socket, the other with us (PR_SET_PDEATHSIG, in
+	 * qemu.c). */
+	if (m->confined)
+		return;
 	if (m->qemu > 0)
 		kill(m->qemu, SIGKILL);
-	/* It is root's, and no longer ours to kill once we are confined; it ends with its socket. */
-	if (m->server > 0 && !m->confined)
+	if (m->server > 0)
 		kill(m->server, SIGKILL);
 }
 
