@@ -203,6 +203,14 @@ static int make(int roots, const char *key, struct err *e)
 	return r;
 }
 
+int launch_host_hold(const struct launch_ctx *ctx, struct arena *a)
+{
+	_cleanup_close_ int roots = launch_data_open(ctx, "host", false, a, NULL, NULL);
+	int r = roots < 0 ? roots : lock(roots, LOCK_SH, NULL);
+
+	return r < 0 ? r : TAKE_FD(roots);
+}
+
 int launch_host_take(const struct launch_ctx *ctx, const struct launch_dir *d, struct arena *a,
 	const char **path, struct err *e)
 {

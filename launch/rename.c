@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "images/roots.h"
+#include "launch/host.h"
 #include "launch/ids.h"
 #include "launch/network.h"
 #include "launch/record.h"
@@ -223,6 +224,7 @@ static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, s
 	struct arena *a, struct err *e)
 {
 	const char *from = old->record.name, *to = new->record.name, *text;
+	_cleanup_close_ int held = -EBADF;
 	struct launch_record record = old->record;
 	size_t len;
 	/* It is done when it has happened; that it can be is seen before. */
@@ -232,6 +234,8 @@ static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, s
 		r = pin(ctx, &record, to, a, e);
 	if (r < 0)
 		return r;
+	/* Who looks for what partitions use must not look past this one. */
+	held = launch_host_hold(ctx, a);
 	if (renameat(old->partitions, from, old->partitions, to) < 0) {
 		r = err_set(e, errno, "rename %s to %s", old->path, new->path);
 		unpin(ctx, &record, to, a);
