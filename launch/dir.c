@@ -12,10 +12,15 @@
 
 int launch_lock(int fd, int ms)
 {
+	return launch_lock_as(fd, LOCK_EX, ms);
+}
+
+int launch_lock_as(int fd, int how, int ms)
+{
 	struct timespec pause = { .tv_nsec = 200 * 1000 };
 	int64_t waited = 0;
 
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(fd, how | LOCK_NB) < 0) {
 		if (errno == EINTR)
 			continue;
 		if (errno != EWOULDBLOCK)

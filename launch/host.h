@@ -16,8 +16,8 @@
 int launch_host_take(const struct launch_ctx *ctx, const struct launch_dir *d, struct arena *a,
 	const char **path, struct err *e);
 
-/* Nothing is removed of what partitions use until this is closed; -errno: there is nothing of that kind. */
-int launch_host_hold(const struct launch_ctx *ctx, struct arena *a);
+/* Nothing is removed of what partitions use until this is closed. -ENOENT: there is nothing of that kind. */
+int launch_host_hold(const struct launch_ctx *ctx, struct arena *a, struct err *e);
 
 /* Writes it into an empty directory: links to /usr, and an /etc with nothing of the host's but what programs
  * of /usr look for. */

@@ -29,6 +29,7 @@
 #include "launch/host.h"
 #include "launch/record_internal.h"
 #include "launch/tree.h"
+#include "runtime/partition.h"
 
 #define LINK	  "host"
 #define KEY_MAX	  17
@@ -129,7 +130,7 @@ static bool is_used(int partitions, const char *name)
 		fd_close(fd);
 		return true;
 	}
-	while ((entry = readdir(d))) {
+	while ((errno = 0, entry = readdir(d))) {
 		const char *last;
 		ssize_t n;
 
@@ -137,6 +138,8 @@ static bool is_used(int partitions, const char *name)
 			continue;
 		snprintf(path, sizeof(path), "%s/" LINK, entry->d_name);
 		n = readlinkat(partitions, path, target, sizeof(target) - 1);
+		if (n < 0 && errno != ENOENT && errno != EINVAL && errno != ENOTDIR)
+			return true;
 		if (n < 0)
 			continue;
 		target[n] = '\0';
@@ -144,7 +147,7 @@ static bool is_used(int partitions, const char *name)
 		if (last && str_eq(last + 1, name))
 			return true;
 	}
-	return false;
+	return errno != 0;
 }
 
 static void sweep(int roots, int partitions, const char *key)
@@ -158,7 +161,8 @@ static void sweep(int roots, int partitions, const char *key)
 		return;
 	}
 	while ((entry = readdir(d))) {
-		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, "..") || str_eq(entry->d_name, key) ||
+		/* With a dot: what launch_tree_remove() is at. */
+		if (entry->d_name[0] == '.' || str_eq(entry->d_name, key) ||
 			is_used(partitions, entry->d_name))
 			continue;
 		r = launch_tree_remove(roots, entry->d_name, -1);
@@ -171,10 +175,13 @@ static void sweep(int roots, int partitions, const char *key)
 
 static int lock(int roots, int how, struct err *e)
 {
-	while (flock(roots, how) < 0)
-		if (errno != EINTR)
-			return err_set(e, errno, "lock the directory of the zone \"host\"");
-	return 0;
+	int r = launch_lock_as(roots, how, RT_LOCK_SECONDS * 1000);
+
+	if (r == -EBUSY)
+		return err_text(e, EBUSY,
+			"zone \"host\" is busy: another command has held its lock for %d seconds",
+			RT_LOCK_SECONDS);
+	return r < 0 ? err_set(e, -r, "lock the directory of the zone \"host\"") : 0;
 }
 
 static bool is_there(int roots, const char *key)
@@ -203,10 +210,10 @@ static int make(int roots, const char *key, struct err *e)
 	return r;
 }
 
-int launch_host_hold(const struct launch_ctx *ctx, struct arena *a)
+int launch_host_hold(const struct launch_ctx *ctx, struct arena *a, struct err *e)
 {
-	_cleanup_close_ int roots = launch_data_open(ctx, "host", false, a, NULL, NULL);
-	int r = roots < 0 ? roots : lock(roots, LOCK_SH, NULL);
+	_cleanup_close_ int roots = launch_data_open(ctx, "host", false, a, NULL, e);
+	int r = roots < 0 ? roots : lock(roots, LOCK_SH, e);
 
 	return r < 0 ? r : TAKE_FD(roots);
 }

@@ -12,6 +12,8 @@
 /* flock(2) with a limit, in milliseconds (0: now or never): a verb that hangs must not make every other one
  * hang with it. 0, -EBUSY, -errno. */
 int launch_lock(int fd, int ms);
+/* The same with LOCK_SH or LOCK_EX. */
+int launch_lock_as(int fd, int how, int ms);
 /* Opens <data>/partitions, and fills in the path and the record's name. The caller's to launch_dir_close()
  * also on failure. */
 int launch_dir_begin(const struct launch_ctx *ctx, const char *name, bool create, struct arena *a,

@@ -235,7 +235,12 @@ static int rename_locked(const struct launch_ctx *ctx, struct launch_dir *old, s
 	if (r < 0)
 		return r;
 	/* Who looks for what partitions use must not look past this one. */
-	held = launch_host_hold(ctx, a);
+	held = launch_host_hold(ctx, a, e);
+	if (held < 0 && held != -ENOENT) {
+		unpin(ctx, &record, to, a);
+		return held;
+	}
+	err_clear(e);
 	if (renameat(old->partitions, from, old->partitions, to) < 0) {
 		r = err_set(e, errno, "rename %s to %s", old->path, new->path);
 		unpin(ctx, &record, to, a);

@@ -142,13 +142,17 @@ static int signal_all(const struct rt_partition *p, int sig, struct err *e)
 	ssize_t n;
 
 	/* Its children live no longer than it does, and it makes no new ones. Read first: nothing has been
-	 * done when it fails. */
+	 * done when that fails; and once more, for by then it cannot have reaped one whose number is
+	 * another's. */
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
 	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
-	if (n < 0 && n != -ENOENT)
+	if (n < 0 && rt_alive(p))
 		return err_set(e, (int)-n, "read %s", path);
 	if (n < 0 || pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
 		return err_text(e, ESRCH, "container not running: no such process");
+	n = fd_get_at(AT_FDCWD, path, text, sizeof(text));
+	if (n < 0)
+		return 0;
 	for (;;) {
 		long pid = strtol(at, &end, 10);
 

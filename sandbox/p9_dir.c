@@ -123,6 +123,9 @@ static int to_make(const struct p9_conn *c, const struct p9_fid *f, const char *
 
 	if (!f || f->xattr)
 		return -EBADF;
+	/* What could not be given to the guest is not made. */
+	if (c->server->n_nodes >= P9_PATH_MAX)
+		return -ENFILE;
 	r = p9_node_changes(c, f->node, name);
 	return r == -EBUSY ? -EEXIST : r;
 }

@@ -152,6 +152,9 @@ int p9_lcreate(struct p9_conn *c, struct p9_in *in, struct p9_out *out)
 	r = p9_node_changes(c, f->node, name);
 	if (r < 0 && r != -EBUSY)
 		return r;
+	/* What could not be given to the guest is not made. */
+	if (r == 0 && c->server->n_nodes >= P9_PATH_MAX)
+		return -ENFILE;
 	r = r < 0 ? -EEXIST : create_new(c, f, name, flags, mode, gid, &fd);
 	if (r == -EEXIST)
 		r = create_existing(c, f, name, flags, &fd);

@@ -290,8 +290,8 @@ static void tell_end(struct guest *g, struct guest_process *p)
 	if (of)
 		guest_look_for_oom(g, of);
 	/* With the first one the machine ends. What others leave behind is removed before anybody hears. */
-	if (of && of->id != 0 && !of->removed) {
-		if (!of->under_way && !g->off)
+	if (of && of->id != 0) {
+		if (!of->removed && !of->under_way && !g->off)
 			guest_partition_remove(g, of);
 		if (of->under_way)
 			return;

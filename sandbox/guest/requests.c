@@ -76,7 +76,8 @@ static void start(struct guest *g, const struct proto_msg *m)
 {
 	struct guest_partition *p = guest_partition_find(g, m->id);
 
-	if (in_order(g, m, p && p->phase == GUEST_CREATED, p && p->under_way))
+	/* One that was killed before this has been removed, and is about to be told of. */
+	if (in_order(g, m, p && p->phase == GUEST_CREATED && !p->removed, p && p->under_way))
 		p->under_way = work(g, WORK_START, m);
 }
 
