@@ -24,9 +24,9 @@ hugetlb_give_back() {
 	umount /sys/fs/cgroup/hugetlb
 	for _ in $(seq 240); do
 		# Not -s: the size of such a file is always 0.
-		[ -z "$(cat /sys/fs/cgroup/unified/cgroup.controllers)" ] || break
+		! grep -qw hugetlb /sys/fs/cgroup/unified/cgroup.controllers || break
 		sleep 0.5
 	done
 	rmdir /sys/fs/cgroup/hugetlb 2>/dev/null || true
-	[ -n "$(cat /sys/fs/cgroup/unified/cgroup.controllers)" ] || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
+	grep -qw hugetlb /sys/fs/cgroup/unified/cgroup.controllers || echo "${0##*/}: hugetlb stays a v1 hierarchy: something is left in it" >&2
 }
