@@ -47,7 +47,12 @@ over() {
 	done
 	until_ok 10 none_left
 }
-none_left() { ! grep -lsF "$T/data" /proc/[0-9]*/cmdline | grep -qv "/proc/$$/"; }
+# The list is made before there is a process that has the words to look for in its own arguments.
+none_left() {
+	local files=(/proc/[0-9]*/cmdline) found
+	found=$(grep -lsF -- "$T/data" "${files[@]}" | grep -v "^/proc/$$/")
+	[[ -z $found ]]
+}
 follows() { find "/proc/$1/fd" -lname '*inotify*' | grep -q .; }
 private() { awk '/^Private_(Clean|Dirty)/ {n += $2} END {print n}' "/proc/$1/smaps_rollup"; }
 
