@@ -10,10 +10,10 @@
  *   of glibc), from which nothing follows but for which sizes memcpy() changes its way of copying.
  *
  *   The functions that ask are static ones of libc-start.o, so they cannot be replaced by the linker; they
- * are found by their names in FILE's symbol table and get another beginning: handle_intel, handle_amd(name,
- * …): long   returns 1 MiB, whatever was asked for get_common_cache_info(…): void            returns: nothing
- * is shared with other threads So memcpy() of more than 768 KiB goes past the caches. Nothing else of ours
- * looks at these figures (sysconf(_SC_LEVEL1_…)).
+ * are found by their names in FILE's symbol table and get another beginning. handle_intel() and handle_amd(),
+ * which tell a size, return 1 MiB whatever was asked for. get_common_cache_info(), which divides what several
+ * threads share, returns at once. So memcpy() of more than 768 KiB goes past the caches. Nothing else of ours
+ * looks at these figures (sysconf(3), _SC_LEVEL1_DCACHE_SIZE and its kin).
  *
  * What is not there, or is not as it is expected (another libc, another machine), is left as it is, and the
  * program starts as it did. An error is a file that cannot be read or written.

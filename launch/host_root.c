@@ -116,20 +116,28 @@ static void make_key(char text[KEY_MAX])
 	snprintf(text, KEY_MAX, "%016" PRIx64, (uint64_t)XXH3_64bits_digest(&k.state));
 }
 
+/* Anew, from its beginning; the descriptor stays the caller's. NULL: nobody can look. */
+static DIR *list(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		fd_close(fd);
+	return d;
+}
+
 /* --- which are used ----------------------------------------------------------------------------- */
 
 static bool is_used(int partitions, const char *name)
 {
-	int fd = openat(partitions, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *d = list(partitions);
 	char path[NAME_MAX + sizeof("/" LINK)], target[PATH_MAX];
 	const struct dirent *entry;
 
 	/* Who cannot look removes nothing. */
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return true;
-	}
 	while ((errno = 0, entry = readdir(d))) {
 		const char *last;
 		ssize_t n;
@@ -152,15 +160,11 @@ static bool is_used(int partitions, const char *name)
 
 static void sweep(int roots, int partitions, const char *key)
 {
-	int fd = openat(roots, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *d = list(roots);
 	const struct dirent *entry;
+	int r;
 
-	if (!d) {
-		fd_close(fd);
-		return;
-	}
-	while ((entry = readdir(d))) {
+	while (d && (entry = readdir(d))) {
 		/* With a dot: what launch_tree_remove() is at. */
 		if (entry->d_name[0] == '.' || str_eq(entry->d_name, key) ||
 			is_used(partitions, entry->d_name))

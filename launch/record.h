@@ -9,8 +9,10 @@
  *     root/                       where the root file system is attached: empty
  *     upper/ work/                the overlay's; files have the image's ids, whatever the user namespace
  *     log, log.1                  what it said (log.h)
+ *     host                        of the zone "host": a symlink to the <data>/host/KEY that it uses
  *     control                     the supervisor's socket (supervise.h), 0600
  *   <data>/partitions/.gone/      what is being removed; what a killed `rm` left goes with the next
+ *   <data>/host/KEY/              the lower directory of zones "host" (host_root.c)
  *   <data>/volumes/NAME/_data     named and anonymous volumes
  *   <data>/ids/FIRST              a symlink to the NAME that has the range of user ids from FIRST on (ids.h)
  *   <data>/network/               what CNI plugins keep (network.h)

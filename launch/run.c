@@ -8,12 +8,13 @@
  *
  *   directory     mkdir(2) decides who owns the name; locked until the payload runs     removed last
  *   image         pinned under the name, so that no prune takes it                      unpinned
+ *   host          of the zone "host": a symlink to the lower directory that it uses     with the directory
  *   ids           a range for its user namespace                                        given back
  *   network       ports are chosen and written down, nothing is set up yet: the hook
  *                 does that when the runtime has made the namespace                     launch_network_down()
  *   launch.json   from here on whoever finds the directory knows what belongs to it
  *   volumes       those that are not there                                              anonymous ones go
- *   directories   root, upper (as the image's own root), work; etc, host                with the directory
+ *   directories   root, upper (as the image's own root), work; etc                      with the directory
  *   config.json
  *   payload       in the foreground rt_run() here, which undoes its own; detached a
  *                 supervisor, which does the same                                       rt_delete(force)
