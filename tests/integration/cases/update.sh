@@ -301,7 +301,7 @@ events_cpu() {
 	limit '.cpu={quota:10000,period:100000}'
 	args sh -c 'while :; do :; done'
 	up
-	until_ok 20 eval '[[ $(rt events --stats "$ID" | jq "(.data.cpu.usage.total > 10000000) and (.data.cpu.throttling.throttledPeriods > 0)") == true ]]'
+	until_ok 20 eval '[[ $(rt events --stats "$ID" | jq "(.data.cpu.usage.total > 10000000) and (.data.cpu.throttling|.throttledPeriods > 0 and .throttledTime > 0)") == true ]]'
 	good events --stats "$ID"
 	json "$OUT" '.data.cpu.throttling.periods>0 and .data.cpu.throttling.throttledTime>0'
 }

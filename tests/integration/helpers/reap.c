@@ -60,22 +60,55 @@ static pid_t parent_of(const char *pid, char *name, size_t size)
 	return ppid;
 }
 
-static void tell(const char *pid, const char *name)
+/* The beginning of /proc/PID/NAME as one line, or nothing. */
+static void line_of(const char *pid, const char *name, char *out, size_t size)
 {
-	char cmd[256] = "", path[64];
+	char path[64];
+	ssize_t got;
 	int fd;
 
-	snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+	snprintf(path, sizeof path, "/proc/%.20s/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t got = read(fd, cmd, sizeof cmd - 1);
-
-		for (ssize_t i = 0; i < got - 1; i++)
-			if (!cmd[i] || cmd[i] == '\n')
-				cmd[i] = ' ';
+	got = fd < 0 ? -1 : read(fd, out, size - 1);
+	while (got > 0 && (!out[got - 1] || out[got - 1] == '\n'))
+		got--;
+	out[got > 0 ? got : 0] = 0;
+	for (ssize_t i = 0; i < got; i++)
+		if (!out[i] || out[i] == '\n')
+			out[i] = ' ';
+	if (fd >= 0)
 		close(fd);
-	}
+}
+
+static void tell(const char *pid, const char *name)
+{
+	char cmd[256];
+
+	line_of(pid, "cmdline", cmd, sizeof cmd);
 	dprintf(sock, "left behind: process %s (%s) %s\n", pid, name, cmd);
+}
+
+/* Of a case that hangs: all that runs below `parent`, where it waits and in which system call. */
+static void tell_tree(pid_t parent, int depth)
+{
+	DIR *d = depth < 16 ? opendir("/proc") : NULL;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char name[64] = "", wchan[64], call[128], cmd[160];
+
+		if (e->d_name[0] < '0' || e->d_name[0] > '9' ||
+			parent_of(e->d_name, name, sizeof name) != parent || number(e->d_name) == worker)
+			continue;
+		line_of(e->d_name, "wchan", wchan, sizeof wchan);
+		line_of(e->d_name, "syscall", call, sizeof call);
+		line_of(e->d_name, "cmdline", cmd, sizeof cmd);
+		dprintf(sock, "hangs: %*s%s (%s) %s, in %s, call %s\n", 2 * depth, "", e->d_name, name, cmd,
+			wchan, call);
+		tell_tree((pid_t)number(e->d_name), depth + 1);
+	}
+	if (d)
+		closedir(d);
 }
 
 /* Is the worker our only child? The kernel need not have that file. */
@@ -214,6 +247,8 @@ static void serve(char *line)
 	if (pidfd >= 0 && rc == 0) {
 		dprintf(sock, "timeout: the case ran for more than %g s\n", limit);
 		rc = 98;
+		tell_tree(worker, 0);
+		tell_tree(getpid(), 0);
 		kill(pid, SIGKILL);
 		children(true, false);
 	} else {
