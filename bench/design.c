@@ -17,8 +17,8 @@
 #define STOP_TIMEOUT 30000
 
 static const struct design_kind *const kinds[] = { &design_host, &design_floor, &design_ringfence,
-	&design_crun, &design_runc, &design_runsc, &design_podman, &design_sandbox, &design_qemu,
-	&design_firecracker, &design_cloud_hypervisor, &design_fake };
+	&design_launch, &design_crun, &design_runc, &design_runsc, &design_podman, &design_sandbox,
+	&design_qemu, &design_firecracker, &design_cloud_hypervisor, &design_fake };
 
 /* --- the list ----------------------------------------------------------------------------------------- */
 
@@ -264,6 +264,7 @@ void designs_clean(const struct site *s, const struct site_record *record)
 		struct design *d = &list.at[i];
 		char name[128], path[160];
 
+		d->cleaning = true;
 		file_name(d, name, sizeof(name));
 		snprintf(path, sizeof(path), "state/%s", name);
 		/* Never prepared: it has nothing. */

@@ -11,6 +11,7 @@
  *   host                  no design: a process of the host, which overhead is compared with
  *   floor                 the bare system calls (floor.c)
  *   ringfence[:PATH]      a partition; also crun, runc, runsc
+ *   launch[:PATH]         what `ringfence launch` makes of an image
  *   sandbox[:ACCEL]       a partition with a kernel of its own; ACCEL: kvm, tcg or qemu as in --accel
  *   podman[:RUNTIME]      podman, with conmon
  *   qemu[:kvm|tcg]        QEMU's microvm with the payload as its init, no agent
@@ -91,6 +92,7 @@ struct design {
 	char *reason;	    /* why it is not measured; NULL: it is */
 	int log;	    /* what its programs say to standard error, appended; -EBADF: not yet */
 	bool only_overhead; /* nobody asked for it: it is there to compare overhead with */
+	bool cleaning;	    /* what a run has left is to be removed: nothing new is made */
 	uint64_t serial;    /* of instances */
 	uint64_t cost, delay, leak, fail, nest; /* the fake's */
 };
@@ -145,7 +147,7 @@ int design_initramfs(struct design *d, char **path, struct err *e);
 void design_guest_words(const char *const *payload, struct strbuf *out);
 
 extern const struct design_kind design_host, design_floor, design_ringfence, design_crun, design_runc,
-	design_runsc, design_sandbox, design_podman, design_qemu, design_firecracker, design_cloud_hypervisor,
-	design_fake;
+	design_runsc, design_sandbox, design_launch, design_podman, design_qemu, design_firecracker,
+	design_cloud_hypervisor, design_fake;
 
 #endif

@@ -111,25 +111,63 @@ static bool listed(const struct cgrp_host *h, const char *controller)
 }
 
 /*
- * A v1 cpuset has to be filled before anybody can join it, some twenty system calls, to say what its parent
- * says already. Directly below the root it is only made when a limit is asked for, at create or by a later
- * update; below a parent of somebody else's, that one's limits must hold.
+ * v1 hierarchies that a partition can do without. Directly below the root a cgroup is only made there when a
+ * limit asks for it, at create or by a later update; below a parent of somebody else's, that one's limits
+ * must hold.
+ *
+ * A cpuset always: it has to be filled before anybody can join it, some twenty system calls, to say what its
+ * parent says already.
+ *
+ * The others where the config says so (annotation io.ringfence.cgroups=lean, as `launch` does). A memory
+ * cgroup keeps an entry for every superblock there has ever been on the host (mm/shrinker.c), 8 bytes each:
+ * with 10,000 partitions it is the most expensive thing that a partition has. They only count there, which
+ * the processes' own figures do nearly as well.
  */
-static bool wants_cpuset(const struct spec_resources *r, const char *path)
+static const char *const spared[] = { "memory", "blkio", "hugetlb", "net_cls", "net_prio", "perf_event",
+	"rdma", "misc", "cpuset" };
+
+static bool can_spare(const char *controllers, bool lean)
 {
-	return strchr(path + 1, '/') || (r && ((r->cpus && *r->cpus) || (r->mems && *r->mems)));
+	char word[64];
+
+	if (!lean)
+		return str_eq(controllers, "cpuset");
+	for (const char *p = controllers; *p; p += *p == ',') {
+		size_t len = strcspn(p, ","), i = 0;
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		while (i < ARRAY_SIZE(spared) && !str_eq(spared[i], word))
+			i++;
+		if (i == ARRAY_SIZE(spared))
+			return false;
+		p += len;
+	}
+	return true;
+}
+
+static int is_lean(const struct cgrp_params *p, bool *lean, struct err *e)
+{
+	const char *said = cg_annotation(p, CGRP_ANNOTATION);
+
+	*lean = said && str_eq(said, "lean");
+	if (!said || *lean || str_eq(said, "all"))
+		return 0;
+	return err_text(e, EINVAL, "annotation " CGRP_ANNOTATION ": must be lean or all, not '%.100s'", said);
 }
 
 /* Hierarchies without limits cost a mkdir and a join as well, and serve only those who look at them. */
-static bool wants(
-	const struct cgrp_host *h, size_t i, const struct cgrp_params *p, const char *path, bool needs_v2)
+static bool wants(const struct cgrp_host *h, size_t i, const struct cgrp_params *p, const char *path,
+	bool lean, bool needs_v2)
 {
+	const char *controllers = h->list[i].controllers;
+
 	if (h->list[i].v2)
 		return h->mode == CGRP_MODE_V2 || needs_v2 || p->visible || !listed(h, "devices") ||
 		       !listed(h, "freezer");
-	if (str_eq(h->list[i].controllers, "cpuset") && !p->visible && !wants_cpuset(p->resources, path))
+	if (can_spare(controllers, lean) && !p->visible && !strchr(path + 1, '/') &&
+		!cg_wanted_v1(controllers, p->resources))
 		return false;
-	if (!str_starts(h->list[i].controllers, "name="))
+	if (!str_starts(controllers, "name="))
 		return true;
 	/* A process left in a service's cgroup would be killed with that service. */
 	return p->visible || access("/run/systemd/system", F_OK) == 0;
@@ -138,12 +176,13 @@ static bool wants(
 static int make_nodes(
 	struct cgrp *c, const struct cgrp_host *h, const struct cgrp_params *p, bool *bogus, struct err *e)
 {
-	bool needs_v2 = cg_needs_v2(h, p->resources) != NULL;
+	bool needs_v2 = cg_needs_v2(h, p->resources) != NULL, lean;
+	int r = is_lean(p, &lean, e);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < h->n; i++) {
-		int r;
-
-		if (!wants(h, i, p, c->path, needs_v2))
+		if (!wants(h, i, p, c->path, lean, needs_v2))
 			continue;
 		r = cg_add_node(c, &h->list[i], c->path, e);
 		if (r == 0)
@@ -395,31 +434,46 @@ static int move_members(const struct cgrp *c, const struct cg_node *to, struct e
 	return 0;
 }
 
-/* The v1 cpuset that create left out (see wants_cpuset()): part of the handle from now on. */
-static int late_cpuset(struct cgrp *c, const struct spec_resources *r, struct err *e)
+/* The v1 cgroup that create left out (see spared): part of the handle from now on. */
+static int late_node(
+	struct cgrp *c, const struct cgrp_hierarchy *h, const struct spec_resources *r, struct err *e)
+{
+	struct cg_node *n = &c->node[c->n];
+	int q = cg_add_node(c, h, c->path, e);
+
+	if (q < 0)
+		return q;
+	q = cg_make_member(c, n, r, e);
+	/* Its limits before its members, or they would run without for a moment. */
+	if (q == 0)
+		q = cg_write_v1(n, r, e);
+	if (q == 0)
+		return move_members(c, n, e);
+	/* As if it had not been tried: nobody could join an empty cpuset, so no exec would work. */
+	if (n->made)
+		cg_remove(n, cg_now() + 100000000, NULL);
+	c->n--;
+	return q;
+}
+
+static int late_nodes(struct cgrp *c, const struct spec_resources *r, struct err *e)
 {
 	struct cgrp_host *h;
-	int q = cg_host_full(&h, e);
+	char first[64];
+	int q;
 
+	/* Rootless ones have what they were allowed to have. */
+	if (c->manager != CGRP_CGROUPFS || c->rootless || !cg_any_limit(r))
+		return 0;
+	q = cg_host_full(&h, e);
 	for (size_t i = 0; q == 0 && i < h->n; i++) {
-		struct cg_node *n = &c->node[c->n];
+		const char *controllers = h->list[i].controllers;
 
-		if (h->list[i].v2 || !cg_list_has(h->list[i].controllers, "cpuset"))
+		if (h->list[i].v2 || !cg_wanted_v1(controllers, r))
 			continue;
-		q = cg_add_node(c, &h->list[i], c->path, e);
-		if (q < 0)
-			return q;
-		q = cg_make_member(c, n, r, e);
-		/* Its limits before its members, or they would run without for a moment. */
-		if (q == 0)
-			q = cg_v1_cpuset(n, r, true, e);
-		if (q == 0)
-			return move_members(c, n, e);
-		/* As if it had not been tried: nobody could join an empty cpuset, so no exec would work. */
-		if (n->made)
-			cg_remove(n, cg_now() + 100000000, NULL);
-		c->n--;
-		return q;
+		snprintf(first, sizeof(first), "%.*s", (int)strcspn(controllers, ","), controllers);
+		if (!cg_v1(c, first))
+			q = late_node(c, &h->list[i], r, e);
 	}
 	return q;
 }
@@ -434,9 +488,7 @@ int cgrp_update(struct cgrp *c, const struct spec_resources *r, struct err *e)
 		return err_text(e, EOPNOTSUPP,
 			"the partition was made without a cgroup (--cgroup-manager disabled): nothing to "
 			"update");
-	if (c->manager == CGRP_CGROUPFS && ((r->cpus && *r->cpus) || (r->mems && *r->mems)) &&
-		!cg_v1(c, "cpuset"))
-		q = late_cpuset(c, r, e);
+	q = late_nodes(c, r, e);
 	if (q == 0 && v2) {
 		cg_v2_needed(c, r, needed, sizeof(needed));
 		if (*needed)

@@ -37,6 +37,15 @@ struct cgrp;
 
 enum cgrp_manager { CGRP_CGROUPFS, CGRP_SYSTEMD, CGRP_DISABLED };
 
+/*
+ * "lean": on cgroup v1 no cgroup in a hierarchy that only limits what the config does not limit (memory,
+ * blkio, …), unless the path has a parent, or the config mounts the tree for the payload to work with. A
+ * later cgrp_update() makes what it needs; what was charged before stays where it was. "all", or none: a
+ * cgroup in each but a cpuset. Without effect for systemd's scopes and on cgroup v2, where there is one for
+ * all.
+ */
+#define CGRP_ANNOTATION "io.ringfence.cgroups"
+
 struct cgrp_params {
 	enum cgrp_manager manager;
 	const char *id;		  /* the partition's */

@@ -160,6 +160,10 @@ int cg_v2_unified(const struct cg_node *n, const struct spec_resources *r, struc
 const char *cg_needs_v2(const struct cgrp_host *h, const struct spec_resources *r);
 /* True if `r` asks for any limit. */
 bool cg_any_limit(const struct spec_resources *r);
+/* Which property of `r` wants a controller of this v1 hierarchy ("cpu,cpuacct"); NULL: none. */
+const char *cg_wanted_v1(const char *controllers, const struct spec_resources *r);
+/* Writes what `r` says of this new v1 cgroup's controllers. */
+int cg_write_v1(const struct cg_node *n, const struct spec_resources *r, struct err *e);
 /* The controllers ("memory pids …") that `r` needs and that the partition has no v1 cgroup of, into buf. */
 void cg_v2_needed(const struct cgrp *c, const struct spec_resources *r, char *buf, size_t size);
 /* Writes all of `r` except devices. */

@@ -102,6 +102,27 @@ int cgrp_kill(struct cgrp *c, int sig, struct err *e)
 	return sig == SIGKILL ? kill_hard(c, n, e) : signal_all(n, sig, &seen, &n_seen, &fresh, e);
 }
 
+/* An update that was killed may have made cgroups (see spared in cgroup.c) of which no state tells. */
+static void adopt(struct cgrp *c)
+{
+	char dir[CG_FILE_MAX + CG_PATH_MAX];
+	struct cgrp_host *h;
+
+	/* A path that a config named may be somebody else's there. */
+	if (c->manager != CGRP_CGROUPFS || c->n == 0 || !str_starts(c->path, "/ringfence-") ||
+		cg_host_quick(&h, NULL) < 0)
+		return;
+	for (size_t i = 0; i < h->n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < c->n; k++)
+			known |= str_eq(c->node[k].mount, h->list[i].mount_point);
+		snprintf(dir, sizeof(dir), "%s%s", h->list[i].mount_point, c->path);
+		if (!known && !h->list[i].v2 && access(dir, F_OK) == 0)
+			cg_add_node(c, &h->list[i], c->path, NULL);
+	}
+}
+
 int cgrp_destroy(struct cgrp *c, struct err *e)
 {
 	uint64_t deadline = cg_now() + DESTROY_NS;
@@ -110,6 +131,7 @@ int cgrp_destroy(struct cgrp *c, struct err *e)
 
 	if (c->manager == CGRP_SYSTEMD && c->started)
 		stopped = cg_systemd_stop(c, &bus);
+	adopt(c);
 	/* systemd removes what it made; what is left, and the hierarchies that it does not know, are ours. */
 	for (size_t i = 0; i < c->n; i++) {
 		int q = cg_remove(&c->node[i], deadline, r < 0 ? NULL : e);

@@ -114,6 +114,30 @@ static const struct row {
 	{ "rdma", "rdma", rdma_wanted, cg_rdma, cg_rdma },
 };
 
+const char *cg_wanted_v1(const char *controllers, const struct spec_resources *r)
+{
+	for (size_t i = 0; r && i < ARRAY_SIZE(rows); i++) {
+		const char *property = cg_list_has(controllers, rows[i].v1_name) ? rows[i].wanted(r) : NULL;
+
+		if (property)
+			return property;
+	}
+	return NULL;
+}
+
+int cg_write_v1(const struct cg_node *n, const struct spec_resources *r, struct err *e)
+{
+	int q = 0;
+
+	for (size_t i = 0; q == 0 && i < ARRAY_SIZE(rows); i++)
+		if (cg_list_has(n->controllers, rows[i].v1_name)) {
+			q = rows[i].v1(n, r, true, e);
+			if (q < 0)
+				err_wrap(e, "linux.resources (%s)", rows[i].v1_name);
+		}
+	return q;
+}
+
 static bool host_has_v1(const struct cgrp_host *h, const char *controller)
 {
 	for (size_t i = 0; i < h->n; i++)

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "cgroups/cgroup.h"
 #include "launch/config.h"
 
 int cfg_no_memory(struct err *e)
@@ -247,6 +248,8 @@ static int annotations(struct cfg *c, struct err *e)
 		if (!is_acted_on(key))
 			put_pair(&p, c->a, key, value);
 	}
+	if (c->lean)
+		put_pair(&p, c->a, CGRP_ANNOTATION, "lean");
 	strv_each (s, c->o->annotations) {
 		bool has = cfg_pair(c->a, s, &key, &value);
 
@@ -433,7 +436,7 @@ int launch_config(const struct launch_opts *o, const struct launch_image *i, con
 {
 	static int (*const steps[])(struct cfg *, struct err *) = { cfg_process, cfg_security, cfg_linux,
 		cfg_mounts, cfg_resources, record };
-	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(true);
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	struct launch_record filled = *r;
 	struct cfg c = { .o = o, .i = i, .at = at, .net = net, .r = &filled, .a = a, .w = w };
 	const char *body;

@@ -60,6 +60,8 @@ struct cfg {
 
 	bool userns;	/* one of our own making, with r->ids */
 	bool cgroup_ns; /* see cfg_linux() */
+	bool lean; /* cgroups only where they limit something (CGRP_ANNOTATION): v1, and no machine of its own
+		    */
 
 	/* process */
 	char *const *args;

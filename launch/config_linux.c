@@ -87,6 +87,7 @@ int cfg_linux(struct cfg *c, struct err *e)
 	 * wants to see the top of what it manages. */
 	c->cgroup_ns = c->o->boot || (statfs("/sys/fs/cgroup", &fs) == 0 &&
 					     (unsigned long)fs.f_type == CGROUP2_SUPER_MAGIC);
+	c->lean = !c->cgroup_ns && !(c->o->isolation && str_eq(c->o->isolation, "sandbox"));
 	return sysctls(c, e);
 }
 

@@ -3,9 +3,10 @@
  * Mounts of a launched partition: the root, what every partition has, tmpfs; order and duplicates.
  *
  * Density: each superblock costs every memory cgroup of the host an entry in its shrinker arrays, so there is
- * no mqueue (mq_open(3) does not need it), no tmpfs that nobody asked for, and on v1 the partition's own
- * cgroup directories are bound in the place of a mount of each hierarchy. What is left is proc, sysfs,
- * devpts, and a tmpfs each for /dev and /dev/shm, the root, and on v2 the cgroup.
+ * no mqueue (mq_open(3) does not need it), no tmpfs that nobody asked for, and on v1 no cgroup unless there
+ * is a limit to look at; then the partition's own directories are bound in the place of a mount of each
+ * hierarchy. What is left is proc, sysfs, devpts, and a tmpfs each for /dev and /dev/shm, the root, and on v2
+ * the cgroup.
  */
 #include "launch/config_internal.h"
 
@@ -127,7 +128,7 @@ static int root(struct cfg *c, struct err *e)
 
 /* --- what every partition has ------------------------------------------------------------------- */
 
-enum when { ALWAYS, ROOTFUL, ROOTLESS, BOOT, NOT_BOOT, ZONE };
+enum when { ALWAYS, ROOTFUL, ROOTLESS, BOOT, CGROUP, ZONE };
 
 struct fixed {
 	enum when when;
@@ -144,7 +145,7 @@ static const struct fixed fixed[] = {
 	{ ROOTLESS, "/dev/pts", "devpts", "devpts",
 		{ "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620" } },
 	{ ALWAYS, "/sys", "sysfs", "sysfs", { "nosuid", "noexec", "nodev", "ro" } },
-	{ NOT_BOOT, "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "ro" } },
+	{ CGROUP, "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "ro" } },
 	/* systemd makes cgroups of its own in what is delegated to it. */
 	{ BOOT, "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "rw" } },
 	{ BOOT, "/run", "tmpfs", "tmpfs", { "nosuid", "nodev", "mode=755" } },
@@ -155,6 +156,12 @@ static const struct fixed fixed[] = {
 	{ ZONE, "/tmp", "tmpfs", "tmpfs", { "nosuid", "nodev", "mode=1777" } },
 };
 
+/* By what a program inside may want to go: only then are cgroup v1's directories worth their mounts. */
+static bool limited(const struct launch_opts *o)
+{
+	return (o->memory.has && o->memory.v >= 0) || o->cpus || o->cpuset;
+}
+
 static bool wanted(const struct cfg *c, enum when when)
 {
 	switch (when) {
@@ -164,8 +171,8 @@ static bool wanted(const struct cfg *c, enum when when)
 		return c->at->rootless;
 	case BOOT:
 		return c->o->boot;
-	case NOT_BOOT:
-		return !c->o->boot;
+	case CGROUP:
+		return !c->o->boot && (!c->lean || limited(c->o));
 	case ZONE:
 		return c->i->host && !c->o->boot;
 	default:

@@ -9,6 +9,11 @@
  * looks at it. The search begins where the name's hash says, so that a partition made again under its name
  * finds the range that an earlier one left behind, and its own ids. Nobody gets a range that overlaps a taken
  * one, also when the grants have changed since.
+ *   To see that, all that are taken have to be looked at, thousands of them. As long as the grants stay the
+ * same there is no need to: all ranges begin at one of the places that these grants give, no two of which
+ * overlap, and a link that is there already cannot be made. That it is so is what the symlink <data>/ids/grid
+ * says, whose target is made of those places. It is made when all that is taken has been seen to fit, and
+ * goes before anything is taken by other grants.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,6 +34,10 @@
 #define RANGES_MAX 4096
 /* How many taken ranges are asked for their partition before an untouched one is preferred. */
 #define LOOK_CLOSER 4
+#define GRID	    "grid"
+#define GRID_LEN    24
+#define GRID_RANGES 64 /* with more of them all is looked at */
+#define GRID_TRIES  256
 
 /* --- grants ------------------------------------------------------------------------------------- */
 
@@ -314,6 +323,84 @@ static int search(int ids, int partitions, const struct ids_grants *g, const str
 	return 0;
 }
 
+/* --- the same grants as always ------------------------------------------------------------------- */
+
+/* What the grid of these grants is called; "": they have none. */
+static void grid_name(const struct ids_grants *g, char buf[GRID_LEN])
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	*buf = '\0';
+	for (size_t i = 0; i < g->n_allowed; i++)
+		for (size_t k = 0; k < i; k++)
+			if (g->n_allowed > GRID_RANGES ||
+				(g->allowed[i].first < g->allowed[k].first + g->allowed[k].size &&
+					g->allowed[k].first < g->allowed[i].first + g->allowed[i].size))
+				return;
+	/* FNV-1a, of numbers. */
+	for (size_t i = 0; i < g->n_allowed; i++) {
+		h = (h ^ (uint64_t)g->allowed[i].first) * UINT64_C(1099511628211);
+		h = (h ^ (uint64_t)g->allowed[i].size) * UINT64_C(1099511628211);
+	}
+	snprintf(buf, GRID_LEN, "%016" PRIx64, h);
+}
+
+static bool fits(const struct ids_grants *g, int64_t first)
+{
+	for (size_t k = 0; k < g->n_allowed; k++) {
+		int64_t at = first - g->allowed[k].first;
+
+		if (at >= 0 && at + LAUNCH_IDS <= g->allowed[k].size && at % LAUNCH_IDS == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Before anything is taken by grants with that grid. */
+static int grid_set(
+	int ids, const struct ids_grants *g, const struct taken *t, const char *grid, struct err *e)
+{
+	bool all = *grid != '\0';
+
+	for (size_t i = 0; i < t->n && all; i++)
+		all = fits(g, t->first[i]);
+	if (unlinkat(ids, GRID, 0) < 0 && errno != ENOENT)
+		return err_set(e, errno, "forget the grid of user ids");
+	/* Without it there is only more to look at. */
+	if (all)
+		(void)!symlinkat(grid, ids, GRID);
+	return 0;
+}
+
+/* As search(), by the grid. 0: none of those it tried. */
+static int search_grid(
+	int ids, int partitions, const struct ids_grants *g, const char *name, int64_t *first, struct err *e)
+{
+	int64_t n = candidates(g);
+	int looked = 0;
+
+	for (int64_t i = 0; i < n && i < GRID_TRIES; i++) {
+		int64_t f = candidate(g, (hash(name) + i) % n);
+		char file[NAME_LEN];
+		int r = 0;
+
+		if (granted_to_others(g, f))
+			continue;
+		file_name(file, f);
+		if (symlinkat(name, ids, file) < 0) {
+			if (errno != EEXIST)
+				return err_set(e, errno, "take the range of user ids %s", file);
+			if (looked++ >= LOOK_CLOSER || !is_left(ids, partitions, file, name))
+				continue;
+			r = put(ids, file, name, e);
+		}
+		if (r == 0)
+			*first = f;
+		return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
 static int lock(int ids, struct err *e)
 {
 	/* Of an open file description of its own: a descriptor that was handed in may be shared. */
@@ -336,13 +423,24 @@ int ids_take_at(
 {
 	_cleanup_(taken_free) struct taken t = { 0 };
 	_cleanup_close_ int locked = lock(ids, e);
-	int r;
+	char grid[GRID_LEN], there[NAME_MAX + 1];
+	int r = 0;
 
 	if (locked < 0)
 		return locked;
+	grid_name(g, grid);
+	owner(locked, GRID, there);
+	if (*grid && str_eq(grid, there))
+		r = search_grid(locked, partitions, g, name, first, e);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = read_taken(locked, &t);
 	if (r < 0)
 		return err_set(e, -r, "read the directory of user ids");
+	if (!*grid || !str_eq(grid, there))
+		r = grid_set(locked, g, &t, grid, e);
+	if (r < 0)
+		return r;
 	r = search(locked, partitions, g, &t, name, false, first, e);
 	if (r == 0)
 		r = search(locked, partitions, g, &t, name, true, first, e);

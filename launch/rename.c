@@ -98,7 +98,7 @@ static int rewrite_config(const struct launch_dir *old, const struct launch_dir 
 	const char **text, size_t *len, struct err *e)
 {
 	_cleanup_free_ char *before = NULL;
-	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(true);
+	_cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(false);
 	const struct paths p = {
 		.from = with_slash(a, old->path, false),
 		.to = with_slash(a, new->path, false),

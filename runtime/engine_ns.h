@@ -17,6 +17,8 @@ int ns_pids(struct rt_partition *p, pid_t **pids, size_t *n, struct err *e);
 int ns_status(const struct rt_partition *p, enum rt_status *out, struct err *e);
 int ns_stats(struct rt_partition *p, struct json_writer *w, struct err *e);
 int ns_usage(struct rt_partition *p, struct rt_usage *out, struct err *e);
+/* Fills in memory and block I/O where they are not known. */
+void ns_usage_by_processes(const struct rt_partition *p, struct cgrp_usage *u);
 int ns_destroy(struct rt_partition *p, bool force, struct err *e);
 
 /*

@@ -7,7 +7,7 @@ libruntime_a_SOURCES = \
 	runtime/lifecycle.c runtime/lookup.c runtime/lookup.h runtime/meter.c runtime/notify.c runtime/notify.h runtime/ops_ns.c \
 	runtime/partition.c runtime/partition.h runtime/payload.c runtime/payload.h runtime/prepare_ns.c runtime/process.c runtime/program.c runtime/program.h \
 	runtime/rdt.c runtime/rdt.h runtime/root.c runtime/runtime.h runtime/seal.c runtime/seal.h runtime/seccomp_cache.h \
-	runtime/start_ns.c runtime/state.c runtime/subids.c runtime/subids.h runtime/sync.c runtime/sync.h runtime/verbs.c
+	runtime/start_ns.c runtime/state.c runtime/subids.c runtime/subids.h runtime/sync.c runtime/sync.h runtime/usage_ns.c runtime/verbs.c
 
 if HAVE_CMOCKA
 RUNTIME_TEST_LIBS = libruntime.a libcgroups.a libnamespaces.a libsecurity.a libspec.a libbase.a \

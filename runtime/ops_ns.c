@@ -163,6 +163,7 @@ int ns_usage(struct rt_partition *p, struct rt_usage *out, struct err *e)
 		r = cgrp_usage(p->cgroup, &u.cgroup, e);
 	if (r < 0)
 		return r;
+	ns_usage_by_processes(p, &u.cgroup);
 	/* The host's own figures would be the host's. */
 	if (!ns_is_of(p->pid, SPEC_NS_NETWORK))
 		net_usage(p->pid, &u.net_rx, &u.net_tx, &ignored);

@@ -153,6 +153,54 @@ static void test_overlap(void **state)
 	end_place(&p);
 }
 
+static bool has_grid(const struct place *p)
+{
+	struct stat st;
+
+	return fstatat(p->ids, "grid", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The short way is only gone as long as all that is taken fits the grants, and gives the same as the long. */
+static void test_grid(void **state)
+{
+	struct place p = new_place();
+	struct ids_grants one = grants(p.a, "ringfence:100000:655360\n", "ringfence:100000:655360\n");
+	struct ids_grants other = grants(p.a, "ringfence:130000:655360\n", "ringfence:130000:655360\n");
+	struct ids_grants twice = grants(p.a, "ringfence:100000:655360\nringfence:110000:655360\n",
+		"ringfence:100000:655360\nringfence:110000:655360\n");
+	const struct ids_grants *turns[] = { &one, &one, &other, &one, &other, &twice, &one };
+	int64_t first[ARRAY_SIZE(turns)], again;
+	char name[] = "a";
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		*name = (char)('a' + i);
+		first[i] = take(&p, turns[i], name);
+		for (size_t k = 0; k < i; k++)
+			assert_true(llabs(first[i] - first[k]) >= N);
+		assert_int_equal(has_grid(&p), i < 2);
+	}
+	/* Given back all that does not fit, the next look finds that it is so again. */
+	for (size_t i = 2; i < ARRAY_SIZE(turns); i++) {
+		*name = (char)('a' + i);
+		assert_int_equal(ids_give_back_at(p.ids, name, first[i], &e), 0);
+	}
+	again = take(&p, &one, "x");
+	assert_true(has_grid(&p) && (again - 100000) % N == 0);
+	assert_int_equal(take(&p, &one, "x"), again);
+	/* Of a partition that is gone, by the short way. */
+	unlinkat(p.partitions, "x", AT_REMOVEDIR);
+	for (char c = '0'; c < '7'; c++) {
+		*name = c;
+		take(&p, &one, name);
+	}
+	assert_true(has_grid(&p));
+	take(&p, &one, "y");
+	mkdirat(p.partitions, "z", 0700);
+	assert_int_equal(ids_take_at(p.ids, p.partitions, &one, "z", &again, &e), -EUSERS);
+	end_place(&p);
+}
+
 static void test_others_are_passed_over(void **state)
 {
 	struct place p = new_place();
@@ -315,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_take_and_give_back),
 		cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_others_are_passed_over),
 		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_killed),

@@ -68,7 +68,7 @@ lh_wreck_ids() {
 	ln -s "$ID-w" "$T/data/ids/1879048128"
 	lgood rm -f "$ID-w"
 	[[ ! -L $T/data/ids/1879048128 ]] || die "the range is still taken"
-	[[ -n $(find "$T/data/ids" -type l) ]] || die "another's range was given back"
+	[[ -n $(find "$T/data/ids" -type l ! -name grid) ]] || die "another's range was given back"
 	over
 }
 
