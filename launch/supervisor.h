@@ -62,6 +62,9 @@ struct supervisor {
 	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
 	struct err error; /* why the last start failed */
 
+	bool no_network; /* --network none: nothing but a loopback device will ever be in it */
+	int template;	 /* or -EBADF: none (yet) */
+
 	int report;  /* to launch_supervisor_start(), -1 once it has been told */
 	int answers; /* of the worker that starts */
 	/*
@@ -100,6 +103,9 @@ int supervisor_end(struct supervisor *s, enum launch_phase next);
 /* Tells the payload to end, and makes it. */
 int supervisor_stop(struct supervisor *s);
 /* Takes the worker's answer, if it is there; and s->oom, which goes ahead of it. */
+/* template.c: the host's template, if there are so many partitions that it is worth it; else -EBADF. */
+int supervisor_template(const struct supervisor *s);
+
 bool supervisor_answer(struct supervisor *s, struct supervisor_answer *a);
 /* state.json as things are now; `supervisor`: our pid, or 0 as our last word. */
 int supervisor_write_state(

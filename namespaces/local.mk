@@ -8,7 +8,7 @@ libnamespaces_a_SOURCES = \
 	namespaces/net.c namespaces/net.h namespaces/netdev.c namespaces/netlink.c namespaces/netlink.h \
 	namespaces/ns.c namespaces/ns.h namespaces/overlay.c namespaces/overlay.h namespaces/overlay_erofs.c namespaces/overlay_new.c \
 	namespaces/overlay_options.c namespaces/place.c namespaces/procfs.c namespaces/protect.c \
-	namespaces/rootfs.c namespaces/rootfs.h namespaces/sources.c namespaces/sysctl.c namespaces/sysctl.h
+	namespaces/rootfs.c namespaces/rootfs.h namespaces/sources.c namespaces/sysctl.c namespaces/template.c namespaces/template.h namespaces/sysctl.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/namespaces_options_test tests/unit/namespaces_sysctl_test tests/unit/namespaces_ns_test \

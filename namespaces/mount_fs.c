@@ -353,8 +353,16 @@ static int fs_by_fd(
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		late_ro = true;
 	}
-	fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr,
-		mnt_label_of(c, m->m->type), e);
+	if (hold && str_eq(m->m->type, "sysfs") && c->template_sysfs > 0 && (attr & MOUNT_ATTR_RDONLY)) {
+		fd = c->template_sysfs;
+		c->template_sysfs = 0;
+		r = mnt_attr(fd, "", 0, attr & ~(uint64_t)MOUNT_ATTR__ATIME, 0, 0);
+		if (r < 0)
+			return err_set(e, -r, "set the mount flags of %s", m->m->destination);
+	} else {
+		fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr,
+			mnt_label_of(c, m->m->type), e);
+	}
 	if (fd < 0)
 		return fd;
 	if (m->o.tmpcopyup && p->existed) {

@@ -2,6 +2,7 @@
 /* The root file system of a partition: the sequence (see rootfs.h for the theory of operation). */
 #include "namespaces/rootfs.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -387,6 +388,31 @@ static int pivot_root_here(struct mnt_ctx *c, struct err *e)
 	return 0;
 }
 
+/*
+ * Instead: the tree goes along into a mount namespace that has nothing else (template.h). The one that we
+ * leave ends with us. What was held by descriptor is in that one.
+ */
+static int enter_template(struct mnt_ctx *c, struct err *e)
+{
+	_cleanup_close_ int tree = sys_clone_tree(AT_FDCWD, ".", AT_RECURSIVE);
+	int r;
+
+	if (tree < 0)
+		return err_set(e, -tree, "copy the mounts of the root file system");
+	if (setns(c->template_ns, CLONE_NEWNS) < 0)
+		return err_set(e, errno, "enter the mount namespace");
+	r = sys_attach(tree, AT_FDCWD, "/");
+	if (r < 0)
+		return err_set(e, -r, "attach the root file system");
+	if (fchdir(tree) < 0 || chroot(".") < 0)
+		return err_set(e, errno, "make the root file system the root");
+	if (dup3(tree, c->state->root, O_CLOEXEC) < 0)
+		return err_set(e, errno, "hold the root file system");
+	fd_close(c->template_ns);
+	c->template_ns = 0;
+	return 0;
+}
+
 int mnt_pivot(struct mnt_ctx *c, struct err *e)
 {
 	struct mnt_state *st = c->state;
@@ -411,7 +437,9 @@ int mnt_pivot(struct mnt_ctx *c, struct err *e)
 		if (chroot(".") < 0)
 			r = err_set(e, errno, "chroot into %s", c->rootfs);
 	} else {
-		r = c->no_pivot ? move_root(c, e) : pivot_root_here(c, e);
+		r = c->no_pivot		 ? move_root(c, e)
+		    : c->template_ns > 0 ? enter_template(c, e)
+					 : pivot_root_here(c, e);
 	}
 	if (r == 0 && chdir("/") < 0)
 		r = err_set(e, errno, "enter the new root");

@@ -66,6 +66,12 @@ struct mnt_ctx {
 	/* Annotation run.oci.mount_context_type: "context" (default), "rootcontext", … */
 	const char *mount_context_type;
 
+	/*
+	 * Of mnt_template_copy(), child only, to be set before mnt_mounts(); 0: none. Ours. A root file
+	 * system that is to be shared with the host cannot have one.
+	 */
+	int template_ns, template_sysfs;
+
 	/* Private to the module; zero-initialise through mnt_init(). */
 	struct mnt_state *state;
 };

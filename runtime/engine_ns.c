@@ -29,6 +29,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "namespaces/net.h"
+#include "namespaces/template.h"
 #include "runtime/create_ns.h"
 #include "runtime/hooks.h"
 #include "runtime/rdt.h"
@@ -104,6 +105,25 @@ static int parents_part(struct make *m, struct err *e)
 	if (r == 0)
 		r = rdt_apply(s, p, e);
 	return r;
+}
+
+/* Whatever goes wrong: it can do without. */
+static void offer_template(struct make *m)
+{
+	_cleanup_close_ int user = -EBADF, sysfs = -EBADF, ns = -EBADF;
+	struct err why = ERR_INIT;
+
+	if (!m->template)
+		return;
+	user = open_ns(m->p->pid, "user", &why);
+	if (user >= 0)
+		ns = mnt_template_copy(m->template, user, &sysfs, &why);
+	if (user < 0 || ns < 0) {
+		log_debug("%s", why.text);
+		return;
+	}
+	sync_send(m->sync[0], SYNC_TEMPLATE, 0, NULL, ns);
+	sync_send(m->sync[0], SYNC_TEMPLATE, 1, NULL, sysfs);
 }
 
 static bool parent_has_work(const struct make *m)
@@ -183,6 +203,8 @@ static int serve(struct make *m, struct err *e)
 				       : 0;
 		case SYNC_NEED_MAPS:
 			r = parents_part(m, e);
+			if (r == 0)
+				offer_template(m);
 			if (r == 0)
 				r = go_on(m, e);
 			break;

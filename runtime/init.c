@@ -129,8 +129,16 @@ static int step_parent(struct init *in, struct err *e)
 		return 0;
 	if (sync_send(in->sync, SYNC_NEED_MAPS, 0, NULL, -1) < 0)
 		_exit(1);
-	sync_expect(in->sync, SYNC_GO);
-	return 0;
+	for (;;) {
+		struct sync_frame f;
+		int fd = -EBADF, msg = sync_recv(in->sync, &f, &fd);
+
+		if (msg == SYNC_GO)
+			return 0;
+		if (msg != SYNC_TEMPLATE || fd < 0)
+			_exit(1);
+		*(f.number ? &in->mnt.template_sysfs : &in->mnt.template_ns) = fd;
+	}
 }
 
 /* Root of the user namespace, until payload_user() makes us who the config says. */

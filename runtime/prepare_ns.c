@@ -105,6 +105,24 @@ static int joined_maps(struct make *m, struct err *e)
 	return 0;
 }
 
+/*
+ * Of the few kinds of partition that there are thousands of: with what it may take of a template
+ * (namespaces/template.h), and nobody who looks at its mounts before they are all there. Descriptors of files
+ * in the namespace that it leaves would show as unreachable: a terminal's would.
+ */
+static bool fits_template(const struct make *m, const struct rt_create_opts *o)
+{
+	const struct spec *s = m->s;
+	const struct spec_ns_entry *user = &s->ns[SPEC_NS_USER], *mount = &s->ns[SPEC_NS_MOUNT],
+				   *net = &s->ns[SPEC_NS_NETWORK];
+
+	return user->present && !user->path && mount->present && !mount->path && net->present && !net->path &&
+	       !s->n_net_devices && !m->in.has_hooks && !s->hooks.n[SPEC_HOOK_START_CONTAINER] &&
+	       !(s->has_process && s->process.terminal) && !o->no_pivot &&
+	       (s->rootfs_propagation == SPEC_PROPAGATION_UNSET ||
+		       s->rootfs_propagation == SPEC_PROPAGATION_PRIVATE);
+}
+
 int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 {
 	const struct spec *s = m->s;
@@ -140,6 +158,7 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 		},
 	};
 	m->in.payload.procfd = -EBADF;
+	m->template = o->template > 0 && fits_template(m, o) ? o->template : 0;
 	for (int i = 0; i < SPEC_NS_KINDS; i++)
 		m->in.ns[i] = -EBADF;
 	if (s->vm.present)

@@ -90,6 +90,12 @@ struct rt_create_opts {
 	const char *isolation,
 		*accel;	   /* which engine, and how it is to work; for cli/, which tells the engine */
 	bool detach, keep; /* run only */
+	/*
+	 * Of mnt_template_new(), or 0: the partition's mount namespace is made of it, where its config allows
+	 * that. Its sysfs shows a loopback device and nothing else, and whoever gives one knows that no other
+	 * will come. Borrowed.
+	 */
+	int template;
 	/* run only: NULL, or (RT_OOM_INIT, and `to`) to be told. Not worth its system calls to everybody. */
 	struct rt_oom *oom;
 };

@@ -31,6 +31,8 @@ enum sync_msg {
 			  SYNC_GO when the agent has it */
 
 	/* parent to child */
+	SYNC_TEMPLATE, /* before the SYNC_GO that answers SYNC_NEED_MAPS: fds for mnt_ctx; number 0: the mount
+			  namespace, 1: the sysfs */
 	SYNC_GO,
 	SYNC_START,
 };
