@@ -15,6 +15,7 @@
  *   <data>/host/KEY/              the lower directory of zones "host" (host_root.c)
  *   <data>/volumes/NAME/_data     named and anonymous volumes
  *   <data>/ids/FIRST              a symlink to the NAME that has the range of user ids from FIRST on (ids.h)
+ *   <data>/template               who holds the template of mount namespaces (template.c)
  *   <data>/network/               what CNI plugins keep (network.h)
  *
  * Crash safety: as runtime/partition.h. mkdir decides who owns a name; the directory is flock()ed by verbs

@@ -136,3 +136,90 @@ lh_shared_anonymous() {
 	eq "$(l volume ls -q)" ""
 	over
 }
+
+# many: from here on there are so many threads that templates are used.
+many() {
+	"$RF_RFT" threads 1100 >"$T/threads" &
+	until_has 20 "$T/threads" ready
+	! grep -q only "$T/threads" || skip "no 1100 threads: $(<"$T/threads")"
+}
+# templated PID: whether its mount namespace is made of a template: nothing of the host is below its root.
+templated() { [[ $(awk '$5 == "/sys" { print $NF }' "/proc/$1/mountinfo") == ro ]]; }
+holder() { cut -d ' ' -f 1 "$T/data/template"; }
+
+tc lh_template 'launch -d: with many about, mount namespaces are made of a template, which goes with its last holder'
+lh_template() {
+	local first before
+	images
+	many
+	mkdir "$T/vol" && echo v >"$T/vol/x"
+	before=$(wc -l </proc/self/mountinfo)
+	lgood launch -d -v "$T/vol:/vol" bb "$ID-a" -- sleep 1000
+	templated "$(of "$ID-a" .pid)" || skip "no template here: $(cat "$T/data/template" 2>&1)"
+	lgood launch -d bb "$ID-b" -- sleep 1000
+	templated "$(of "$ID-b" .pid)" || die "the second has none"
+	first=$(holder)
+	eq "$(of "$ID-a" .supervisor)" "$first" "who made it"
+	for n in a b; do
+		lgood exec "$ID-$n" sh -c 'ls /sys/class/net; ls /sys/firmware; ls /proc/acpi; touch /sys/x; echo w >/root-file && cat /root-file; readlink /proc/self/root'
+		match "$ERR" 'touch: /sys/x: Read-only'
+		eq "$OUT" $'lo\nw\n/'
+		lgood exec "$ID-$n" sh -c 'grep -c . /proc/self/mountinfo; cat /etc/hostname'
+		at_most "$(head -n 1 <<<"$OUT")" 40
+		eq "$(tail -n 1 <<<"$OUT")" "$ID-$n"
+		lgood cp "$ID-$n:/root-file" "$T/copied"
+		eq "$(<"$T/copied")" w
+	done
+	lgood exec "$ID-a" sh -c 'cat /vol/x; echo y >/vol/y'
+	eq "$OUT" v
+	eq "$(<"$T/vol/y")" y
+	eq "$(wc -l </proc/self/mountinfo)" "$before" "mounts of the host"
+	# One that was written down and has gone is not believed, nor one that is no template.
+	kill -9 "$first"
+	until_ok 5 dead "$first"
+	lgood launch -d bb "$ID-c" -- sleep 1000
+	templated "$(of "$ID-c" .pid)" || die "the third has none"
+	eq "$(of "$ID-c" .supervisor)" "$(holder)" "who made the next"
+	for n in "x y z" "$$ 1 2" "$(holder) 7 1" "1 $(cut -d ' ' -f 22 /proc/1/stat) 0" "99999999999999999999 1 1" ""; do
+		echo "$n" >"$T/data/template"
+		lgood launch -d bb "$ID-d" -- sleep 1000
+		templated "$(of "$ID-d" .pid)" || die "none after \"$n\""
+		lgood exec "$ID-d" ls /sys/class/net
+		eq "$OUT" lo
+		lgood rm -f "$ID-d"
+	done
+	lgood restart -t 0 "$ID-b"
+	templated "$(of "$ID-b" .pid)" || die "none after a restart"
+	# What another network, a terminal or a shared tree would be wrong in has none.
+	lgood launch -d --network host bb "$ID-e" -- sleep 1000
+	! templated "$(of "$ID-e" .pid)" || die "with the host's network"
+	lgood launch -dt bb "$ID-f" -- sleep 1000
+	! templated "$(of "$ID-f" .pid)" || die "with a terminal"
+	over
+}
+
+tc lh_template_root 'launch -d: root of the user namespace finds nothing of the host below a root that came by a template'
+lh_template_root() {
+	local n kind
+	images
+	many
+	for kind in template pivot; do
+		[[ $kind == template ]] || n=--network=host
+		lgood launch -d ${n:-} --cap-add SYS_ADMIN --cap-add SYS_CHROOT --security-opt seccomp=unconfined --security-opt no-new-privileges=false \
+			bb "$ID-$kind" -- sleep 1000
+		[[ $kind == pivot ]] || templated "$(of "$ID-$kind" .pid)" || skip "no template here"
+		# Another user namespace gets no sysfs or proc without the masks.
+		lgood exec "$ID-$kind" sh -c 'mkdir -p /m; unshare -Urmn sh -c "mount -t sysfs x /m" || echo no-sysfs; unshare -Urmpf sh -c "mount -t proc x /m" || echo no-proc'
+		eq "$OUT" $'no-sysfs\nno-proc' "$kind"
+		lgood exec "$ID-$kind" sh -c 'umount /sys/firmware; umount /sys/firmware; ls /sys/firmware 2>/dev/null | head -n 1; echo x >/sys/power/state || echo refused'
+		has "$OUT" refused
+		# All mounts off, one after the other, and whatever there is below.
+		"$RT" "${GOPTS[@]}" --data "$T/data" exec "$ID-$kind" sh -c 'cp /bin/busybox /proc/self/fd/1 2>/dev/null
+			exec 3</; umount -l /proc /dev/pts /dev /etc/hosts 2>/dev/null; umount -l / 2>/dev/null
+			cd ..; cd ..; echo /*; cd /; echo /etc/*' >"$T/o" 2>&1 </dev/null
+		hasnt "$(<"$T/o")" debian_version "$kind"
+		hasnt "$(<"$T/o")" /lib64 "$kind"
+		ok test -e /etc/debian_version
+	done
+	over
+}

@@ -71,6 +71,7 @@ static const struct {
 	{ "inspect", cmd_inspect },
 	{ "fds", cmd_fds },
 	{ "pause", cmd_pause },
+	{ "threads", cmd_threads },
 	{ "alloc", cmd_alloc },
 	{ "sys", cmd_sys },
 	{ "int80", cmd_int80 },

@@ -2,6 +2,7 @@
 /* Small payloads: wait for a signal, use memory, make one system call, look at the terminal. */
 #include <errno.h>
 #include <sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,5 +143,34 @@ int cmd_sched(int argc, char **argv)
 
 	if (argc < 2 || sched_setscheduler(0, (int)number(argv[1]), &p))
 		die("sched_setscheduler");
+	return 0;
+}
+
+static void *idle(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* rft threads N: so many that do nothing, "ready" when they are there. */
+int cmd_threads(int argc, char **argv)
+{
+	long n = argc > 1 ? (long)number(argv[1]) : 0;
+	pthread_attr_t attr;
+	pthread_t t;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (long i = 0; i < n; i++) {
+		int r = pthread_create(&t, &attr, idle, NULL);
+
+		if (r) {
+			printf("only %ld: %s\n", i, strerror(r));
+			break;
+		}
+	}
+	printf("ready\n");
+	idle(NULL);
 	return 0;
 }

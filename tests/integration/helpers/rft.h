@@ -27,6 +27,7 @@ ssize_t receive(int sock, char *text, size_t size, int *fds, int max, int *n_fds
 int cmd_inspect(int argc, char **argv);
 int cmd_fds(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
+int cmd_threads(int argc, char **argv);
 int cmd_alloc(int argc, char **argv);
 int cmd_sys(int argc, char **argv);
 int cmd_int80(int argc, char **argv);
