@@ -89,8 +89,8 @@ static void begin_start(struct supervisor *s)
 	s->phase = SV_STARTING;
 	s->until = 0;
 	s->failed = s->oom.killed = false;
-	if (s->no_network && s->template <0)
-		s->template = supervisor_template(s);
+	if (s->by_template && s->mnt_template < 0)
+		s->mnt_template = supervisor_template(s);
 	err_clear(&s->error);
 	if (supervisor_start(s) < 0)
 		s->failed = true;
@@ -339,7 +339,7 @@ static int take_record(struct supervisor *s, const struct launch_dir *d, struct 
 	s->tty = r->tty;
 	s->interactive = r->interactive;
 	s->rm = r->rm;
-	s->no_network = str_eq(r->network, "none");
+	s->by_template = str_eq(r->network, "none") && r->ids >= 0 && !r->tty;
 	s->restart = r->restart;
 	s->restart_max = r->restart_max;
 	s->stop_timeout = r->stop_timeout;
@@ -449,8 +449,8 @@ int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_
 	s.ctx = ctx;
 	s.name = name;
 	s.report = report_fd;
-	s.dir = s.template = s.answers = s.signals = s.listener = s.console = s.from[0] = s.from[1] = s.to =
-		s.log.fd = -EBADF;
+	s.dir = s.mnt_template = s.answers = s.signals = s.listener = s.console = s.from[0] = s.from[1] =
+		s.to = s.log.fd = -EBADF;
 	s.oom = (struct rt_oom)RT_OOM_INIT;
 	s.backoff = BACKOFF_MIN;
 	for (int i = 0; i < SUPERVISOR_CLIENTS; i++)

@@ -152,7 +152,7 @@ static int run_payload(struct supervisor *s, int answer, struct supervisor_answe
 		.console_socket = s->tty ? SUPERVISOR_CONSOLE : NULL,
 		.detach = true,
 		.oom = &oom,
-		.template = s->template > 0 ? s->template : 0,
+		.mnt_template = s->mnt_template > 0 ? s->mnt_template : 0,
 	};
 	_cleanup_(rt_partition_freep) struct rt_partition *p = NULL;
 	struct err ignored = ERR_INIT;

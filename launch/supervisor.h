@@ -62,8 +62,10 @@ struct supervisor {
 	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
 	struct err error; /* why the last start failed */
 
-	bool no_network; /* --network none: nothing but a loopback device will ever be in it */
-	int template;	 /* or -EBADF: none (yet) */
+	/* What a template suits (runtime/prepare_ns.c): a user namespace, no terminal, and no network but a
+	 * loopback device, ever. */
+	bool by_template;
+	int mnt_template; /* or -EBADF: none (yet) */
 
 	int report;  /* to launch_supervisor_start(), -1 once it has been told */
 	int answers; /* of the worker that starts */

@@ -143,7 +143,7 @@ bool mnt_is_template(int fd)
 #define STACK_SIZE 16384
 
 struct copier {
-	int template, userns, proc;
+	int from, userns, proc;
 	int ns, sysfs; /* numbers */
 };
 
@@ -153,7 +153,7 @@ static int copy(void *arg)
 	const struct copier *c = arg;
 	int tree, ns;
 
-	if (setns(c->template, CLONE_NEWNS) < 0 || setns(c->userns, CLONE_NEWUSER) < 0 ||
+	if (setns(c->from, CLONE_NEWNS) < 0 || setns(c->userns, CLONE_NEWUSER) < 0 ||
 		unshare(CLONE_NEWNS) < 0)
 		return errno;
 	/* With what covers it: without, it cannot be had. */
@@ -170,12 +170,12 @@ static int copy(void *arg)
 	return 0;
 }
 
-int mnt_template_copy(int template, int userns, int *sysfs, struct err *e)
+int mnt_template_copy(int from, int userns, int *sysfs, struct err *e)
 {
 	char stack[STACK_SIZE] __attribute__((aligned(16)));
 	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), ns = -EBADF,
 			    tree = -EBADF;
-	struct copier c = { .template = template, .userns = userns, .proc = proc };
+	struct copier c = { .from = from, .userns = userns, .proc = proc };
 	int status;
 	pid_t pid;
 

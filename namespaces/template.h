@@ -34,6 +34,6 @@ bool mnt_is_template(int fd);
  * A copy that belongs to the user namespace `userns`, for whoever is root in it; *sysfs: a detached mount of
  * its sysfs. Both fds are the caller's.
  */
-int mnt_template_copy(int template, int userns, int *sysfs, struct err *e);
+int mnt_template_copy(int from, int userns, int *sysfs, struct err *e);
 
 #endif

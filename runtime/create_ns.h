@@ -20,7 +20,7 @@ struct make {
 	struct mnt_hierarchy *hierarchies;
 	struct net_moved *net_moved;
 	struct init_report report;
-	int template; /* rt_create_opts's, if it suits; else 0 */
+	int mnt_template; /* rt_create_opts's, if it suits; else 0 */
 };
 
 /* prepare_ns.c: refuses what can be refused before anything is made. */

@@ -113,11 +113,11 @@ static void offer_template(struct make *m)
 	_cleanup_close_ int user = -EBADF, sysfs = -EBADF, ns = -EBADF;
 	struct err why = ERR_INIT;
 
-	if (!m->template)
+	if (!m->mnt_template)
 		return;
 	user = open_ns(m->p->pid, "user", &why);
 	if (user >= 0)
-		ns = mnt_template_copy(m->template, user, &sysfs, &why);
+		ns = mnt_template_copy(m->mnt_template, user, &sysfs, &why);
 	if (user < 0 || ns < 0) {
 		log_debug("%s", why.text);
 		return;

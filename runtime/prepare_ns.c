@@ -158,7 +158,7 @@ int ns_prepare(struct make *m, const struct rt_create_opts *o, struct err *e)
 		},
 	};
 	m->in.payload.procfd = -EBADF;
-	m->template = o->template > 0 && fits_template(m, o) ? o->template : 0;
+	m->mnt_template = o->mnt_template > 0 && fits_template(m, o) ? o->mnt_template : 0;
 	for (int i = 0; i < SPEC_NS_KINDS; i++)
 		m->in.ns[i] = -EBADF;
 	if (s->vm.present)

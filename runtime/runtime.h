@@ -95,7 +95,7 @@ struct rt_create_opts {
 	 * that. Its sysfs shows a loopback device and nothing else, and whoever gives one knows that no other
 	 * will come. Borrowed.
 	 */
-	int template;
+	int mnt_template;
 	/* run only: NULL, or (RT_OOM_INIT, and `to`) to be told. Not worth its system calls to everybody. */
 	struct rt_oom *oom;
 };
