@@ -38,6 +38,9 @@ static int find(int data)
 	if (fd_get_at(data, NAME, text, sizeof(text)) < 0 ||
 		sscanf(text, "%d %llu %d", &pid, &start, &number) != 3 || pid <= 0 || number < 0)
 		return -ENOENT;
+	/* Nor is anything opened that is somebody else's. */
+	if (!is_process(pid, start))
+		return -ENOENT;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	/* In this order: it was that process's when it was opened. */

@@ -330,6 +330,13 @@ static int attach(struct mnt_ctx *c, size_t i, int fd, struct mnt_place *p, stru
 	return r < 0 ? err_set(e, -r, "mount %s on %s", m->m->type, m->m->destination) : 0;
 }
 
+/* template.c has these. */
+static bool is_as_in_template(uint64_t attr)
+{
+	return (attr & ~(uint64_t)MOUNT_ATTR__ATIME) ==
+	       (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
 /*
  * With fsopen(2): for what is held, has propagation words, is filled before it is shown, or has recursive
  * flags.
@@ -353,12 +360,9 @@ static int fs_by_fd(
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		late_ro = true;
 	}
-	if (hold && str_eq(m->m->type, "sysfs") && c->template_sysfs > 0 && (attr & MOUNT_ATTR_RDONLY)) {
+	if (hold && str_eq(m->m->type, "sysfs") && c->template_sysfs > 0 && is_as_in_template(attr)) {
 		fd = c->template_sysfs;
 		c->template_sysfs = 0;
-		r = mnt_attr(fd, "", 0, attr & ~(uint64_t)MOUNT_ATTR__ATIME, 0, 0);
-		if (r < 0)
-			return err_set(e, -r, "set the mount flags of %s", m->m->destination);
 	} else {
 		fd = mnt_fs_new(m->m->type, m->m->source ? m->m->source : m->m->type, data, sb_flags, attr,
 			mnt_label_of(c, m->m->type), e);

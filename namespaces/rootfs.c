@@ -390,17 +390,15 @@ static int pivot_root_here(struct mnt_ctx *c, struct err *e)
 
 /*
  * Instead: the tree goes along into a mount namespace that has nothing else (template.h). The one that we
- * leave ends with us. What was held by descriptor is in that one.
+ * leave ends with us. What was held by descriptor is in that one. 1: it cannot be, and nothing has changed.
  */
 static int enter_template(struct mnt_ctx *c, struct err *e)
 {
 	_cleanup_close_ int tree = sys_clone_tree(AT_FDCWD, ".", AT_RECURSIVE);
 	int r;
 
-	if (tree < 0)
-		return err_set(e, -tree, "copy the mounts of the root file system");
-	if (setns(c->template_ns, CLONE_NEWNS) < 0)
-		return err_set(e, errno, "enter the mount namespace");
+	if (tree < 0 || setns(c->template_ns, CLONE_NEWNS) < 0)
+		return 1;
 	r = sys_attach(tree, AT_FDCWD, "/");
 	if (r < 0)
 		return err_set(e, -r, "attach the root file system");
@@ -408,8 +406,6 @@ static int enter_template(struct mnt_ctx *c, struct err *e)
 		return err_set(e, errno, "make the root file system the root");
 	if (dup3(tree, c->state->root, O_CLOEXEC) < 0)
 		return err_set(e, errno, "hold the root file system");
-	fd_close(c->template_ns);
-	c->template_ns = 0;
 	return 0;
 }
 
@@ -437,9 +433,12 @@ int mnt_pivot(struct mnt_ctx *c, struct err *e)
 		if (chroot(".") < 0)
 			r = err_set(e, errno, "chroot into %s", c->rootfs);
 	} else {
-		r = c->no_pivot		 ? move_root(c, e)
-		    : c->template_ns > 0 ? enter_template(c, e)
-					 : pivot_root_here(c, e);
+		r = c->template_ns > 0 ? enter_template(c, e) : 1;
+		if (r > 0)
+			r = c->no_pivot ? move_root(c, e) : pivot_root_here(c, e);
+		if (c->template_ns > 0)
+			fd_close(c->template_ns);
+		c->template_ns = 0;
 	}
 	if (r == 0 && chdir("/") < 0)
 		r = err_set(e, errno, "enter the new root");

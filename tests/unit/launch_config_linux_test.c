@@ -2,8 +2,11 @@
 /* config.json out of an image and options: mounts, volumes, namespaces, resources, security. */
 #include "tests/unit/launch_test.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "cgroups/cgroup.h"
 #include "namespaces/mount_options.h"
 
 static bool can_map(void)
@@ -49,7 +52,18 @@ static void test_defaults(void **state)
 		"/etc/hosts", "/etc/hostname", "/etc/resolv.conf" };
 	struct setting s = usual();
 	struct made m = made(&s);
+	struct statfs fs;
 
+	/* On v1 there is nothing to look at without a limit. */
+	if (statfs("/sys/fs/cgroup", &fs) < 0 || (unsigned long)fs.f_type != CGROUP2_SUPER_MAGIC) {
+		assert_null(mount_on(&m, "/sys/fs/cgroup"));
+		assert_string_equal(spec_annotation(m.s, CGRP_ANNOTATION), "lean");
+		unmake(&m);
+		s.o.memory = (struct spec_i64){ .has = true, .v = 1 << 30 };
+		m = made(&s);
+	} else {
+		assert_null(spec_annotation(m.s, CGRP_ANNOTATION));
+	}
 	for (size_t k = 0; k < ARRAY_SIZE(want); k++)
 		assert_non_null(mount_on(&m, want[k]));
 	assert_int_equal(m.s->n_mounts, ARRAY_SIZE(want) + 1);
