@@ -93,7 +93,7 @@ net_publish() {
 	serves hello
 	mkdir "$B/etc" && echo inside >"$B/etc/hostname" && printf '127.0.0.1\tlocalhost\n127.0.1.1\tinside\n' >"$B/etc/hosts"
 	up
-	until_ok 5 says 198.51.100.2:18080
+	until_ok 20 says 198.51.100.2:18080
 	eq "$(says 198.51.100.2:18080)" hello
 	eq "$(says 127.0.0.1:18080)" hello "through the loopback"
 	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello "from another host"
@@ -157,7 +157,7 @@ net_userns() {
 	userns
 	no_mount /sys
 	up
-	until_ok 5 says 198.51.100.2:18080
+	until_ok 20 says 198.51.100.2:18080
 	down
 	net_clean
 }
@@ -177,7 +177,7 @@ net_loopback() {
 		ip route add 127.0.0.1 via 10.89.0.1 src 10.89.0.2'
 	has "$(inside nsenter --net="/proc/$PID/ns/net" ip route get 127.0.0.1)" 'via 10.89.0.1'
 	fails says_to "$PID" 127.0.0.1:18090
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	# The same without the rule: the case can fail.
 	inside iptables -t raw -F PREROUTING
 	eq "$(says_to "$PID" 127.0.0.1:18090)" precious
@@ -200,7 +200,7 @@ net_many() {
 	for n in "${pids[@]}"; do wait "$n" || die "$(cat "$T"/out.*)"; done
 	eq "$(cat "$T"/data/network/*.json | jq -r '.result.ips[0].address' | sort -u | wc -l)" 10 addresses
 	for n in 0 1 2 3 4 5 6 7 8 9; do
-		until_ok 5 says "127.0.0.1:1808$n"
+		until_ok 20 says "127.0.0.1:1808$n"
 		eq "$(says "127.0.0.1:1808$n")" "this is $n"
 	done
 	pids=()
@@ -260,7 +260,7 @@ net_own_conf() {
 	launched "$ID" bridge:mine 18080:80/tcp
 	serves mine
 	up
-	until_ok 5 says 198.51.100.2:18080
+	until_ok 20 says 198.51.100.2:18080
 	eq "$(known "$ID" '.result.ips[0].address')" 10.77.0.2/24
 	down
 	eq "$(find "$T/leases" -name '10.*' | wc -l)" 0 leases
@@ -299,7 +299,7 @@ net_launch() {
 	net_bridge
 	need_launch
 	good launch -d -p 18080:80 -p 81/udp host "$ID" -- sh -c "$(httpd hello)"
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello
 	good port "$ID" 81/udp
 	match "$OUT" '^0\.0\.0\.0:[0-9]+$'
@@ -313,7 +313,7 @@ net_launch() {
 	good stop -t 1 "$ID"
 	net_clean
 	good restart -t 1 "$ID"
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	good rm --force "$ID"
 	net_clean
 }
@@ -324,7 +324,7 @@ net_launch_container() {
 	need_launch
 	no_launch "container:$ID.: partition .$ID. does not run" -d --network "container:$ID" host "$ID-2" -- true
 	good launch -d --network bridge host "$ID" -- sh -c "$(httpd hello)"
-	until_ok 5 says 10.89.0.2:80
+	until_ok 20 says 10.89.0.2:80
 	good launch --network "container:$ID" host "$ID-2" -- sh -c "$get"
 	has "$OUT" hello
 	good launch -d --network "container:$ID" host "$ID-3" -- sleep 100
@@ -345,7 +345,7 @@ net_launch_pasta() {
 	net_pasta_host
 	need_launch
 	good launch -d --network pasta -p 18080:80 host "$ID" -- sh -c "$(httpd hello)"
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	exec_good cat /etc/resolv.conf
 	has "$OUT" 'nameserver 169.254.1.1'
 	good rm --force "$ID"
@@ -366,11 +366,11 @@ net_launch_rootless() {
 	mkdir "$T/xdg" && chown 4200:4200 "$T/xdg"
 	user_rt launch -d -p 18080:80 host "$ID" -- sh -c "$(httpd hello)"
 	eq "$RC" 0 "$ERR"
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello
 	user_rt restart -t 1 "$ID"
 	eq "$RC" 0 "$ERR"
-	until_ok 5 says 127.0.0.1:18080
+	until_ok 20 says 127.0.0.1:18080
 	user_rt rm --force "$ID"
 	eq "$RC" 0 "$ERR"
 	eq "$(find "$T/xdg/.local/share/ringfence/network" -type f | wc -l)" 0 "files of networks"
@@ -391,7 +391,7 @@ net_container() {
 	edit 'del(.hooks)'
 	ns network "/proc/$PID/ns/net"
 	script 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc 127.0.0.1 80'
-	until_ok 5 says 10.89.0.2:80
+	until_ok 20 says 10.89.0.2:80
 	good run --bundle "$B" "$ID-2"
 	has "$OUT" hello
 	down
@@ -578,7 +578,7 @@ net_pasta() {
 	no_mount /sys
 	mkdir "$B/etc" && echo inside >"$B/etc/hostname" && : >"$B/etc/hosts"
 	up
-	until_ok 5 says 198.51.100.2:18080
+	until_ok 20 says 198.51.100.2:18080
 	eq "$(says 127.0.0.1:18080)" hello
 	eq "$(says_to "$WORLD" 198.51.100.2:18080)" hello "from another host"
 	eq "$(known "$ID" .pastaAddress)" 198.51.100.2/24
@@ -631,7 +631,7 @@ net_pasta_v6() {
 	userns
 	no_mount /sys
 	up
-	until_ok 5 says 127.0.0.1:80
+	until_ok 20 says 127.0.0.1:80
 	eq "$(says ::1:18080)" hello
 	eq "$(says 127.0.0.1:18081)" hello
 	good port "$ID"
@@ -696,7 +696,7 @@ net_rootless() {
 	find "$B" "$T/xdg" "$ROOT" "$T/data" \( -type d -o -name '*.json' \) -exec chown 4200:4200 {} +
 	user_rt run -d --bundle "$B" "$ID"
 	eq "$RC" 0 "$ERR"
-	until_ok 5 says 198.51.100.2:18080
+	until_ok 20 says 198.51.100.2:18080
 	eq "$(says 127.0.0.1:18080)" hello
 	user_rt port "$ID"
 	eq "$OUT" '80/tcp -> 0.0.0.0:18080'
