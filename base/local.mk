@@ -3,7 +3,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	base/arena.c base/arena.h base/cleanup.h base/err.c base/err.h base/fd.c base/fd.h \
 	base/json.c base/json.h base/json_write.c base/log.c base/log.h base/path.c base/path.h base/spawn.c base/spawn.h \
-	base/str.c base/str.h
+	base/steps.c base/steps.h base/str.c base/str.h
 
 if HAVE_CMOCKA
 BASE_TESTS = \

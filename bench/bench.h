@@ -59,6 +59,8 @@ struct bench {
  * stands; else an error of the harness itself.
  */
 int bench_start(struct bench *b, struct err *e);
+/* A part of bench_start(), for designs that tell their own steps (bench_steps.c). */
+int bench_own_steps(struct bench *b, struct design *d, uint64_t rounds, struct err *e);
 int bench_exec(struct bench *b, struct err *e);
 int bench_density(struct bench *b, struct err *e);
 int bench_scale(struct bench *b, struct err *e);

@@ -19,6 +19,7 @@
  * blemish; kernel memory that was not given back is a figure, since caches keep some.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,15 +209,69 @@ static int grow(struct series *s, struct err *e)
 
 /* --- the end of a series ------------------------------------------------------------------------------ */
 
-static void stop_all(struct series *s, struct result_row *row)
+/* Every `step`-th from the i-th on. How many were not stopped; `row`: where the reason is noted, or NULL. */
+static unsigned int stop_some(struct series *s, uint64_t i, uint64_t step, struct result_row *row)
 {
-	while (s->n > 0) {
-		struct held *h = &s->held[--s->n];
+	unsigned int failed = 0;
+
+	for (; i < s->n; i += step) {
+		/* The youngest first. */
+		struct held *h = &s->held[s->n - 1 - i];
 		struct err why = ERR_INIT;
 
-		if (design_stop(s->d, h->id, h->pid, &why) < 0 && row)
+		if (design_stop(s->d, h->id, h->pid, &why) == 0)
+			continue;
+		failed++;
+		if (row)
 			row_note(s->b->result, row, "an instance was not stopped: %s", why.text);
 	}
+	return failed;
+}
+
+/* Those that are our own children only we can wait for. */
+static unsigned int stoppers(const struct series *s)
+{
+	const long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return s->count_memory || s->d->kind->attached || n < 2 ? 1 : n < 64 ? (unsigned int)n : 64;
+}
+
+/*
+ * All of them. With several processes: what their commands wait for is then overlapped as by a user's
+ * `xargs -P`. A helper says a byte for each that it could not stop, and its end closes the pipe: it may be
+ * anybody who reaps it.
+ */
+static void stop_all(struct series *s, struct result_row *row)
+{
+	const unsigned int n = stoppers(s);
+	unsigned int failed = 0, helpers = 0;
+	int p[2] = { -1, -1 };
+	char text[64];
+	ssize_t got;
+
+	for (unsigned int i = 1; i < n && (helpers || pipe2(p, O_CLOEXEC) == 0); i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			break;
+		helpers++;
+		if (pid > 0)
+			continue;
+		for (failed = stop_some(s, i, n, NULL); failed > 0; failed--)
+			(void)!write(p[1], "", 1);
+		_exit(0);
+	}
+	close(p[1]);
+	stop_some(s, 0, n, row);
+	while (helpers && ((got = read(p[0], text, sizeof(text))) > 0 || (got < 0 && errno == EINTR)))
+		failed += got > 0 ? (unsigned int)got : 0;
+	close(p[0]);
+	/* Could not be had, or died: what it has not done. */
+	for (unsigned int i = 1 + helpers; i < n; i++)
+		stop_some(s, i, n, row);
+	if (failed && row)
+		row_note(s->b->result, row, "%u more instances were not stopped", failed);
+	s->n = 0;
 }
 
 static void tell_leaks(struct series *s, struct result_row *row)
@@ -265,8 +320,40 @@ static int tell_kept(struct series *s, uint64_t n, struct err *e)
 	return row_add(row, 0, fmax(kept, 0) / (double)n) < 0 ? err_set(e, ENOMEM, "keep results") : 0;
 }
 
+/* scale: what they hold together, and how long it takes to end them; for one. */
+static int add_whole(
+	struct series *s, uint64_t n, const char *metric, const char *unit, double value, struct err *e)
+{
+	struct result_row *row;
+	char variant[48];
+
+	snprintf(variant, sizeof(variant), "all %llu", (unsigned long long)n);
+	row = bench_row(s->b, s->d, s->bench, variant, metric, unit, e);
+	if (!row)
+		return -ENOMEM;
+	row->unpaired = true;
+	return row_add(row, 0, value / (double)n) < 0 ? err_set(e, ENOMEM, "keep results") : 0;
+}
+
+static int read_whole(struct series *s, struct err *e)
+{
+	struct reading now;
+	/* Supervisors take a moment to fall asleep. */
+	int r = wait_ms((int)s->b->o->settle * 20, e);
+
+	if (r == 0)
+		r = measure_read(s->b->site.id, guest_memory(s), &now, e);
+	if (r == 0)
+		r = add_whole(s, s->n, measure_names[MEASURE_HOST].metric, "bytes",
+			now.v[MEASURE_HOST] - s->empty.v[MEASURE_HOST], e);
+	if (r == 0)
+		r = add_whole(s, s->n, measure_names[MEASURE_PSS].metric, "bytes", now.v[MEASURE_PSS], e);
+	return r;
+}
+
 static int run_series(struct series *s, struct err *e)
 {
+	double began;
 	const char *metric = s->count_memory ? measure_names[MEASURE_HOST].metric : "start";
 	struct result_row *row;
 	uint64_t n;
@@ -281,7 +368,12 @@ static int run_series(struct series *s, struct err *e)
 	row = n ? result_row(s->b->result, s->bench, s->variant, metric, s->d->name,
 			  s->count_memory ? "bytes" : "ms")
 		: NULL;
+	if (r == 0 && n && !s->count_memory)
+		r = read_whole(s, e);
+	began = proc_now();
 	stop_all(s, row);
+	if (r == 0 && n && !s->count_memory && !proc_stop)
+		r = add_whole(s, n, "end", "ms", proc_now() - began, e);
 	held_pipe_close(s->pipe);
 	if (row)
 		tell_leaks(s, row);

@@ -326,6 +326,22 @@ static int step_by_step(struct bench *b, uint64_t rounds, const struct patience 
 	return r;
 }
 
+static int own_steps(struct bench *b, uint64_t rounds, const struct patience *p, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->designs.n && r == 0; i++) {
+		struct design *d = &b->designs.at[i];
+
+		if (!d->kind->own_steps || !bench_measures(b, d) || *failed_of(b, p, d) >= BENCH_PATIENCE)
+			continue;
+		progress_begin(b, "start, by its own steps", rounds + b->o->warmup);
+		r = bench_own_steps(b, d, rounds, e);
+		progress_end(b);
+	}
+	return r;
+}
+
 int bench_start(struct bench *b, struct err *e)
 {
 	_cleanup_free_ unsigned int *failed = calloc(b->designs.n, sizeof(*failed));
@@ -338,6 +354,8 @@ int bench_start(struct bench *b, struct err *e)
 	r = one_at_a_time(b, rounds, &p, e);
 	if (r == 0)
 		r = step_by_step(b, rounds, &p, e);
+	if (r == 0)
+		r = own_steps(b, rounds, &p, e);
 	if (r == 0 && b->o->concurrency)
 		r = at_once(b, (rounds + 3) / 4, &p, e);
 	return r;

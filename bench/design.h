@@ -62,7 +62,8 @@ struct design_kind {
 	bool machine; /* has guest memory */
 	/* What a held payload says does not come to us: that HOLD has returned stands for it. */
 	bool says_on_return;
-	bool steps; /* has CREATE and START */
+	bool steps;	/* has CREATE and START */
+	bool own_steps; /* tells what it does, as in base/steps.h */
 	/* What may emulate it, best first: parameters; NULL: there is no choice. */
 	const char *const *choices;
 

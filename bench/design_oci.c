@@ -84,7 +84,9 @@ static void list(struct design *d, void (*each)(struct design *d, const char *id
 
 #define OCI .steps = true, .prepare = prepare, .command = command, .list = list
 
-const struct design_kind design_ringfence = { .name = "ringfence", .title = "ringfence, a partition", OCI };
+const struct design_kind design_ringfence = {
+	.name = "ringfence", .title = "ringfence, a partition", .own_steps = true, OCI
+};
 const struct design_kind design_crun = { .name = "crun", .title = "crun", OCI };
 const struct design_kind design_runc = { .name = "runc", .title = "runc", OCI };
 const struct design_kind design_runsc = { .name = "runsc", .title = "gVisor's runsc", OCI };

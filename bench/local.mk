@@ -6,7 +6,7 @@ libbench_a_SOURCES = bench/compare.c bench/judge.h bench/plan.c bench/result.c b
 # Installed as LIBEXECDIR/ringfence/ringfence-bench, where `ringfence` looks for it (cli/bench_exec.c).
 pkglibexec_PROGRAMS += ringfence-bench ringfence-bench-floor
 ringfence_bench_SOURCES = \
-	bench/bench.h bench/bench_density.c bench/bench_overhead.c bench/bench_start.c bench/bundle.c bench/design.c bench/design.h bench/design_fake.c bench/design_floor.c bench/design_host.c bench/design_launch.c \
+	bench/bench.h bench/bench_density.c bench/bench_overhead.c bench/bench_start.c bench/bench_steps.c bench/bundle.c bench/design.c bench/design.h bench/design_fake.c bench/design_floor.c bench/design_host.c bench/design_launch.c \
 	bench/design_oci.c bench/design_podman.c bench/design_qemu.c bench/design_vmm.c bench/life.c bench/life.h bench/machine.c bench/main.c bench/marked.c bench/measure.c bench/measure.h bench/proc.c bench/proc.h \
 	bench/plot.c bench/progress.c bench/report.c bench/report.h bench/site.c bench/site.h
 ringfence_bench_LDADD = libbench.a libbase.a $(YAJL_LIBS) -lm

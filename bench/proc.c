@@ -110,11 +110,12 @@ void proc_catch_signals(void)
 /* --- starting ----------------------------------------------------------------------------------------- */
 
 static char **marked_environment;
+static size_t at_the_end; /* of it, where one more goes */
 
 int proc_mark(const char *run, struct err *e)
 {
 	size_t n = strv_len(environ);
-	char **env = calloc(n + 2, sizeof(*env)), *mark;
+	char **env = calloc(n + 3, sizeof(*env)), *mark;
 
 	if (!env || asprintf(&mark, MARK "=%s", run) < 0) {
 		free(env);
@@ -124,7 +125,14 @@ int proc_mark(const char *run, struct err *e)
 	env[n] = mark;
 	free(marked_environment);
 	marked_environment = env;
+	at_the_end = n + 1;
 	return 0;
+}
+
+void proc_tell(char *variable)
+{
+	if (marked_environment)
+		marked_environment[at_the_end] = variable;
 }
 
 int proc_spawn(const struct words *w, int out, int err, pid_t *pid, double *began, struct err *e)

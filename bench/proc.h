@@ -43,6 +43,8 @@ void proc_catch_signals(void);
 
 /* The environment of programs: ours, and the mark of this run. Until it is called there is none. */
 int proc_mark(const char *run, struct err *e);
+/* "NAME=VALUE" for programs that are started from now on; NULL: no more. Borrowed. */
+void proc_tell(char *variable);
 
 /*
  * Starts w (w->at[0] is looked for in $PATH) in a process group of its own, so that a Ctrl-C of the terminal

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/steps.h"
 #include "cli/bench_exec.h"
 #include "cli/image_exec.h"
 #include "runtime/seal.h"
@@ -337,6 +338,8 @@ int main(int argc, char **argv)
 	cli_fill_stdio();
 	reset_signals();
 	choose_engine(argv[0]);
+	steps_open();
+	step_done("program");
 	r = run(argc, argv, &e);
 	if (e.code)
 		log_error("%s", e.text);

@@ -28,6 +28,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/steps.h"
 #include "namespaces/net.h"
 #include "namespaces/template.h"
 #include "runtime/create_ns.h"
@@ -314,13 +315,16 @@ static int build(struct make *m, const struct rt_create_opts *o, struct err *e)
 	struct rt_partition *p = m->p;
 	int r;
 
+	step_done("checks");
 	r = ns_make_cgroup(m, e);
+	step_done("cgroup made");
 	if (r == 0)
 		r = ns_fill_hierarchies(m, e);
 	if (r == 0)
 		r = mnt_open_sources(&m->in.mnt, m->in.ns[SPEC_NS_USER], e);
 	if (r < 0)
 		return r;
+	step_done("sources");
 	if (m->l->later) {
 		m->in.start_listener = start_socket(p, e);
 		if (m->in.start_listener < 0)

@@ -35,6 +35,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/steps.h"
 #include "base/str.h"
 #include "namespaces/net.h"
 #include "namespaces/sysctl.h"
@@ -447,6 +448,7 @@ void init_main(struct init *in)
 			continue;
 		if (steps[i].run(in, &e) < 0)
 			fail(in, in->sync, false, &e);
+		step_done(steps[i].name);
 	}
 	if (!in->report) {
 		if (sync_send(in->sync, SYNC_CREATED, 0, NULL, -1) < 0)
@@ -457,6 +459,7 @@ void init_main(struct init *in)
 		fail(in, sock, false, &e);
 	if (payload_restrict(&in->payload, sync_hand_over, &sock, &e) < 0)
 		fail(in, sock, false, &e);
+	step_done("restrictions");
 	if (in->report)
 		in->report->executing = true;
 	payload_exec(&in->payload, &e);

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/steps.h"
 #include "base/str.h"
 #include "runtime/attach.h"
 #include "runtime/engine.h"
@@ -154,6 +155,7 @@ static int begin(struct creation *c, struct err *e)
 		return r;
 	if (!spec->has_process && !c->l.later)
 		return err_text(e, EINVAL, "process is missing in config.json: there is nothing to run");
+	step_done("config.json");
 	r = files_console(o->console_socket, spec->has_process && spec->process.terminal,
 		c->l.later || o->detach, &c->l.console_socket, e);
 	if (r < 0)
@@ -178,6 +180,7 @@ static int begin(struct creation *c, struct err *e)
 		r = find_rootfs(p, bundlefd, e);
 	if (r == 0)
 		r = rt_partition_snapshot(p, text, len, e);
+	step_done("state directory");
 	return r;
 }
 
@@ -377,7 +380,9 @@ static int stay(struct creation *c, int *status, struct err *e)
 	if (c->l.master >= 0 && !p->spec->process.has_console_size)
 		attach_copy_size(c->l.master);
 	rt_partition_unlock(p);
+	step_done("go");
 	r = attach_wait(p->pid, TAKE_FD(c->l.master), c->l.remote, c->o->oom, status, e);
+	step_done("payload's life");
 	why = r == 0 && p->engine->failure ? p->engine->failure(p) : NULL;
 	if (why)
 		log_warn("container \"%s\": %s", p->id, why);
@@ -389,7 +394,9 @@ static int stay(struct creation *c, int *status, struct err *e)
 			log_warn("container \"%s\" stays behind: %s", p->id, busy.text);
 		return 0;
 	}
-	return clean_up(c, e);
+	r = clean_up(c, e);
+	step_done("end");
+	return r;
 }
 
 /* Between start and stay() a signal that is to end us must not wait for what may take for ever. */
