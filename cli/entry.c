@@ -3,6 +3,8 @@
  * The ELF entry point of the static build: puts our program file out of reach (runtime/seal.h) before libc
  * starts.
  *
+ * And it is where a supervisor dozes (launch/doze.h).
+ *
  * Nothing of libc is usable here: no TLS (so no stack protector), no resolved memcpy(), no errno. Whatever
  * fails is simply left for main(), which checks and says why. Only x86-64 has the few lines of assembly;
  * elsewhere main() does it all.
@@ -14,7 +16,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+
+#include "launch/doze.h"
 
 static long sys5(long nr, long a, long b, long c, long d, long f)
 {
@@ -49,25 +56,109 @@ static int executes(char **argv)
 	return 0;
 }
 
-static int executed_by_descriptor(char **envp)
+/* getauxval(3); 0: it is not there. */
+static unsigned long auxiliary(char **envp, unsigned long type)
 {
-	static const char prefix[] = "/dev/fd/";
 	const unsigned long *aux;
-	const char *name;
 
 	while (*envp)
 		envp++;
-	for (aux = (const unsigned long *)(envp + 1); *aux != AT_NULL; aux += 2) {
-		if (*aux != AT_EXECFN)
-			continue;
-		name = (const char *)aux[1];
-		for (int i = 0; prefix[i]; i++)
-			if (name[i] != prefix[i])
-				return 0;
-		return 1;
-	}
+	for (aux = (const unsigned long *)(envp + 1); *aux != AT_NULL; aux += 2)
+		if (*aux == type)
+			return aux[1];
 	return 0;
 }
+
+static int starts(const char *s, const char *prefix)
+{
+	while (*prefix)
+		if (*s++ != *prefix++)
+			return 0;
+	return 1;
+}
+
+static int executed_by_descriptor(char **envp)
+{
+	const char *name = (const char *)auxiliary(envp, AT_EXECFN);
+
+	return name && starts(name, "/dev/fd/");
+}
+
+/* --- a supervisor's doze ------------------------------------------------------------------------- */
+
+/* Every read is followed by a look at what it was: a text that ends too early has no digits. */
+static int bytes(const char *hex, unsigned char *out, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int v = 0;
+
+		for (int k = 0; k < 2; k++, hex++) {
+			if (*hex >= '0' && *hex <= '9')
+				v = v << 4 | (*hex - '0');
+			else if (*hex >= 'a' && *hex <= 'f')
+				v = v << 4 | (*hex - 'a' + 10);
+			else
+				return 0;
+		}
+		out[i] = (unsigned char)v;
+	}
+	return 1;
+}
+
+/*
+ * The program's file is mapped 64 KiB around each address that was touched, and if no other ringfence runs
+ * that is our memory. It comes back as needed. Nothing of it has been written to so far, but by the kernel
+ * where the last page of the data goes on with zeros.
+ */
+static void forget_file(char **envp)
+{
+	const Elf64_Phdr *h = (const Elf64_Phdr *)auxiliary(envp, AT_PHDR);
+	const unsigned long n = auxiliary(envp, AT_PHNUM), page = auxiliary(envp, AT_PAGESZ);
+	unsigned long base = 0;
+
+	for (unsigned long i = 0; h && i < n; i++)
+		if (h[i].p_type == PT_PHDR)
+			base = (unsigned long)h - h[i].p_vaddr;
+	for (unsigned long i = 0; h && page && i < n; i++) {
+		unsigned long start = base + h[i].p_vaddr, end = start + h[i].p_filesz;
+
+		start &= ~(page - 1);
+		end = (h[i].p_flags & PF_W ? end : end + page - 1) & ~(page - 1);
+		if (h[i].p_type == PT_LOAD && end > start)
+			sys5(SYS_madvise, (long)start, (long)(end - start), MADV_DONTNEED, 0, 0);
+	}
+}
+
+/* 1: it has slept, or could not, and main() goes on with it. The program is out of reach already: it was when
+ * it executed itself. */
+static int dozed(char **argv, char **envp)
+{
+	static const char name[] = DOZE_NAME;
+	struct pollfd p[DOZE_POLLS];
+	char *found = 0;
+	long r = 0;
+	int supervises = 0;
+
+	for (char **v = envp; *v; v++)
+		if (starts(*v, DOZE_ASLEEP))
+			found = *v;
+	if (!found || auxiliary(envp, AT_SECURE))
+		return 0;
+	for (int i = 1; argv[i]; i++)
+		supervises |= is(argv[i], "supervise");
+	if (!supervises || !bytes(found + sizeof(DOZE_ASLEEP) - 1, (unsigned char *)p, sizeof(p)))
+		return 0;
+	sys5(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0);
+	forget_file(envp);
+	/* Stopped and continued (SIGSTOP), it begins again by itself. Other failures are main()'s to see. */
+	while (r == 0)
+		r = sys5(SYS_ppoll, (long)p, DOZE_POLLS, 0, 0, 0);
+	for (int i = 0; DOZE_AWAKE[i]; i++)
+		found[i] = DOZE_AWAKE[i];
+	return 1;
+}
+
+/* --- entered by the kernel ------------------------------------------------------------------------- */
 
 __attribute__((used, noinline)) void rf_early(long *stack)
 {
@@ -78,6 +169,8 @@ __attribute__((used, noinline)) void rf_early(long *stack)
 	long fd;
 
 	if (argc < 2 || !executes(argv))
+		return;
+	if (dozed(argv, envp))
 		return;
 	/* That is what execveat(2) of a descriptor leaves: we have been here. main() makes sure that it was
 	 * us. */

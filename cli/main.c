@@ -12,6 +12,7 @@
 #include "base/steps.h"
 #include "cli/bench_exec.h"
 #include "cli/image_exec.h"
+#include "launch/supervise.h"
 #include "runtime/seal.h"
 #include "sandbox/ask.h"
 #include "sandbox/engine.h"
@@ -296,6 +297,9 @@ static void reset_signals(void)
 	uint64_t ignored = UINT64_MAX; /* all, where procfs does not tell */
 	sigset_t ours;
 
+	/* A supervisor that was woken by one, which is still pending: all are as it set them. */
+	if (launch_supervise_woken())
+		return;
 	if (fd_get_at(AT_FDCWD, "/proc/self/status", text, sizeof(text)) > 0)
 		p = strstr(text, "\nSigIgn:\t");
 	if (p)

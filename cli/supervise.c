@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ringfence supervise: what launch and restart run for a detached partition (launch/supervise.h). Not for
  * people. */
+#include "cli/entry.h"
 #include "cli/launched.h"
 #include "launch/supervise.h"
 
@@ -22,7 +23,7 @@ static int run(const struct rt_ctx *rt, const void *values, char *const *args, s
 	const struct supervise_options *o = values;
 	struct launch_ctx ctx = cli_launch_ctx(rt);
 
-	return launch_supervise(&ctx, args[0], o->report, e);
+	return launch_supervise(&ctx, args[0], o->report, rf_start != NULL, e);
 }
 
 const struct cli_verb verb_supervise = {

@@ -16,7 +16,7 @@ liblaunch_a_SOURCES = \
 	launch/cni_result.c launch/network.c launch/network_dns.c launch/network_file.c launch/network_hook.c \
 	launch/network_hosts.c launch/network_internal.h launch/network_pasta.c launch/network_ports.c \
 	launch/attach.c launch/control.c launch/control.h launch/log.c launch/log_read.c launch/logs.c launch/pidfd.h \
-	launch/rename.c launch/stop.c launch/supervise.c launch/supervise_io.c launch/supervise_memory.c launch/supervise_start.c launch/supervise_work.c launch/template.c \
+	launch/rename.c launch/stop.c launch/doze.h launch/supervise.c launch/supervise_doze.c launch/supervise_io.c launch/supervise_memory.c launch/supervise_start.c launch/supervise_work.c launch/template.c \
 	launch/supervisor.h launch/wait.c \
 	launch/words.c
 nodist_liblaunch_a_SOURCES = launch/seccomp_profile_table.h

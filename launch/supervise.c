@@ -3,6 +3,7 @@
 #include "launch/supervise.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -283,23 +284,32 @@ static void go_on(struct supervisor *s)
 	}
 }
 
-/* A sleep that gets long is slept light. */
-static int sleep_until_woken(struct pollfd *p, nfds_t n, int ms)
+/*
+ * A sleep that gets long is slept light, and a longer one on next to nothing. That never returns, but for a
+ * failure: loop() begins again in another image of the program.
+ */
+static int sleep_until_woken(struct supervisor *s, struct pollfd *p, nfds_t n, int ms)
 {
-	int r = poll(p, n, ms < 0 || ms > IDLE_MS ? IDLE_MS : ms);
+	const int most = ms < 0 ? INT_MAX : ms, doze = supervisor_doze_after(s);
+	int slept = most < IDLE_MS ? most : IDLE_MS, r = poll(p, n, slept);
 
 	if (r < 0)
 		r = -errno;
-	if (r == 0 && (ms < 0 || ms > IDLE_MS))
-		r = supervisor_memory_sleep(p, n, ms < 0 ? -1 : ms - IDLE_MS);
+	if (r == 0 && slept < doze && slept < most) {
+		int more = (doze < most ? doze : most) - slept;
+
+		r = supervisor_memory_sleep(p, n, slept + more == INT_MAX ? -1 : more);
+		slept += more;
+	}
+	if (r == 0 && slept >= doze && slept < most)
+		supervisor_doze(s, p, n);
 	return r < 0 && r != -EINTR ? r : 0;
 }
 
 static void loop(struct supervisor *s)
 {
-	struct pollfd p[2 + RT_OOM_POLLS + SUPERVISOR_POLLS];
+	struct pollfd p[SUPERVISOR_POLLS_ALL];
 
-	begin_start(s);
 	while (s->phase != SV_DONE) {
 		int n;
 
@@ -307,7 +317,7 @@ static void loop(struct supervisor *s)
 		p[1] = (struct pollfd){ .fd = s->answers, .events = POLLIN };
 		rt_oom_poll(&s->oom, p + 2);
 		n = 2 + RT_OOM_POLLS + supervisor_poll_set(s, p + 2 + RT_OOM_POLLS);
-		if (sleep_until_woken(p, (nfds_t)n, s->failed ? 0 : timeout(s)) < 0)
+		if (sleep_until_woken(s, p, (nfds_t)n, s->failed ? 0 : timeout(s)) < 0)
 			break;
 		/* First: it will not be there for long. */
 		rt_oom_look(&s->oom, p + 2);
@@ -435,32 +445,44 @@ static int finish(struct supervisor *s, struct err *e)
 	return s->stopped ? 0 : s->status;
 }
 
-int launch_supervise(const struct launch_ctx *ctx, const char *name, int report_fd, struct err *e)
+static int begin(struct supervisor *s, int report_fd, struct err *e)
+{
+	/* Not for the payload, whose readiness nobody waits for. */
+	s->notify = report_fd < 0 ? getenv("NOTIFY_SOCKET") : NULL;
+	s->notify = s->notify ? strdup(s->notify) : NULL;
+	unsetenv("NOTIFY_SOCKET");
+	if (report_fd >= 0)
+		fd_cloexec(report_fd, true);
+	s->report = report_fd;
+	s->dir = s->mnt_template = s->answers = s->signals = s->listener = s->console = s->from[0] =
+		s->from[1] = s->to = s->log.fd = -EBADF;
+	s->oom = (struct rt_oom)RT_OOM_INIT;
+	s->backoff = BACKOFF_MIN;
+	return set_up(s, e);
+}
+
+int launch_supervise(
+	const struct launch_ctx *ctx, const char *name, int report_fd, bool may_doze, struct err *e)
 {
 	static struct supervisor s;
 	int r;
 
-	/* Not for the payload, whose readiness nobody waits for. */
-	s.notify = report_fd < 0 ? getenv("NOTIFY_SOCKET") : NULL;
-	s.notify = s.notify ? strdup(s.notify) : NULL;
-	unsetenv("NOTIFY_SOCKET");
-	if (report_fd >= 0)
-		fd_cloexec(report_fd, true);
 	s.ctx = ctx;
 	s.name = name;
-	s.report = report_fd;
-	s.dir = s.mnt_template = s.answers = s.signals = s.listener = s.console = s.from[0] = s.from[1] =
-		s.to = s.log.fd = -EBADF;
-	s.oom = (struct rt_oom)RT_OOM_INIT;
-	s.backoff = BACKOFF_MIN;
 	for (int i = 0; i < SUPERVISOR_CLIENTS; i++)
 		s.clients[i].fd = -EBADF;
-	r = set_up(&s, e);
-	if (r < 0) {
-		report(&s, e);
-		return r;
+	if (may_doze && supervisor_awake(&s)) {
+		/* As the process was called before. */
+		prctl(PR_SET_NAME, "ringfence");
+	} else {
+		r = begin(&s, report_fd, e);
+		if (r < 0) {
+			report(&s, e);
+			return r;
+		}
+		s.doze_ms = may_doze ? IDLE_MS : 0;
+		begin_start(&s);
 	}
-	supervisor_memory_begin();
 	loop(&s);
 	return finish(&s, e);
 }

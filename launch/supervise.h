@@ -11,7 +11,8 @@
  * the control socket. When the payload ends it has a child write state.json and delete the runtime's
  * partition (cgroup, poststop hooks), and starts it again if the policy says so: after 100 ms, doubled each
  * time up to a minute, from the beginning again after 10 s of life. With `rm` it removes all of it at the
- * end. Private memory is to stay under 300 KiB: no arena, no JSON tree, no stdio is kept while it sleeps.
+ * end. Private memory is to stay under 300 KiB: no arena, no JSON tree, no stdio is kept while it sleeps; and
+ * after a second without anything to do under 24 (doze.h).
  *
  *   Its end is that of the partition: while the recorded supervisor lives, something is still to come.
  * SIGTERM to it is `stop`; a second one is SIGKILL to the payload. SIGHUP is ignored. The payload outlives a
@@ -39,9 +40,13 @@ int launch_supervisor_start(const struct launch_ctx *ctx, const struct launch_di
 /*
  * The verb `supervise`: `report` is the fd that launch_supervisor_start() reads. -1: a service manager has
  * started us, which is told when the payload runs (NOTIFY_SOCKET), and we lock the directory ourselves until
- * then. Returns the exit status: the payload's, or 0 if its end was asked for.
+ * then. Returns the exit status: the payload's, or 0 if its end was asked for. `may_doze`: the program's
+ * entry point knows how (doze.h).
  */
-int launch_supervise(const struct launch_ctx *ctx, const char *name, int report, struct err *e);
+int launch_supervise(
+	const struct launch_ctx *ctx, const char *name, int report, bool may_doze, struct err *e);
+/* Is this process a supervisor that has dozed, and which has not yet called launch_supervise() again? */
+bool launch_supervise_woken(void);
 /*
  * Tells it that the end is wanted: no restart. The caller signals the payload. `keep`: nor a removal (--rm).
  * 1: it knows; 0: none is there.

@@ -23,7 +23,7 @@ static struct {
 	size_t len;
 } segments[SEGMENTS];
 static size_t n_segments;
-static uintptr_t page_size; /* 0: nothing is to be forgotten */
+static uintptr_t page_size; /* 0: not looked yet */
 
 static void add(uintptr_t start, size_t len)
 {
@@ -57,14 +57,14 @@ static void add_relocated(uintptr_t start, uintptr_t end, uintptr_t page)
 	}
 }
 
-void supervisor_memory_begin(void)
+static void look_at_the_program(void)
 {
 	const uintptr_t page = page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
 	const ElfW(Phdr) *h = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	size_t n = h ? getauxval(AT_PHNUM) : 0;
 	uintptr_t base = 0;
 
-	/* What reading the record took: the arena is gone, but not from the heap. */
+	/* What reading the record took, which is gone from the arena, but not from the heap. */
 	malloc_trim(0);
 	for (size_t i = 0; i < n; i++)
 		if (h[i].p_type == PT_PHDR)
@@ -120,16 +120,25 @@ static long call5(long n, long a, long b, long c, long d, long e)
  */
 #define REACH (512 * 1024)
 
-int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms)
+static long sleep_light(struct pollfd *p, nfds_t n, int ms)
 {
 	const struct timespec t = { ms / 1000, (ms % 1000) * 1000000L };
 	const uintptr_t page = page_size, here = ((uintptr_t)__builtin_frame_address(0) - 1024) & ~(page - 1);
-	long r;
 
 	for (size_t i = 0; i < n_segments; i++)
 		call5(SYS_madvise, (long)segments[i].start, (long)segments[i].len, MADV_DONTNEED, 0, 0);
-	if (page && here > REACH)
+	if (here > REACH)
 		call5(SYS_madvise, (long)(here - REACH), REACH, MADV_DONTNEED, 0, 0);
-	r = call5(SYS_ppoll, (long)p, (long)n, (long)(ms < 0 ? NULL : &t), 0, 0);
+	return call5(SYS_ppoll, (long)p, (long)n, (long)(ms < 0 ? NULL : &t), 0, 0);
+}
+
+int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms)
+{
+	long r;
+
+	/* Only now: most supervisors doze (supervise_doze.c), and never come here. */
+	if (page_size == 0)
+		look_at_the_program();
+	r = sleep_light(p, n, ms);
 	return r < 0 ? (int)r : 0;
 }

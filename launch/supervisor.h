@@ -42,10 +42,12 @@ struct supervisor {
 	const struct launch_ctx *ctx;
 	const char *name, *path, *notify; /* notify: the socket of a service manager, or NULL */
 	struct rt_ctx rt;		  /* root: a copy of ours */
-	int dir;			  /* the partition's; also the working directory */
 
-	/* Out of the record. */
-	bool tty, interactive, rm;
+	/*
+	 * From here to `log` there are numbers, descriptors and texts, which are kept through a doze
+	 * (supervise_doze.c) as they are.
+	 */
+	bool tty, interactive, rm; /* out of the record, as all to stop_timeout */
 	enum launch_restart restart;
 	int restart_max, stop_signal, stop_timeout;
 
@@ -60,13 +62,15 @@ struct supervisor {
 	bool own_lock; /* on `dir`, until it runs */
 	uint64_t start_time;
 	char boot_id[40], started[LOG_TIME_MAX], finished[LOG_TIME_MAX];
-	struct err error; /* why the last start failed */
+	int64_t dozed; /* ms: when it last fell asleep; 0: never */
+	int doze_ms;   /* of silence, before it does so again; 0: never */
 
 	/* What a template suits (runtime/prepare_ns.c): a user namespace, no terminal, and no network but a
 	 * loopback device, ever. */
 	bool by_template;
 	int mnt_template; /* or -EBADF: none (yet) */
 
+	int dir;     /* the partition's; also the working directory */
 	int report;  /* to launch_supervisor_start(), -1 once it has been told */
 	int answers; /* of the worker that starts */
 	/*
@@ -79,6 +83,7 @@ struct supervisor {
 	int64_t deaf_until; /* ms: the terminal has nobody at its other end just now */
 	struct launch_log log;
 
+	struct err error; /* why the last start failed */
 	struct supervisor_client clients[SUPERVISOR_CLIENTS];
 	char in[CONTROL_CHUNK]; /* what the payload has not taken */
 	size_t in_at, in_len;
@@ -141,11 +146,22 @@ void supervisor_close_clients(struct supervisor *s);
 
 /* --- supervise_memory.c ---------------------------------------------------------------------------- */
 
-/* When all is set up: what that has taken is given back. */
-void supervisor_memory_begin(void);
 /* A long poll(2), with next to nothing of the program in memory. 0: something is ready, or the time (ms, -1:
  * none) is up; negative errno. */
 int supervisor_memory_sleep(struct pollfd *p, nfds_t n, int ms);
+
+/* --- supervise_doze.c ------------------------------------------------------------------------------- */
+
+#define SUPERVISOR_POLLS_ALL (2 + RT_OOM_POLLS + SUPERVISOR_POLLS)
+/*
+ * A nap of `ms` (-1: as long as it takes) is over without anything having happened: may it be slept on next
+ * to nothing (doze.h)? The silence (ms) before that is to be so and so long; INT_MAX: it may not.
+ */
+int supervisor_doze_after(const struct supervisor *s);
+/* Does so; `p` is what is waited for. Returns only if it is not possible; nothing has changed then. */
+void supervisor_doze(struct supervisor *s, const struct pollfd *p, nfds_t n);
+/* In a process that has dozed and is awake again: takes everything up, and true. */
+bool supervisor_awake(struct supervisor *s);
 
 /* stop.c, for a child of the supervisor and for launch_stop(): the signal, `seconds` of patience, SIGKILL. */
 int launch_end_payload(const struct rt_ctx *rt, const char *name, int sig, int seconds, struct err *e);
