@@ -9,7 +9,7 @@
  * On the command line a design is NAME or NAME:PARAMETER, and a result's rows name it so:
  *
  *   host                  no design: a process of the host, which overhead is compared with
- *   floor                 the bare system calls (floor.c)
+ *   floor[:whole]         the bare system calls (floor.c)
  *   ringfence[:PATH]      a partition; also crun, runc, runsc
  *   launch[:PATH]         what `ringfence launch` makes of an image
  *   sandbox[:ACCEL]       a partition with a kernel of its own; ACCEL: kvm, tcg or qemu as in --accel

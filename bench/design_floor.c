@@ -5,8 +5,17 @@
 
 #include "bench/design.h"
 
+/* All that the default config says, and not only what isolates (floor.c, -w). */
+static bool is_whole(const struct design *d)
+{
+	return d->parameter && str_eq(d->parameter, "whole");
+}
+
 static int prepare(struct design *d, struct err *e)
 {
+	if (d->parameter && !is_whole(d))
+		return err_text(
+			e, EINVAL, "floor: the parameter must be \"whole\", not \"%s\"", d->parameter);
 	return design_find(d, d->env->floor, "ringfence's own", e);
 }
 
@@ -23,6 +32,8 @@ static int command(struct design *d, enum design_verb verb, const char *id, cons
 	words_add(w, "%s", id);
 	if (verb == DESIGN_HOLD)
 		words_add(w, "-d");
+	if ((verb == DESIGN_RUN || verb == DESIGN_HOLD) && is_whole(d))
+		words_add(w, "-w");
 	if (verb == DESIGN_RUN || verb == DESIGN_HOLD)
 		words_add(w, "%s", root);
 	if (verb != DESIGN_STOP) {
