@@ -6,6 +6,10 @@
  * program goes through the rules from the last to the first with the set of accesses not yet decided (r2): a
  * deny rule that has any of them denies the request, an allow rule takes its own out of the set and allows
  * the request when the set is empty. Past the first rule nothing is allowed.
+ *
+ *   Loading it is what a start on cgroup v2 spends most on by itself, and the kernel's verifier takes a
+ * branch at a time. So a device is one number, which is compared at once, and rules that follow each other
+ * and say the same of different devices share what they do.
  */
 #include "cgroups/internal.h"
 
@@ -19,7 +23,23 @@
 
 #include "base/fd.h"
 
-enum { ALL = SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD, INSNS_PER_RULE = 8, INSNS_AROUND = 8 };
+enum {
+	ALL = SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD,
+	INSNS_PER_RULE = 10,
+	INSNS_AROUND = 16,
+	GROUP_MAX = 1000
+};
+
+/*
+ * A device as a number: its type, major and minor number. Both are of 31 bits in a rule, and of less in the
+ * kernel (include/linux/kdev_t.h), so that none is cut off.
+ */
+enum { NUMBER_BITS = 31 };
+
+static uint64_t number_on(uint64_t before, int64_t next)
+{
+	return before << NUMBER_BITS | (uint64_t)next;
+}
 
 static struct bpf_insn load(int dst, size_t offset)
 {
@@ -36,14 +56,19 @@ static struct bpf_insn alu(int op, int dst, int imm)
 	};
 }
 
-static struct bpf_insn move(int dst, int src)
+static struct bpf_insn alu_registers(int op, int dst, int src)
 {
 	return (struct bpf_insn){
-		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst & 15, .src_reg = src & 15
+		.code = (unsigned char)(BPF_ALU64 | op | BPF_X), .dst_reg = dst & 15, .src_reg = src & 15
 	};
 }
 
-/* The offset is filled in when the end of the rule is known. */
+static struct bpf_insn move(int dst, int src)
+{
+	return alu_registers(BPF_MOV, dst, src);
+}
+
+/* The offset is filled in when it is known. */
 static struct bpf_insn jump(int op, int dst, int imm)
 {
 	return (struct bpf_insn){
@@ -66,62 +91,121 @@ static unsigned int accesses(const struct spec_dev_rule *r)
 	return v;
 }
 
-/* True if the rule decides everything: nothing after it would be reached, and the verifier refuses such code.
- */
-static bool emit_rule(const struct spec_dev_rule *r, struct bpf_insn *p, size_t *n)
-{
-	size_t jumps[4], n_jumps = 0;
+/* --- the program -------------------------------------------------------------------------------- */
 
-	if (r->type != 'a') {
-		jumps[n_jumps++] = *n;
-		p[(*n)++] =
-			jump(BPF_JNE, BPF_REG_3, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+/* r2: accesses not yet decided, r3: type, r5: minor, r7: type and major, r8: the device's number. */
+static void emit_device(struct bpf_insn *p, size_t *n)
+{
+	p[(*n)++] = load(BPF_REG_2, offsetof(struct bpf_cgroup_dev_ctx, access_type));
+	p[(*n)++] = move(BPF_REG_3, BPF_REG_2);
+	p[(*n)++] = alu(BPF_AND, BPF_REG_3, 0xffff);
+	p[(*n)++] = alu(BPF_RSH, BPF_REG_2, 16);
+	p[(*n)++] = load(BPF_REG_4, offsetof(struct bpf_cgroup_dev_ctx, major));
+	p[(*n)++] = load(BPF_REG_5, offsetof(struct bpf_cgroup_dev_ctx, minor));
+	p[(*n)++] = move(BPF_REG_7, BPF_REG_3);
+	p[(*n)++] = alu(BPF_LSH, BPF_REG_7, NUMBER_BITS);
+	p[(*n)++] = alu_registers(BPF_OR, BPF_REG_7, BPF_REG_4);
+	p[(*n)++] = move(BPF_REG_8, BPF_REG_7);
+	p[(*n)++] = alu(BPF_LSH, BPF_REG_8, NUMBER_BITS);
+	p[(*n)++] = alu_registers(BPF_OR, BPF_REG_8, BPF_REG_5);
+}
+
+/* Compares and jumps if the device is the rule's; where to is for the caller to fill in. */
+static size_t emit_match(const struct spec_dev_rule *r, struct bpf_insn *p, size_t *n)
+{
+	const unsigned int type = r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
+
+	if (r->major < 0 && r->minor < 0) {
+		p[*n] = jump(BPF_JEQ, BPF_REG_3, (int)type);
+	} else if (r->major < 0) {
+		p[*n] = jump(BPF_JNE, BPF_REG_3, (int)type);
+		p[(*n)++].off = 1;
+		p[*n] = jump(BPF_JEQ, BPF_REG_5, (int)r->minor);
+	} else {
+		const bool any = r->minor < 0;
+		const uint64_t of_major = number_on(type, r->major);
+		const uint64_t number = any ? of_major : number_on(of_major, r->minor);
+
+		/* The one instruction of two (Documentation/bpf/standardization/instruction-set.rst). */
+		p[(*n)++] = (struct bpf_insn){
+			.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_9, .imm = (int)(uint32_t)number
+		};
+		p[(*n)++] = (struct bpf_insn){ .imm = (int)(uint32_t)(number >> 32) };
+		p[*n] = (struct bpf_insn){ .code = BPF_JMP | BPF_JEQ | BPF_X,
+			.dst_reg = any ? BPF_REG_7 : BPF_REG_8,
+			.src_reg = BPF_REG_9 };
 	}
-	if (r->major >= 0) {
-		jumps[n_jumps++] = *n;
-		p[(*n)++] = jump(BPF_JNE, BPF_REG_4, (int)r->major);
-	}
-	if (r->minor >= 0) {
-		jumps[n_jumps++] = *n;
-		p[(*n)++] = jump(BPF_JNE, BPF_REG_5, (int)r->minor);
-	}
-	if ((r->access & ALL) != ALL) {
-		if (r->allow) {
-			p[(*n)++] = alu(BPF_AND, BPF_REG_2, ~(int)accesses(r));
-			jumps[n_jumps++] = *n;
-			p[(*n)++] = jump(BPF_JNE, BPF_REG_2, 0);
-		} else {
-			p[(*n)++] = move(BPF_REG_6, BPF_REG_2);
-			p[(*n)++] = alu(BPF_AND, BPF_REG_6, (int)accesses(r));
-			jumps[n_jumps++] = *n;
-			p[(*n)++] = jump(BPF_JEQ, BPF_REG_6, 0);
-		}
+	return (*n)++;
+}
+
+static bool same_effect(const struct spec_dev_rule *a, const struct spec_dev_rule *b)
+{
+	return a->allow == b->allow && (a->access & ALL) == (b->access & ALL);
+}
+
+/* What happens to a device that one of them matched. The jump that leads on, or 0: there is none. */
+static size_t emit_effect(const struct spec_dev_rule *r, struct bpf_insn *p, size_t *n)
+{
+	size_t on = 0;
+
+	if ((r->access & ALL) != ALL && r->allow) {
+		p[(*n)++] = alu(BPF_AND, BPF_REG_2, ~(int)accesses(r));
+		on = (*n)++;
+		p[on] = jump(BPF_JNE, BPF_REG_2, 0);
+	} else if ((r->access & ALL) != ALL) {
+		p[(*n)++] = move(BPF_REG_6, BPF_REG_2);
+		p[(*n)++] = alu(BPF_AND, BPF_REG_6, (int)accesses(r));
+		on = (*n)++;
+		p[on] = jump(BPF_JEQ, BPF_REG_6, 0);
 	}
 	p[(*n)++] = alu(BPF_MOV, BPF_REG_0, r->allow);
 	p[(*n)++] = leave();
-	for (size_t i = 0; i < n_jumps; i++)
-		p[jumps[i]].off = (short)(*n - jumps[i] - 1);
-	return n_jumps == 0;
+	return on;
+}
+
+/*
+ * The rules before `*i` that have the same effect; *i is the first of them then. True if that decides
+ * everything: nothing after it would be reached, and the verifier refuses such code.
+ */
+static bool emit_group(const struct spec_dev_rule *rules, size_t *i, struct bpf_insn *p, size_t *n)
+{
+	const struct spec_dev_rule *first = &rules[*i - 1];
+	size_t hits[GROUP_MAX], n_hits = 0, past = 0, on;
+	bool all = false;
+
+	while (*i > 0 && !all && n_hits < GROUP_MAX && same_effect(first, &rules[*i - 1])) {
+		all = rules[*i - 1].type == 'a';
+		if (!all)
+			hits[n_hits++] = emit_match(&rules[*i - 1], p, n);
+		(*i)--;
+	}
+	if (!all) {
+		past = (*n)++;
+		p[past] = jump(BPF_JA, 0, 0);
+	}
+	for (size_t k = 0; k < n_hits; k++)
+		p[hits[k]].off = (short)(*n - hits[k] - 1);
+	on = emit_effect(first, p, n);
+	if (on)
+		p[on].off = (short)(*n - on - 1);
+	if (past)
+		p[past].off = (short)(*n - past - 1);
+	return all && !on;
 }
 
 int cg_dev_program(
 	const struct spec_dev_rule *rules, size_t n, struct bpf_insn **out, size_t *count, struct err *e)
 {
-	_cleanup_free_ struct bpf_insn *p = calloc(n * (INSNS_PER_RULE + 1) + INSNS_AROUND, sizeof(*p));
+	_cleanup_free_ struct bpf_insn *p = calloc(n * INSNS_PER_RULE + INSNS_AROUND, sizeof(*p));
 	bool decided = false, denies = false;
 	size_t k = 0;
 
 	if (!p)
 		return err_set(e, ENOMEM, "device program");
-	p[k++] = load(BPF_REG_2, offsetof(struct bpf_cgroup_dev_ctx, access_type));
-	p[k++] = move(BPF_REG_3, BPF_REG_2);
-	p[k++] = alu(BPF_AND, BPF_REG_3, 0xffff); /* type */
-	p[k++] = alu(BPF_RSH, BPF_REG_2, 16);	  /* accesses */
-	p[k++] = load(BPF_REG_4, offsetof(struct bpf_cgroup_dev_ctx, major));
-	p[k++] = load(BPF_REG_5, offsetof(struct bpf_cgroup_dev_ctx, minor));
-	for (size_t i = n; i > 0 && !decided; i--) {
-		decided = emit_rule(&rules[i - 1], p, &k);
+	emit_device(p, &k);
+	for (size_t i = n; i > 0 && !decided;) {
 		denies |= !rules[i - 1].allow;
+		decided = emit_group(rules, &i, p, &k);
 	}
 	if (!decided) {
 		p[k++] = alu(BPF_MOV, BPF_REG_0, 0);

@@ -58,6 +58,23 @@ static int run(const struct bpf_insn *p, size_t n, char type, int major, int min
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += r[i->dst_reg] == imm ? (size_t)i->off : 0;
 			break;
+		case BPF_ALU64 | BPF_LSH | BPF_K:
+			r[i->dst_reg] <<= imm;
+			break;
+		case BPF_ALU64 | BPF_OR | BPF_X:
+			r[i->dst_reg] |= r[i->src_reg];
+			break;
+		case BPF_LD | BPF_IMM | BPF_DW:
+			assert_int_equal(i[1].code, 0);
+			r[i->dst_reg] = (uint32_t)i->imm | (uint64_t)(uint32_t)i[1].imm << 32;
+			pc++;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_X:
+			pc += r[i->dst_reg] == r[i->src_reg] ? (size_t)i->off : 0;
+			break;
+		case BPF_JMP | BPF_JA | BPF_K:
+			pc += (size_t)i->off;
+			break;
 		case BPF_JMP | BPF_EXIT:
 			return (int)r[0];
 		default:
@@ -248,6 +265,73 @@ static void test_agree(void **state)
 	}
 }
 
+/* By the words of the theory of operation: the last match decides, for each access. */
+static int plainly(const struct spec_dev_rule *rules, size_t n, char type, int64_t major, int64_t minor,
+	unsigned int access)
+{
+	unsigned int left = access;
+
+	for (size_t i = n; i > 0; i--) {
+		const struct spec_dev_rule *r = &rules[i - 1];
+
+		if ((r->type != 'a' && r->type != type) || (r->major >= 0 && r->major != major) ||
+			(r->minor >= 0 && r->minor != minor))
+			continue;
+		if (!r->allow && (left & r->access))
+			return 0;
+		if (r->allow)
+			left &= ~(unsigned int)r->access;
+		if (r->allow && !left)
+			return 1;
+	}
+	return 0;
+}
+
+static void test_plain(void **state)
+{
+	static const int64_t numbers[] = { -1, 0, 1, 4095, 1048575, INT32_MAX };
+	uint32_t seed = 7;
+
+	for (int round = 0; round < 3000; round++) {
+		struct spec_dev_rule rules[8];
+
+		for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+			seed = seed * 1664525 + 1013904223;
+			rules[i] = (struct spec_dev_rule){ seed >> 31, "bca"[(seed >> 26) % 3],
+				numbers[(seed >> 20) % 6], numbers[(seed >> 15) % 6],
+				(uint8_t)((seed >> 11 & 7) ? seed >> 11 & 7 : 7) };
+			/* As cg_dev_rules() has them. */
+			if (rules[i].type == 'a')
+				rules[i].major = rules[i].minor = -1;
+		}
+		for (size_t m = 1; m < 5; m++)
+			for (size_t k = 1; k < 5; k++)
+				for (unsigned int access = 1; access <= ALL; access++)
+					for (const char *type = "bc"; *type; type++)
+						assert_int_equal(ask(rules, 8, *type, (int)numbers[m],
+									 (int)numbers[k], access),
+							plainly(rules, 8, *type, numbers[m], numbers[k],
+								access));
+	}
+}
+
+/* As many as a config may have. */
+static void test_many(void **state)
+{
+	enum { N = 5000 };
+	struct spec_dev_rule *rules = calloc(N, sizeof(*rules));
+
+	assert_non_null(rules);
+	for (int i = 0; i < N; i++)
+		rules[i] = (struct spec_dev_rule){ true, 'c', i, 7, R };
+	assert_int_equal(ask(rules, N, 'c', 0, 7, R), 1);
+	assert_int_equal(ask(rules, N, 'c', N - 1, 7, R), 1);
+	assert_int_equal(ask(rules, N, 'c', 2500, 7, R), 1);
+	assert_int_equal(ask(rules, N, 'c', 2500, 7, W), 0);
+	assert_int_equal(ask(rules, N, 'c', N, 7, R), 0);
+	free(rules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +342,8 @@ int main(void)
 		cmocka_unit_test(test_flatten_all),
 		cmocka_unit_test(test_flatten_impossible),
 		cmocka_unit_test(test_agree),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
