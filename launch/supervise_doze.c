@@ -49,16 +49,23 @@ static bool nothing_to_do(const struct supervisor *s)
 	       s->in_len == 0 && !s->close_input && s->deaf_until == 0;
 }
 
-static bool absolute(const char *path)
+/* The working directory is another one by now than what a path was relative to that our caller has given. */
+static bool still_means_the_same(const char *path, const char *variable)
 {
-	return path && *path == '/';
+	if (!path || !*path)
+		path = variable ? getenv(variable) : NULL;
+	return !path || !*path || *path == '/';
 }
 
 int supervisor_doze_after(const struct supervisor *s)
 {
-	/* The working directory is another one by now than what they were relative to. */
-	return s->doze_ms && nothing_to_do(s) && absolute(s->ctx->data) && absolute(s->ctx->store) &&
-			       absolute(s->rt.root)
+	const struct launch_ctx *ctx = s->ctx;
+
+	if (!s->doze_ms || !nothing_to_do(s))
+		return INT_MAX;
+	return still_means_the_same(ctx->data, "RINGFENCE_DATA") &&
+			       still_means_the_same(ctx->store, "RINGFENCE_STORE") &&
+			       still_means_the_same(s->rt.root, NULL)
 		       ? s->doze_ms
 		       : INT_MAX;
 }
@@ -100,7 +107,7 @@ static char *make_variable(const struct supervisor *s, const struct pollfd *p, n
 	struct doze d = { .manager = s->rt.manager,
 		.rootless = s->rt.rootless,
 		.path_len = strlen(s->path),
-		.root_len = strlen(s->rt.root) };
+		.root_len = s->rt.root ? strlen(s->rt.root) : 0 }; /* 0: by default */
 	char *text = malloc(sizeof(DOZE_ASLEEP) + 2 * (sizeof(d) + d.path_len + d.root_len)), *at = text;
 
 	if (!text || !choose_polls(p, n, d.polls)) {
@@ -208,8 +215,10 @@ static bool take_up(struct supervisor *s, const char *at)
 	s->rt.manager = d.manager;
 	s->rt.rootless = d.rootless;
 	s->path = get_text(&at, d.path_len);
-	s->rt.root = s->path ? get_text(&at, d.root_len) : NULL;
-	if (!s->rt.root || *at)
+	if (!s->path)
+		return false;
+	s->rt.root = d.root_len ? get_text(&at, d.root_len) : NULL;
+	if ((d.root_len && !s->rt.root) || *at)
 		return false;
 	memcpy((char *)s + KEPT_FROM, d.kept, KEPT_SIZE);
 	return true;
