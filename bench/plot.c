@@ -118,7 +118,7 @@ static void put_script(const struct result *r, const struct result_row *first, s
 		"set terminal svg size 900,380 dynamic noenhanced font 'sans-serif,12'\n"
 		"set grid lc rgb '#dddddd'\nset key outside right top\nset border 3\nset tics nomirror\n");
 	if (first->slope) {
-		strbuf_puts(out, "set xlabel 'instances'\nset ylabel '");
+		strbuf_puts(out, "set yrange [0:*]\nset xlabel 'instances'\nset ylabel '");
 	} else {
 		strbuf_puts(out, "set ylabel '% of samples'\nset yrange [0:100]\nset xlabel '");
 	}
