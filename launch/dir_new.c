@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new directory of a partition, also in the place of a wreck (see record.h for the rules). */
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/str.h"
 #include "launch/record_internal.h"
 #include "runtime/partition.h"
 
@@ -55,6 +58,28 @@ static int clear_wreck(const struct launch_ctx *ctx, const char *name, struct ar
 	return launch_remove(ctx, &d, true, false, a, e);
 }
 
+/*
+ * Is it the one that we have just made? Between mkdir(2) and our lock another launch may have taken it for a
+ * wreck, and made a new one under the name: that is what we have opened, and whoever made it is through by
+ * now.
+ */
+static bool untouched(const struct launch_dir *d)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		fd_close(fd);
+		return false;
+	}
+	while ((errno = 0, entry = readdir(dir)))
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			return false;
+	return errno == 0;
+}
+
 int launch_dir_new(const struct launch_ctx *ctx, const char *name, struct arena *a, struct launch_dir *out,
 	struct err *e)
 {
@@ -72,8 +97,8 @@ int launch_dir_new(const struct launch_ctx *ctx, const char *name, struct arena 
 			continue;
 		}
 		d.fd = openat(d.partitions, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		/* Another launch may have taken it for a wreck between mkdir(2) and our lock. */
-		if (d.fd >= 0 && launch_lock(d.fd, RT_LOCK_SECONDS * 1000) == 0 && launch_dir_there(&d)) {
+		if (d.fd >= 0 && launch_lock(d.fd, RT_LOCK_SECONDS * 1000) == 0 && launch_dir_there(&d) &&
+			untouched(&d)) {
 			*out = d;
 			return 0;
 		}

@@ -398,6 +398,28 @@ lc_concurrent() {
 	over
 }
 
+tc lc_taken 'launch: another one takes the name before we have locked its directory: we are refused, and it keeps its files'
+lc_taken() {
+	local slow
+	need_cmd strace
+	strace -qq -o /dev/null true || skip "strace cannot trace here"
+	traceable
+	images
+	strace -qq -o /dev/null -e trace=mkdirat -e inject=mkdirat:delay_exit=1500000 "$RT" "${GOPTS[@]}" --data "$T/data" launch bb "$ID" -- \
+		echo slow >"$T/slow" 2>&1 &
+	slow=$!
+	until_ok 10 test -d "$T/data/partitions/$ID"
+	lgood launch bb "$ID" -- sh -c 'echo quick; echo kept >/kept'
+	eq "$OUT" quick
+	wait "$slow"
+	ne $? 0 "exit status of the one that was too late"
+	has "$(<"$T/slow")" already
+	lgood ls -aq
+	eq "$OUT" "$ID"
+	eq "$(<"$T/data/partitions/$ID/upper/kept")" kept
+	over
+}
+
 tc lc_launch_rm 'launch against rm --force: each ends, and nothing is left'
 lc_launch_rm() {
 	local n pid

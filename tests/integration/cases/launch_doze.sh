@@ -7,13 +7,14 @@ source "${BASH_SOURCE[0]%/*}/../lib-supervised.sh"
 
 asleep() { grep -qz '^RINGFENCE_DOZES=' "/proc/$SV/environ"; }
 awake() { ! asleep; }
-# Until it has fallen asleep; it has the same pid then.
-doze() {
+# Before there is anything that a skip would leave behind.
+can_doze() {
 	! sanitized || skip "sanitizers need a dynamic program"
 	[[ $(uname -m) == x86_64 ]] || skip "the entry point is written for x86-64"
 	! LC_ALL=C ldd "$RT" 2>&1 | grep -q '=>' || skip "not a static build: no entry point of its own"
-	until_ok 20 asleep
 }
+# Until it has fallen asleep; it has the same pid then.
+doze() { until_ok 20 asleep; }
 descriptors() { find "/proc/$SV/fd" -type l -printf '%f %l\n' | sort; }
 chatty='trap "echo said" USR1; trap "exit 9" TERM; echo up; while :; do usleep 20000; done'
 up() { until_ok 10 grep -q up "$P/log"; }
@@ -21,6 +22,7 @@ up() { until_ok 10 grep -q up "$P/log"; }
 tc dz_memory 'launch: a supervisor with nothing to do keeps next to nothing in memory, is what it was, and does not wake by itself'
 dz_memory() {
 	local before
+	can_doze
 	part '' "$chatty"
 	go
 	up
@@ -42,6 +44,7 @@ dz_memory() {
 tc dz_output 'launch: output wakes a supervisor, which falls asleep again with the same descriptors'
 dz_output() {
 	local before i
+	can_doze
 	part '' "$chatty"
 	go
 	up
@@ -66,6 +69,7 @@ dz_output() {
 
 tc dz_attach 'launch: attach, input and wait reach a supervisor that dozes'
 dz_attach() {
+	can_doze
 	part '' 'while read x; do echo "got <$x>"; done; exit 8' '.interactive=true'
 	go
 	doze
@@ -81,6 +85,7 @@ dz_attach() {
 
 tc dz_tty 'launch: a terminal whose supervisor dozes'
 dz_tty() {
+	can_doze
 	part '' 'trap "echo said" USR1; tty; while :; do read x && case $x in bye) exit 12 ;; *) echo "got <$x> $(rft winsize)" ;; esac; done' \
 		'.tty=true|.interactive=true'
 	go
@@ -105,6 +110,7 @@ say_when_attached() {
 
 tc dz_signals 'launch: SIGTERM to a supervisor that dozes stops the partition properly; SIGHUP and SIGSTOP do nothing'
 dz_signals() {
+	can_doze
 	part '' 'trap "exit 6" TERM; echo up; while :; do usleep 20000; done' '.restart="always"'
 	go
 	up
@@ -126,6 +132,7 @@ dz_signals() {
 
 tc dz_restart 'launch: what dozed starts again as its policy says, and is removed where --rm says so'
 dz_restart() {
+	can_doze
 	part a "echo up; trap 'exit 3' USR1; while :; do usleep 20000; done" '.restart="on-failure"|.restartMax=2'
 	go
 	for i in 1 2; do
@@ -152,6 +159,7 @@ dz_restart() {
 
 tc dz_oom 'launch: a kill for want of memory is told by a supervisor that dozed'
 dz_oom() {
+	can_doze
 	part '' "echo up; trap 'x=a; while :; do x=\$x\$x; done' USR1; while :; do usleep 20000; done"
 	jq '.linux.resources.memory={limit:16777216,swap:16777216}' "$B/config.json" >"$P/config.json"
 	grab l restart "$N"
@@ -168,6 +176,7 @@ dz_oom() {
 
 tc dz_killed 'launch: a supervisor that is killed while it dozes: the payload lives, stop and restart work'
 dz_killed() {
+	can_doze
 	part '' 'trap "" PIPE; echo up; while :; do usleep 20000; done'
 	go
 	up
@@ -185,6 +194,7 @@ dz_killed() {
 
 tc dz_installed 'launch: a supervisor wakes up as the version that it was, whatever is installed meanwhile'
 dz_installed() {
+	can_doze
 	part '' "$chatty"
 	cp "$RT" "$T/program"
 	grab "$T/program" "${GOPTS[@]}" --data "$T/data" restart "$N"
