@@ -20,7 +20,7 @@ SANDBOX_VM = sandbox/vm.h sandbox/vm_boot.c sandbox/vm_boot.h sandbox/vm_confine
 # Its devices.
 SANDBOX_VIRTIO = \
 	sandbox/virtio.h sandbox/virtio_9p.c sandbox/virtio_blk.c sandbox/virtio_console.c sandbox/virtio_internal.h sandbox/virtio_mmio.c \
-	sandbox/virtio_net.c sandbox/virtio_rng.c sandbox/vq.c sandbox/vq.h
+	sandbox/virtio_balloon.c sandbox/virtio_net.c sandbox/virtio_rng.c sandbox/vq.c sandbox/vq.h
 
 # The server of directories.
 SANDBOX_P9 = sandbox/p9.h sandbox/p9_attr.c sandbox/p9_codec.c sandbox/p9_dir.c sandbox/p9_fid.c sandbox/p9_file.c \
@@ -88,13 +88,16 @@ endif
 SANDBOX_FUZZ_LIBS = libsandbox.a libbase.a $(YAJL_LIBS) -lm
 SANDBOX_FUZZ_GUEST = tests/fuzz/fuzz_virtio.c tests/fuzz/fuzz_virtio.h
 SANDBOX_REPLAYS = \
-	tests/fuzz/replay_virtio_9p tests/fuzz/replay_virtio_blk tests/fuzz/replay_virtio_console tests/fuzz/replay_virtio_net tests/fuzz/replay_virtio_rng \
+	tests/fuzz/replay_virtio_9p tests/fuzz/replay_virtio_balloon tests/fuzz/replay_virtio_blk tests/fuzz/replay_virtio_console tests/fuzz/replay_virtio_net tests/fuzz/replay_virtio_rng \
 	tests/fuzz/replay_virtio_vq
 check_PROGRAMS += $(SANDBOX_REPLAYS)
 TESTS += $(SANDBOX_REPLAYS)
 tests_fuzz_replay_virtio_9p_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_9p.c $(SANDBOX_FUZZ_GUEST)
 tests_fuzz_replay_virtio_9p_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_9p"'
 tests_fuzz_replay_virtio_9p_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_replay_virtio_balloon_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_balloon.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_replay_virtio_balloon_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_balloon"'
+tests_fuzz_replay_virtio_balloon_LDADD = $(SANDBOX_FUZZ_LIBS)
 tests_fuzz_replay_virtio_blk_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_virtio_blk.c $(SANDBOX_FUZZ_GUEST)
 tests_fuzz_replay_virtio_blk_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_blk"'
 tests_fuzz_replay_virtio_blk_LDADD = $(SANDBOX_FUZZ_LIBS)
@@ -112,11 +115,14 @@ tests_fuzz_replay_virtio_vq_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_CORPUS='"virtio_v
 tests_fuzz_replay_virtio_vq_LDADD = $(SANDBOX_FUZZ_LIBS)
 if FUZZING
 check_PROGRAMS += \
-	tests/fuzz/fuzz_virtio_9p tests/fuzz/fuzz_virtio_blk tests/fuzz/fuzz_virtio_console tests/fuzz/fuzz_virtio_net tests/fuzz/fuzz_virtio_rng \
+	tests/fuzz/fuzz_virtio_9p tests/fuzz/fuzz_virtio_balloon tests/fuzz/fuzz_virtio_blk tests/fuzz/fuzz_virtio_console tests/fuzz/fuzz_virtio_net tests/fuzz/fuzz_virtio_rng \
 	tests/fuzz/fuzz_virtio_vq
 tests_fuzz_fuzz_virtio_9p_SOURCES = tests/fuzz/fuzz_virtio_9p.c $(SANDBOX_FUZZ_GUEST)
 tests_fuzz_fuzz_virtio_9p_LDADD = $(SANDBOX_FUZZ_LIBS)
 tests_fuzz_fuzz_virtio_9p_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_virtio_balloon_SOURCES = tests/fuzz/fuzz_virtio_balloon.c $(SANDBOX_FUZZ_GUEST)
+tests_fuzz_fuzz_virtio_balloon_LDADD = $(SANDBOX_FUZZ_LIBS)
+tests_fuzz_fuzz_virtio_balloon_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_virtio_blk_SOURCES = tests/fuzz/fuzz_virtio_blk.c $(SANDBOX_FUZZ_GUEST)
 tests_fuzz_fuzz_virtio_blk_LDADD = $(SANDBOX_FUZZ_LIBS)
 tests_fuzz_fuzz_virtio_blk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -217,7 +223,7 @@ endif
 
 # --- tests of the devices
 SANDBOX_DEVICE_TESTS = \
-	tests/unit/sandbox_9p_test tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test \
+	tests/unit/sandbox_9p_test tests/unit/sandbox_balloon_test tests/unit/sandbox_devices_test tests/unit/sandbox_virtio_test tests/unit/sandbox_vq_test \
 	tests/unit/sandbox_wakeup_test
 check_PROGRAMS += $(SANDBOX_DEVICE_TESTS)
 TESTS += $(SANDBOX_DEVICE_TESTS)
@@ -225,6 +231,10 @@ tests_unit_sandbox_9p_test_SOURCES = \
 	tests/unit/sandbox_9p_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
 tests_unit_sandbox_9p_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_sandbox_9p_test_LDADD = $(SANDBOX_DEVICE_LIBS)
+tests_unit_sandbox_balloon_test_SOURCES = \
+	tests/unit/sandbox_balloon_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
+tests_unit_sandbox_balloon_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_balloon_test_LDADD = $(SANDBOX_DEVICE_LIBS)
 tests_unit_sandbox_devices_test_SOURCES = \
 	tests/unit/sandbox_devices_test.c tests/unit/sandbox_driver.c tests/unit/sandbox_driver.h
 tests_unit_sandbox_devices_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

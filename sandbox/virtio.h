@@ -65,6 +65,8 @@ int virtio_net_new(const struct vm_mem *mem, struct vm_loop *loop, const struct 
 	struct virtio_dev **out, struct err *e);
 int virtio_9p_new(const struct vm_mem *mem, struct vm_loop *loop, const struct vm_tree *tree,
 	struct virtio_dev **out, struct err *e);
+int virtio_balloon_new(
+	const struct vm_mem *mem, struct vm_loop *loop, struct virtio_dev **out, struct err *e);
 int virtio_rng_new(const struct vm_mem *mem, struct vm_loop *loop, struct virtio_dev **out, struct err *e);
 void virtio_free(struct virtio_dev *d);
 DEFINE_CLEANUP(struct virtio_dev *, virtio_free);

@@ -79,7 +79,7 @@ struct vm;
  * the latest, so that the caller may confine itself in between.
  *
  * Devices are, in the order of their addresses: the console if there are ports, the disks, the interfaces,
- * the directories, a source of random numbers.
+ * the directories, a source of random numbers, a balloon (which gives memory back that the guest has free).
  */
 int vm_create(const struct vm_config *c, int kvm, struct vm **out, struct err *e);
 /* Starts the vCPUs' threads. Each calls confine(arg) first, unless that is NULL; 0 or -errno. What they need

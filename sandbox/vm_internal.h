@@ -26,7 +26,7 @@ enum { VM_SLOT_LOW, VM_SLOT_HIGH };
 #define VM_TSS_ADDR	 0xFFFBD000UL
 #define VM_IDENTITY_ADDR 0xFFFBC000ULL
 
-#define VM_DEVICES_MAX	 (1 + VM_DISKS_MAX + VM_NICS_MAX + VM_TREES_MAX + 1) /* and console, rng */
+#define VM_DEVICES_MAX	 (1 + VM_DISKS_MAX + VM_NICS_MAX + VM_TREES_MAX + 2) /* and console, rng, balloon */
 
 struct vm_vcpu {
 	struct vm *vm;

@@ -264,7 +264,7 @@ static int add_tree(struct vm *vm, const struct vm_tree *tree, bool any_length, 
 static int make_devices(struct vm *vm, const struct vm_config *c, int kvm, struct err *e)
 {
 	bool any_length = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
-	struct virtio_dev *rng = NULL;
+	struct virtio_dev *rng = NULL, *balloon = NULL;
 	int r;
 
 	r = add_console(vm, c, any_length, e);
@@ -276,7 +276,11 @@ static int make_devices(struct vm *vm, const struct vm_config *c, int kvm, struc
 		r = add_tree(vm, &c->trees[i], any_length, e);
 	if (r == 0)
 		r = virtio_rng_new(&vm->mem, &vm->loop, &rng, e);
-	return r < 0 ? r : add_device(vm, rng, any_length, e);
+	if (r == 0)
+		r = add_device(vm, rng, any_length, e);
+	if (r == 0)
+		r = virtio_balloon_new(&vm->mem, &vm->loop, &balloon, e);
+	return r < 0 ? r : add_device(vm, balloon, any_length, e);
 }
 
 /* --- what the devices are not ----------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ static int broken(struct vq *q, const char *why)
 
 void vq_reset(struct vq *q)
 {
-	*q = (struct vq){ .max = q->max };
+	*q = (struct vq){ .max = q->max, .most = q->most };
 }
 
 int vq_start(struct vq *q, const struct vm_mem *mem, uint64_t features)
@@ -73,7 +73,7 @@ static int add_buffer(struct vq *q, struct vq_chain *c, const struct vring_desc 
 		return broken(q, "a buffer is empty, or not in RAM");
 	if (!write && c->n_in)
 		return broken(q, "a buffer to be read comes behind one to be written");
-	if (d->len > VQ_CHAIN_BYTES - c->out_len - c->in_len)
+	if (d->len > (q->most ? q->most : VQ_CHAIN_BYTES) - c->out_len - c->in_len)
 		return broken(q, "a chain is too long");
 	c->iov[c->n_out + c->n_in] = (struct iovec){ at, d->len };
 	if (write) {

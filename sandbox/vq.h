@@ -5,8 +5,8 @@
  * Trust: rings, descriptors and indirect tables lie in memory that the guest writes to at any moment. Each
  * value is read once, into memory of ours, checked there and used from there. A chain has at most as many
  * descriptors as the queue (so a loop is found), its buffers lie in RAM, and all of it is at most
- * VQ_CHAIN_BYTES long. What breaks the rules is -EPROTO, with the rule in q->why; such a queue must not be
- * touched again until it is started anew.
+ * VQ_CHAIN_BYTES long, or what the device has said. What breaks the rules is -EPROTO, with the rule in
+ * q->why; such a queue must not be touched again until it is started anew.
  *
  * Nothing is kept about chains that are under way: whoever pops one remembers its head and gives it back with
  * vq_push(), once. A head that the guest offers twice is two chains.
@@ -26,10 +26,11 @@
 #include "sandbox/vm_mem.h"
 
 #define VQ_SIZE_MAX    256U	   /* descriptors */
-#define VQ_CHAIN_BYTES (16U << 20) /* what devices announce as their limits is less than this */
+#define VQ_CHAIN_BYTES (16U << 20) /* unless a device says so; what they announce as their limits is less */
 
 struct vq {
-	uint16_t max; /* the largest size, at most VQ_SIZE_MAX; the device's choice */
+	uint16_t max;  /* the largest size, at most VQ_SIZE_MAX; the device's choice */
+	uint32_t most; /* bytes in a chain; 0: VQ_CHAIN_BYTES */
 
 	/* What the driver has written to the registers. */
 	uint32_t size;

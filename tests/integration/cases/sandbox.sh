@@ -628,6 +628,36 @@ sandbox_small() {
 	s_over
 }
 
+tc sandbox_gives_back 'sandbox: memory that the guest has free goes back to the host'
+sandbox_gives_back() {
+	local before full
+	sandboxes
+	bundle
+	edit '.annotations={"io.ringfence.sandbox.memory":"512M"}'
+	mount_entry /scratch tmpfs tmpfs size=250m
+	args sleep 1000
+	s_up
+	[[ $(rt state "$ID" | jq -r '.annotations["io.ringfence.sandbox.accel"]') == kvm ]] || {
+		down
+		skip "by KVM only: QEMU's machine has no place for a balloon"
+	}
+	exec_good true
+	before=$(guests_pss)
+	exec_good dd if=/dev/zero of=/scratch/x bs=1M count=200
+	full=$(guests_pss)
+	at_least $((full - before)) 180000 "KiB more of the host's memory"
+	exec_good rm /scratch/x
+	# The guest's kernel tells 2 s later, in blocks of 4 MiB, of what is free beyond 128 MiB.
+	until_ok 60 eval '(($(guests_pss) < full - 120000))'
+	echo "# guest's memory: $before KiB, $full with 200 MiB in a file, $(guests_pss) after its end"
+	# And it can have it again.
+	exec_good dd if=/dev/zero of=/scratch/y bs=1M count=200
+	exec_good sh -c 'tr -d "\0" </scratch/y | wc -c'
+	eq "$OUT" 0
+	down
+	s_over
+}
+
 tc sandbox_updated 'sandbox: update of what it has inside; its memory is fixed, unless the limit is the one it has'
 sandbox_updated() {
 	sandboxes
