@@ -330,7 +330,8 @@ static void test_cmdline(void **state)
 	strbuf_reset(&b);
 	assert_int_equal(vm_cmdline("", 0, 0, &b, &e), 0);
 	assert_string_equal(b.s, "reboot=k,warm,panic_cold panic=-1");
-	/* Everything that a machine can have leaves the caller two hundred, of which our own words take 80. */
+	/* Everything that a machine can have leaves the caller two hundred, of which our own words take 80.
+	 */
 	assert_int_equal(vm_cmdline("", UINT32_MAX, VM_DEVICES_MAX, &all, &e), 0);
 	assert_true(all.len < VM_CMDLINE_MAX - 200);
 
